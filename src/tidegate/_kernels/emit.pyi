@@ -1,0 +1,1 @@
+"""Closing windows; called by other kernels only."""

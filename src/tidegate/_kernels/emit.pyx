@@ -1,0 +1,164 @@
+"""Closing windows: records leave the store, results come out by window end, then by key code."""
+
+from libc.stdint cimport INT64_MIN, int32_t, int64_t
+from libc.stdlib cimport free, malloc, qsort
+
+from tidegate._kernels.grid cimport Grid, first_window, last_window, pane_index, window_end
+from tidegate._kernels.memory cimport grow
+from tidegate._kernels.output cimport Results, results_read, results_room
+from tidegate._kernels.records cimport DONE, NO_MEMORY, Arena, Plan, Word
+from tidegate._kernels.results cimport fold_records
+from tidegate._kernels.route cimport Router
+from tidegate._kernels.slide cimport close_sliding
+from tidegate._kernels.store cimport Store, store_close, store_sort
+
+cdef enum:
+    CHUNK = 512  # records folded and read at a time: they stay in the cache
+
+
+cdef struct Chunk:
+    const Plan* plan
+    const Arena* arena
+    Word* folded
+    int32_t slots[CHUNK]
+    Py_ssize_t n
+
+
+cdef int chunk_flush(Chunk* chunk, Results* results) noexcept nogil:
+    """Turn the gathered slots into results."""
+    cdef Py_ssize_t n = chunk.n
+    chunk.n = 0
+    fold_records(chunk.plan, chunk.arena, chunk.slots, n, chunk.folded)
+    return results_read(results, chunk.plan, chunk.folded, n)
+
+
+cdef inline int chunk_add(
+    Chunk* chunk, Results* results, int64_t window, int32_t code, int32_t slot
+) noexcept nogil:
+    """Gather one slot."""
+    cdef int status
+    if chunk.n == CHUNK:
+        status = chunk_flush(chunk, results)
+        if status != DONE:
+            return status
+    if chunk.n == 0:
+        status = results_room(results, CHUNK)
+        if status != DONE:
+            return status
+    results.windows[results.n + chunk.n] = window
+    results.codes[results.n + chunk.n] = code
+    chunk.slots[chunk.n] = slot
+    chunk.n += 1
+    return DONE
+
+
+cdef struct Member:
+    int32_t code
+    int32_t slot
+
+
+cdef int by_code(const void* a, const void* b) noexcept nogil:
+    """Order of two members for qsort."""
+    return (<const Member*>a).code - (<const Member*>b).code
+
+
+cdef Py_ssize_t members_of(
+    const Store* store, int32_t place, Member** members, Py_ssize_t* capacity
+) noexcept nogil:
+    """The records of a pane by key code; -1 where there is no memory."""
+    cdef int32_t slot = store.pool[place].head
+    cdef Py_ssize_t n = 0
+    cdef bint in_order = True
+    while slot >= 0:
+        if n == capacity[0]:
+            capacity[0] = max(64, 2 * capacity[0])
+            if not grow(<void**>members, capacity[0] * sizeof(Member)):
+                return -1
+        members[0][n].code = store.code_of[slot]
+        members[0][n].slot = slot
+        in_order = in_order and (n == 0 or members[0][n - 1].code < members[0][n].code)
+        n += 1
+        slot = store.next_of[slot]
+    if not in_order:
+        qsort(members[0], n, sizeof(Member), by_code)
+    return n
+
+
+cdef int close_tumbling(
+    Router* router, Store* store, Results* results, int32_t n_panes
+) noexcept nogil:
+    """Results of the first n_panes open panes."""
+    cdef int32_t i
+    cdef Py_ssize_t k, n, capacity = 0
+    cdef Member* members = NULL
+    cdef Chunk chunk
+    cdef int status = DONE
+    cdef int64_t window
+    chunk.plan = store.plan
+    chunk.arena = &store.arena
+    chunk.n = 0
+    chunk.folded = <Word*>malloc(CHUNK * store.plan.narrow * sizeof(Word))
+    if chunk.folded == NULL:
+        return NO_MEMORY
+    for i in range(n_panes):
+        window = last_window(&router.grid, store.pool[store.open[i]].index)
+        if store.plan.lanes > 1:
+            status = chunk_add(&chunk, results, window, 0, store.pool[store.open[i]].head)
+        else:
+            n = members_of(store, store.open[i], &members, &capacity)
+            status = DONE if n >= 0 else NO_MEMORY
+            for k in range(n):
+                if status == DONE:
+                    status = chunk_add(&chunk, results, window, members[k].code, members[k].slot)
+        if status != DONE:
+            break
+    if status == DONE and chunk.n:
+        status = chunk_flush(&chunk, results)
+    free(members)
+    free(chunk.folded)
+    return status
+
+
+cdef int64_t first_due(const Router* router, const Store* store) noexcept nogil:
+    """The first window that is open and may have rows."""
+    cdef int64_t pane, window = first_window(&router.grid, store.least)
+    if router.closed_to != INT64_MIN and pane_index(&router.grid, router.closed_to, &pane):
+        window = max(window, first_window(&router.grid, pane))
+    return window
+
+
+cdef int close_windows(
+    Router* router, Store* store, Results* results, int64_t watermark
+) noexcept nogil:
+    """Close every window that ends up to the watermark; on failure nothing is closed."""
+    cdef const Grid* grid = &router.grid
+    cdef Py_ssize_t before = results.n
+    cdef int32_t touched = 0, done = 0
+    cdef int64_t index
+    cdef int status
+    if watermark <= router.closed_to:
+        return DONE
+    if not store.n_open or window_end(grid, first_due(router, store)) > watermark:
+        router.closed_to = watermark
+        return DONE
+    status = store_sort(store)
+    if status != DONE:
+        return status
+    while touched < store.n_open:
+        index = store.pool[store.open[touched]].index
+        if window_end(grid, first_window(grid, index)) > watermark:
+            break
+        touched += 1
+        if window_end(grid, last_window(grid, index)) <= watermark:
+            done = touched
+    if grid.per_size == 1 and grid.per_step == 1:
+        status = close_tumbling(router, store, results, done)
+    else:
+        status = close_sliding(router, store, results, touched, watermark)
+    if status != DONE:
+        results.n = before
+        return status
+    store_close(store, done)
+    router.has_pane = False
+    router.closed_to = watermark
+    return DONE

@@ -1,0 +1,28 @@
+"""Results that wait to be taken."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from tidegate._kernels.records cimport Output, Plan, Word
+
+
+cdef struct Results:
+    int n_outputs
+    const Output* outputs
+    Py_ssize_t n
+    Py_ssize_t capacity
+    int64_t* windows      # (n,) window numbers
+    int32_t* codes        # (n,) key codes
+    Word** values         # of each output, (n,)
+    uint8_t** valid
+    int bad_output        # where an integer did not fit
+    int64_t bad_window
+    int32_t bad_code
+
+
+cdef int results_init(Results* results, const Output* outputs, int n_outputs) noexcept nogil
+cdef void results_free(Results* results) noexcept nogil
+cdef int results_room(Results* results, Py_ssize_t n) noexcept nogil
+cdef int results_read(
+    Results* results, const Plan* plan, const Word* records, Py_ssize_t n
+) noexcept nogil
+cdef int results_sort(Results* results, Py_ssize_t first) noexcept nogil

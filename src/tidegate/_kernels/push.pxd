@@ -1,0 +1,171 @@
+"""One row into one accumulator, whatever its value: the careful path, and the rule for every other.
+
+The vector loops of `runs` and `whole` and the fused loop of `rows` give the same bits for values
+that need no care.
+"""
+
+from libc.math cimport fabs, isfinite, isnan
+from libc.stdint cimport INT64_MIN, int64_t, uint64_t
+
+from tidegate._kernels.exact cimport exact_push, exact_push_product, exact_push_square
+from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.records cimport (
+    DOWN, FIRST, FLOAT, GREATEST, GREATEST_INT, LAST, LEAST, LEAST_INT, NULLS, ROWS, SQUARES,
+    SQUARES_INT, SUM, SUM_INT, TAME, UNSIGNED, Acc, Column, Word,
+)
+
+
+cdef inline bint has_value(const Column* column, Py_ssize_t row) noexcept nogil:
+    """Whether the row has a value that counts."""
+    if column.valid != NULL and not column.valid[row]:
+        return False
+    return not (column.skip_nan and isnan((<const double*>column.values)[row]))
+
+
+cdef inline bint is_plain(const Column* column) noexcept nogil:
+    """Whether every row of a column has a value that counts."""
+    return column.valid == NULL and not column.skip_nan
+
+
+cdef inline double as_float(const Column* column, Py_ssize_t row) noexcept nogil:
+    """A value of any numeric column as float64."""
+    if column.numeric == FLOAT:
+        return (<const double*>column.values)[row]
+    if column.numeric == UNSIGNED:
+        return <double>(<const uint64_t*>column.values)[row]
+    return <double>(<const int64_t*>column.values)[row]
+
+
+cdef inline void push_sum(Word* at, Word* rare, int lanes, int lane, double x) noexcept nogil:
+    """SUM of one value of any size."""
+    if fabs(x) < TAME:
+        exact_push(&at[lane].f, &at[lanes + lane].f, x)
+    elif isfinite(x):
+        exact_push(&rare[1].f, &rare[2].f, x * DOWN)
+    else:
+        rare[0].f += x
+
+
+cdef inline void push_squares(Word* at, Word* rare, int lanes, int lane, double x) noexcept nogil:
+    """SQUARES of one value of any size; the first tame and the first wild value are the shifts."""
+    cdef Word* shift = at + 2 * lanes
+    if fabs(x) < TAME:
+        if isnan(shift.f):
+            shift.f = x
+        exact_push_square(&at[lane].f, &at[lanes + lane].f, x, shift.f)
+    elif isfinite(x):
+        if rare[0].i == 0:
+            rare[1].f = x * DOWN
+        rare[0].i += 1
+        exact_push_square(&rare[2].f, &rare[3].f, x * DOWN, rare[1].f)
+
+
+cdef inline void push_extreme(Word* at, Word* rare, double x, bint low) noexcept nogil:
+    """LEAST or GREATEST of one value; a NaN is counted apart, a -0.0 becomes 0.0."""
+    if isnan(x):
+        rare.i += 1
+    elif (x < at[0].f) if low else (x > at[0].f):
+        at[0].f = x + 0.0
+
+
+cdef inline void push_weighted(
+    Word* at, Word* rare, int lanes, int lane, double a, double b
+) noexcept nogil:
+    """WEIGHTED of one pair of any size; products and weights are tame or wild each by itself."""
+    if not isfinite(a) or not isfinite(b):
+        rare[0].f += a * b
+    elif fabs(a * b) < TAME * TAME:
+        exact_push_product(&at[lane].f, &at[lanes + lane].f, a, b)
+    else:
+        exact_push_product(&rare[2].f, &rare[3].f, a * DOWN, b * DOWN)
+    if fabs(b) < TAME:
+        exact_push(&at[2 * lanes + lane].f, &at[3 * lanes + lane].f, b)
+    elif isfinite(b):
+        exact_push(&rare[4].f, &rare[5].f, b * DOWN)
+    else:
+        rare[1].f += b
+
+
+cdef inline void push_sum_int(Word* at, const Column* column, Py_ssize_t row) noexcept nogil:
+    """SUM_INT of one value."""
+    cdef wide_t total = wide_of(at[0].u, at[1].i)
+    if column.numeric == UNSIGNED:
+        total = total + (<const uint64_t*>column.values)[row]
+    else:
+        total = total + (<const int64_t*>column.values)[row]
+    at[0].u = wide_lo(total)
+    at[1].i = wide_hi(total)
+
+
+cdef inline void push_squares_int(Word* at, const Column* column, Py_ssize_t row) noexcept nogil:
+    """SQUARES_INT of one value: the distance to the first value is exact in 65 bits."""
+    cdef int64_t x = (<const int64_t*>column.values)[row]
+    cdef wide_t d
+    cdef double far, near
+    if at[3].i == 0:
+        at[3].i = 1
+        at[2].i = x
+    if column.numeric == UNSIGNED:
+        d = <wide_t>(<uint64_t>x) - <wide_t>at[2].u
+    else:
+        d = <wide_t>x - <wide_t>at[2].i
+    far = <double>d
+    near = <double>(d - <wide_t>far)
+    exact_push_square(&at[0].f, &at[1].f, far, -near)
+
+
+cdef inline void push_extreme_int(
+    Word* at, const Column* column, Py_ssize_t row, bint low
+) noexcept nogil:
+    """LEAST_INT or GREATEST_INT of one value; unsigned ones are kept with the top bit turned."""
+    cdef int64_t x = (<const int64_t*>column.values)[row]
+    if column.numeric == UNSIGNED:
+        x = x ^ INT64_MIN
+    if low:
+        if x < at.i:
+            at.i = x
+    elif x > at.i:
+        at.i = x
+
+
+cdef inline void push_end(
+    Word* at, const Column* column, Py_ssize_t row, int64_t time, bint first
+) noexcept nogil:
+    """FIRST or LAST: of equal times the first to arrive, or the last."""
+    if (time < at[0].i) if first else (time >= at[0].i):
+        at[0].i = time
+        at[1] = (<const Word*>column.values)[row]
+
+
+cdef inline void push_row(
+    const Acc* acc, const Column* columns, Py_ssize_t row, int64_t time, int lanes, int lane,
+    Word* at, Word* rare,
+) noexcept nogil:
+    """One row into one accumulator: the careful path of every kind."""
+    cdef const Column* column = &columns[acc.column]
+    if acc.kind == ROWS:
+        at.i += 1
+        return
+    if acc.kind == NULLS:
+        rare.i += not (has_value(column, row)
+                       and (acc.weight < 0 or has_value(&columns[acc.weight], row)))
+        return
+    if not has_value(column, row):
+        return
+    if acc.kind == SUM:
+        push_sum(at, rare, lanes, lane, (<const double*>column.values)[row])
+    elif acc.kind == SQUARES:
+        push_squares(at, rare, lanes, lane, (<const double*>column.values)[row])
+    elif acc.kind == LEAST or acc.kind == GREATEST:
+        push_extreme(at, rare, (<const double*>column.values)[row], acc.kind == LEAST)
+    elif acc.kind == FIRST or acc.kind == LAST:
+        push_end(at, column, row, time, acc.kind == FIRST)
+    elif acc.kind == SUM_INT:
+        push_sum_int(at, column, row)
+    elif acc.kind == SQUARES_INT:
+        push_squares_int(at, column, row)
+    elif acc.kind == LEAST_INT or acc.kind == GREATEST_INT:
+        push_extreme_int(at, column, row, acc.kind == LEAST_INT)
+    elif has_value(&columns[acc.weight], row):
+        push_weighted(at, rare, lanes, lane, as_float(column, row),
+                      as_float(&columns[acc.weight], row))

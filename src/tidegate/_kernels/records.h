@@ -1,0 +1,65 @@
+/* The structures that the kernels share; records.pxd tells what they mean. */
+#ifndef TIDEGATE_RECORDS_H
+#define TIDEGATE_RECORDS_H
+
+#include <stdint.h>
+
+#define TG_LANES 8
+#define TG_TAME 0x1p480   /* below it squares and sums of any number of rows stay finite */
+#define TG_DOWN 0x1p-544  /* the scale that wild values are kept at */
+
+typedef union { double f; int64_t i; uint64_t u; } tg_word;
+
+typedef struct {
+    int kind;
+    int column;
+    int weight;
+    int wide;
+    int rare;
+    int narrow;
+    int nulls;
+    int sum;
+    int numeric;
+} tg_acc;
+
+typedef struct {
+    const void *values;
+    const uint8_t *valid;
+    int numeric;
+    int skip_nan;
+} tg_column;
+
+typedef struct {
+    int32_t begin;
+    int32_t end;
+    int32_t slot;
+    int32_t lane;
+    int32_t ordered;
+} tg_run;
+
+typedef struct {
+    int n_accs;
+    int lanes;
+    int wide;
+    int cold;
+    int narrow;
+    tg_acc *accs;
+    tg_word *blank;
+    tg_word *blank_cold;
+} tg_plan;
+
+typedef struct {
+    tg_word *records;
+    tg_word *colds;
+    int64_t wide;
+    int64_t cold;
+} tg_arena;
+
+typedef struct {
+    int op;
+    int acc;
+    int numeric;
+    int ddof;
+} tg_output;
+
+#endif

@@ -1,0 +1,1 @@
+"""Records into results; called by other kernels only."""

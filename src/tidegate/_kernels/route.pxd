@@ -1,0 +1,59 @@
+"""From times to panes: which rows go where, and which are left out."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from tidegate._kernels.clock cimport Clock
+from tidegate._kernels.grid cimport Grid, Pane
+from tidegate._kernels.records cimport Run
+from tidegate._kernels.store cimport Store
+
+
+cdef enum Reason:
+    IS_LATE
+    NULL_TIME
+    NAN_TIME
+    NO_PLACE    # a window of the row can't be written in the type of the times
+
+
+cdef struct Left:
+    int64_t row          # in the batch
+    int64_t pane         # of a late row
+    int64_t watermark    # when it came
+    int32_t reason
+
+
+cdef struct LeftRows:
+    Left* rows
+    Py_ssize_t n
+    Py_ssize_t capacity
+
+
+cdef struct Router:
+    Grid grid
+    Clock clock
+    Pane pane            # where the last row was
+    bint has_pane
+    int32_t place        # of that pane in the store, -1: not open
+    int64_t closed_to    # all windows that end up to here have been closed
+    int64_t share_first  # rows outside [share_first, share_last] are somebody else's
+    int64_t share_last
+    int64_t used
+    bint takes_wholes    # windows that are whole within a block go to `wholes`
+    int64_t whole_to     # end of the last of them
+
+
+cdef int enter_dry(
+    Router* router, LeftRows* left, const int64_t* times, const uint8_t* valid, Py_ssize_t row
+) noexcept nogil
+
+cdef int route_runs(
+    Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
+    Py_ssize_t base, Py_ssize_t n_rows, Run* runs, Py_ssize_t* n_runs, Run* wholes,
+    int64_t* windows, Py_ssize_t* n_wholes, Py_ssize_t* n_taken,
+) noexcept nogil
+
+cdef int route_rows(
+    Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
+    const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows, int32_t* slots,
+    Py_ssize_t* n_taken,
+) noexcept nogil

@@ -1,0 +1,1 @@
+"""From times to panes; called by other kernels only."""

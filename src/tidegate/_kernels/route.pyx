@@ -1,0 +1,254 @@
+"""From times to panes: which rows go where, and which are left out.
+
+Rows come in runs: consecutive rows of one pane, in whatever order. At the start of a run the pane
+is found, and with it whether its rows are late; within it there is nothing to decide, for a row
+of the newest pane cannot close that pane, and one of an older pane does not move the watermark.
+"""
+
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
+from libc.stdlib cimport realloc
+
+from tidegate._kernels.clock cimport see
+from tidegate._kernels.grid cimport Grid, Pane, locate
+from tidegate._kernels.lanes cimport run_within
+from tidegate._kernels.records cimport (
+    DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NO_MEMORY, Run, Word,
+)
+from tidegate._kernels.store cimport Store, store_pane, store_slot
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    TG_CLONES static Py_ssize_t tg_within(
+        const int64_t *, Py_ssize_t, int64_t, int64_t, int *);
+    """
+
+cdef Py_ssize_t within "tg_within"(
+    const int64_t* times, Py_ssize_t n, int64_t first, int64_t last, int* ordered
+) noexcept nogil:
+    """How many of n times, in steps of 32, lie in [first, last] one after the other."""
+    return run_within(times, n, first, last, ordered)
+
+
+cdef int leave(
+    LeftRows* left, int64_t row, int32_t reason, int64_t pane, int64_t watermark
+) noexcept nogil:
+    """Put a row on the side."""
+    cdef Left* grown
+    cdef Py_ssize_t capacity
+    if left.n == left.capacity:
+        capacity = max(64, 2 * left.capacity)
+        grown = <Left*>realloc(left.rows, capacity * sizeof(Left))
+        if grown == NULL:
+            return NO_MEMORY
+        left.rows = grown
+        left.capacity = capacity
+    left.rows[left.n].row = row
+    left.rows[left.n].pane = pane
+    left.rows[left.n].watermark = watermark
+    left.rows[left.n].reason = reason
+    left.n += 1
+    return DONE
+
+
+cdef inline Py_ssize_t run_end(
+    const int64_t* times, const uint8_t* valid, Py_ssize_t i, Py_ssize_t n, const Pane* pane,
+    int* ordered, int64_t* largest
+) noexcept nogil:
+    """The end of the run that starts at row i, whether its times rise, and the largest."""
+    cdef uint64_t span = <uint64_t>pane.last - <uint64_t>pane.first
+    cdef Py_ssize_t k = i + 1, j, near = i + 16
+    ordered[0] = 1
+    if valid == NULL:
+        near += (64 - <Py_ssize_t>((<uintptr_t>(times + near)) % 64)) % 64 // 8
+        near = min(n, near)  # what follows reads whole cache lines
+        while k < near and <uint64_t>times[k] - <uint64_t>pane.first <= span:
+            ordered[0] &= times[k] >= times[k - 1]
+            k += 1
+        if k == near:
+            k += within(times + k, n - k, pane.first, pane.last, ordered)
+            while k < n and <uint64_t>times[k] - <uint64_t>pane.first <= span:
+                ordered[0] &= times[k] >= times[k - 1]
+                k += 1
+    else:
+        while k < n and valid[k] == 1 and <uint64_t>times[k] - <uint64_t>pane.first <= span:
+            ordered[0] &= times[k] >= times[k - 1]
+            k += 1
+    largest[0] = times[k - 1]
+    if not ordered[0]:
+        for j in range(i, k - 1):
+            largest[0] = max(largest[0], times[j])
+    return k
+
+
+cdef inline bint is_next(const Grid* grid, const Pane* pane, int64_t time) noexcept nogil:
+    """Whether a time lies in the tumbling window after a pane: no division is needed then."""
+    return (grid.per_size == 1 and grid.per_step == 1 and not grid.is_float and time > pane.last
+            and pane.last < INT64_MAX - grid.width and time <= pane.last + grid.width)
+
+
+cdef inline void step(const Grid* grid, Pane* pane) noexcept nogil:
+    """Go to the tumbling window after a pane."""
+    pane.index += 1
+    pane.first = pane.last + 1
+    pane.last += grid.width
+    pane.opens_at = pane.last + 1
+    pane.closes_at = pane.last + 1
+
+
+cdef inline int enter(
+    Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
+    Py_ssize_t row, bint* enters
+) noexcept nogil:
+    """Decide about the row at the start of a run: into its pane, or on the side."""
+    cdef int64_t time = times[row], watermark = router.clock.watermark
+    cdef Pane pane
+    enters[0] = False
+    if valid != NULL and valid[row] != 1:
+        return leave(left, row, NULL_TIME if valid[row] == 0 else NAN_TIME, 0, 0)
+    if not router.has_pane or time < router.pane.first or time > router.pane.last:
+        if router.has_pane and is_next(&router.grid, &router.pane, time):
+            step(&router.grid, &router.pane)
+            router.place = -1
+        elif not locate(&router.grid, time, &pane):
+            return leave(left, row, NO_PLACE, 0, 0)
+        else:
+            router.pane = pane
+            router.has_pane = True
+            router.place = -1
+    if time < router.share_first or time > router.share_last:
+        return FOREIGN
+    if router.pane.closes_at <= watermark and watermark != INT64_MIN:
+        return leave(left, row, IS_LATE, router.pane.index, watermark)
+    if store == NULL:
+        enters[0] = True
+        return DONE
+    if not router.clock.moves and (router.pane.opens_at <= router.closed_to
+                                   or router.pane.opens_at <= router.whole_to):
+        return DISORDER
+    if router.pane.opens_at <= watermark and router.closed_to < watermark:
+        return MUST_CLOSE
+    enters[0] = True
+    return DONE
+
+
+cdef int enter_dry(
+    Router* router, LeftRows* left, const int64_t* times, const uint8_t* valid, Py_ssize_t row
+) noexcept nogil:
+    """Decide about a row as `route_rows` would, with no store to take it."""
+    cdef bint enters
+    cdef int status = enter(router, NULL, left, times, valid, row, &enters)
+    if enters:
+        see(&router.clock, times[row])
+    return status
+
+
+cdef int route_runs(
+    Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
+    Py_ssize_t base, Py_ssize_t n_rows, Run* runs, Py_ssize_t* n_runs, Run* wholes,
+    int64_t* windows, Py_ssize_t* n_wholes, Py_ssize_t* n_taken,
+) noexcept nogil:
+    """Find the runs of rows [base, base + n_rows) without keys.
+
+    `runs` count their rows from `base`. Stops early, with `n_taken` rows done, where windows must
+    be closed before the next row, and where something fails.
+
+    Where the router takes wholes, the runs of windows that begin and end here, the newest so far,
+    go to `wholes`, one after the other: what was open before them is older, what comes after newer.
+    """
+    cdef Py_ssize_t i = base, end = base + n_rows, k
+    cdef bint closed = False  # no more wholes in this block
+    cdef Run* run
+    cdef Word* record
+    cdef int status = DONE, ordered
+    cdef int64_t largest
+    cdef bint enters
+    n_runs[0] = 0
+    n_wholes[0] = 0
+    while i < end:
+        status = enter(router, store, left, times, valid, i, &enters)
+        if status != DONE:
+            break
+        if not enters:
+            i += 1
+            continue
+        k = run_end(times, valid, i, end, &router.pane, &ordered, &largest)
+        if router.takes_wholes and not closed and router.clock.largest < router.pane.first:
+            if k < end and (valid == NULL or valid[k] == 1) and times[k] > router.pane.last:
+                run = &wholes[n_wholes[0]]
+                run.begin = <int32_t>(i - base)
+                run.end = <int32_t>(k - base)
+                run.ordered = ordered
+                windows[n_wholes[0]] = router.pane.index
+                n_wholes[0] += 1
+                router.whole_to = router.pane.last + 1
+                see(&router.clock, largest)
+                router.used += k - i
+                i = k
+                continue
+            closed = n_wholes[0] > 0
+        if router.place < 0 and router.pane.covered:
+            status = store_pane(store, router.pane.index, &router.place)
+            if status != DONE:
+                break
+        see(&router.clock, largest)
+        router.used += k - i
+        if router.pane.covered:
+            run = &runs[n_runs[0]]
+            run.begin = <int32_t>(i - base)
+            run.end = <int32_t>(k - base)
+            run.ordered = ordered
+            run.slot = store.pool[router.place].head
+            record = store.arena.records + run.slot * store.arena.wide
+            run.lane = <int32_t>(record.i % LANES)
+            record.i += k - i
+            n_runs[0] += 1
+        i = k
+    n_taken[0] = i - base
+    return status
+
+
+cdef int route_rows(
+    Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
+    const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows, int32_t* slots,
+    Py_ssize_t* n_taken,
+) noexcept nogil:
+    """Find the record of each row [base, base + n_rows) with keys; -1 for rows without one.
+
+    Stops early like `route_runs`. A record that the limit or the memory refuses leaves the rows
+    before it taken.
+    """
+    cdef Py_ssize_t i = base, end = base + n_rows, k, row
+    cdef int status = DONE, ordered
+    cdef int64_t largest, index
+    cdef int32_t slot
+    cdef bint enters
+    while i < end:
+        status = enter(router, store, left, times, valid, i, &enters)
+        if status != DONE:
+            break
+        if not enters:
+            slots[i - base] = -1
+            i += 1
+            continue
+        k = run_end(times, valid, i, end, &router.pane, &ordered, &largest)
+        index = router.pane.index
+        if router.place < 0 and router.pane.covered:
+            status = store_pane(store, index, &router.place)
+            if status != DONE:
+                break
+        for row in range(i, k):
+            slot = -1
+            if router.pane.covered:
+                slot = store.recent[codes[row]].slot
+                if slot < 0 or store.recent[codes[row]].pane != index:
+                    status = store_slot(store, router.place, codes[row], &slot)
+                    if status != DONE:
+                        n_taken[0] = row - base
+                        return status
+            slots[row - base] = slot
+        see(&router.clock, largest)
+        router.used += k - i
+        i = k
+    n_taken[0] = i - base
+    return status

@@ -1,0 +1,29 @@
+"""Rows that come one at a time, gathered into columns."""
+
+from collections.abc import Callable
+from typing import Any
+
+from typing_extensions import disjoint_base
+
+from tidegate._kernels.buffer import Buffer
+from tidegate._kernels.window_state import WindowState
+
+@disjoint_base
+class RowBuffer:
+    def __new__(
+        cls,
+        state: WindowState,
+        float_time: bool,
+        numerics: list[int],
+        n_keys: int,
+        known: dict[tuple[object, ...], int],
+        code_of: Callable[[tuple[object, ...]], int],
+        time_of: Callable[[object], int | float],
+        refuse: Callable[[int, Any], int | float],
+        drain: Callable[[], None],
+    ) -> RowBuffer: ...
+    def push_row(self, *row: object) -> bool: ...
+    def __len__(self) -> int: ...
+    def clear(self) -> None: ...
+    def flush(self, n_all_keys: int) -> tuple[int, int]: ...
+    def columns(self) -> tuple[Buffer, Buffer, Buffer, list[tuple[Buffer, Buffer]]]: ...

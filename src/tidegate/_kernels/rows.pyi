@@ -1,0 +1,1 @@
+"""Rows into records one by one; called by other kernels only."""

@@ -1,0 +1,235 @@
+"""Rows into records one by one, for plans with keys, where every row may go to another record.
+
+All that is kept of one float column is brought up to date in one pass, so that a record is fetched
+once. Values that need care go the way of `push`, with the same bits.
+"""
+
+from libc.math cimport fabs, isnan
+from libc.stdint cimport int32_t, int64_t
+
+from tidegate._kernels.exact cimport exact_push, exact_push_product, exact_push_square
+from tidegate._kernels.push cimport is_plain, push_end, push_row
+from tidegate._kernels.records cimport (
+    FIRST, FLOAT, GREATEST, LAST, LEAST, NULLS, SQUARES, SUM, TAME, WEIGHTED, Acc, Arena, Column,
+    Plan, Word,
+)
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    #include "records.h"
+    #undef CYTHON_INLINE
+    #define CYTHON_INLINE TG_ALWAYS_INLINE
+
+    #define TG_ROWS const int32_t *, Py_ssize_t, Py_ssize_t, const tg_arena *
+
+    TG_CLONES static Py_ssize_t tg_float_rows(
+        const Py_ssize_t *, const double *, TG_ROWS);
+    TG_CLONES static Py_ssize_t tg_weighted_rows(
+        const Py_ssize_t *, const double *, const double *, TG_ROWS);
+    """
+
+
+cdef struct Places:
+    Py_ssize_t sum       # offsets in a record of what is kept of one float column, -1: not kept
+    Py_ssize_t squares
+    Py_ssize_t least
+    Py_ssize_t greatest
+
+
+cdef inline void float_row(
+    const Places* places, bint sums, bint squares, bint extremes, Word* record, double x
+) noexcept nogil:
+    """One tame value into all that is kept of its column."""
+    cdef Word* at
+    if sums:
+        at = record + places.sum
+        exact_push(&at[0].f, &at[1].f, x)
+    if squares:
+        at = record + places.squares
+        if isnan(at[2].f):
+            at[2].f = x
+        exact_push_square(&at[0].f, &at[1].f, x, at[2].f)
+    if extremes:
+        if places.least >= 0 and x < record[places.least].f:
+            record[places.least].f = x + 0.0
+        if places.greatest >= 0 and x > record[places.greatest].f:
+            record[places.greatest].f = x + 0.0
+
+
+cdef inline Py_ssize_t float_loop(
+    const Places* places, bint sums, bint squares, bint extremes, const double* x,
+    const int32_t* slots, Py_ssize_t i, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Tame rows from i on; the flags are constants where this is inlined. Stops at a wild value."""
+    cdef Word* records = arena.records
+    cdef int64_t width = arena.wide
+    while i < n_rows:
+        if slots[i] >= 0:
+            if not fabs(x[i]) < TAME:
+                break
+            float_row(places, sums, squares, extremes, records + slots[i] * width, x[i])
+        i += 1
+    return i
+
+
+cdef Py_ssize_t float_rows "tg_float_rows"(
+    const Py_ssize_t* offsets, const double* x, const int32_t* slots, Py_ssize_t i,
+    Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Tame rows from i on into the accumulators of one float column; where it stopped."""
+    cdef const Places* places = <const Places*>offsets
+    cdef bint extremes = places.least >= 0 or places.greatest >= 0
+    if places.sum < 0:
+        return float_loop(places, False, False, True, x, slots, i, n_rows, arena)
+    if places.squares < 0 and extremes:
+        return float_loop(places, True, False, True, x, slots, i, n_rows, arena)
+    if places.squares < 0:
+        return float_loop(places, True, False, False, x, slots, i, n_rows, arena)
+    if extremes:
+        return float_loop(places, True, True, True, x, slots, i, n_rows, arena)
+    return float_loop(places, True, True, False, x, slots, i, n_rows, arena)
+
+
+cdef Py_ssize_t weighted_rows "tg_weighted_rows"(
+    const Py_ssize_t* offset, const double* x, const double* y, const int32_t* slots,
+    Py_ssize_t i, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Tame pairs from i on into WEIGHTED; where it stopped."""
+    cdef Word* at
+    while i < n_rows:
+        if slots[i] >= 0:
+            if not (fabs(x[i]) < TAME and fabs(y[i]) < TAME):
+                break
+            at = arena.records + slots[i] * arena.wide + offset[0]
+            exact_push_product(&at[0].f, &at[1].f, x[i], y[i])
+            exact_push(&at[2].f, &at[3].f, y[i])
+        i += 1
+    return i
+
+
+cdef inline void careful_row(
+    const Acc* acc, const Column* columns, const int64_t* times, const int32_t* slots,
+    Py_ssize_t base, Py_ssize_t i, const Arena* arena,
+) noexcept nogil:
+    """One row into one accumulator of its record."""
+    if slots[i] >= 0:
+        push_row(acc, columns, base + i, times[base + i], 1, 0,
+                 arena.records + slots[i] * arena.wide + acc.wide,
+                 arena.colds + slots[i] * arena.cold + acc.rare)
+
+
+cdef void careful_rows(
+    const Acc* acc, const Column* columns, const int64_t* times, const int32_t* slots,
+    Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Any accumulator row by row, nulls and all."""
+    cdef Py_ssize_t i
+    for i in range(n_rows):
+        careful_row(acc, columns, times, slots, base, i, arena)
+
+
+cdef void count_rows(const int32_t* slots, Py_ssize_t n_rows, const Arena* arena) noexcept nogil:
+    """ROWS, the first word of every record."""
+    cdef Py_ssize_t i
+    for i in range(n_rows):
+        if slots[i] >= 0:
+            arena.records[slots[i] * arena.wide].i += 1
+
+
+cdef void end_rows(
+    const Acc* acc, const Column* column, const int64_t* times, const int32_t* slots,
+    Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """FIRST or LAST of a column without nulls."""
+    cdef Py_ssize_t i
+    cdef bint first = acc.kind == FIRST
+    for i in range(n_rows):
+        if slots[i] >= 0:
+            push_end(arena.records + slots[i] * arena.wide + acc.wide, column, base + i,
+                     times[base + i], first)
+
+
+cdef inline bint is_fused(const Acc* acc) noexcept nogil:
+    """Whether `float_rows` serves an accumulator."""
+    return acc.kind in (SUM, SQUARES, LEAST, GREATEST)
+
+
+cdef Places places_of(const Plan* plan, int column) noexcept nogil:
+    """What a plan keeps of a float column."""
+    cdef Places places
+    places.sum = places.squares = places.least = places.greatest = -1
+    for a in range(plan.n_accs):
+        if plan.accs[a].column == column:
+            if plan.accs[a].kind == SUM:
+                places.sum = plan.accs[a].wide
+            elif plan.accs[a].kind == SQUARES:
+                places.squares = plan.accs[a].wide
+            elif plan.accs[a].kind == LEAST:
+                places.least = plan.accs[a].wide
+            elif plan.accs[a].kind == GREATEST:
+                places.greatest = plan.accs[a].wide
+    return places
+
+
+cdef void float_column(
+    const Plan* plan, int column, const Column* columns, const int64_t* times,
+    const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """All that is kept of one float column without nulls, in one pass."""
+    cdef Places places = places_of(plan, column)
+    cdef const double* x = <const double*>columns[column].values + base
+    cdef Py_ssize_t i = 0
+    if places.sum < 0 and places.least < 0 and places.greatest < 0:
+        return
+    while True:
+        i = float_rows(<const Py_ssize_t*>&places, x, slots, i, n_rows, arena)
+        if i == n_rows:
+            return
+        for a in range(plan.n_accs):
+            if plan.accs[a].column == column and is_fused(&plan.accs[a]):
+                careful_row(&plan.accs[a], columns, times, slots, base, i, arena)
+        i += 1
+
+
+cdef void weighted_column(
+    const Acc* acc, const Column* columns, const int64_t* times, const int32_t* slots,
+    Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """WEIGHTED of two float columns without nulls."""
+    cdef const double* x = <const double*>columns[acc.column].values + base
+    cdef const double* y = <const double*>columns[acc.weight].values + base
+    cdef Py_ssize_t i = 0, offset = acc.wide
+    while True:
+        i = weighted_rows(&offset, x, y, slots, i, n_rows, arena)
+        if i == n_rows:
+            return
+        careful_row(acc, columns, times, slots, base, i, arena)
+        i += 1
+
+
+cdef void reduce_rows(
+    const Plan* plan, const Column* columns, int n_columns, const int64_t* times,
+    const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Take `n_rows` rows from `base` on into the records `slots` (-1: none) of a keyed plan."""
+    cdef const Acc* acc
+    cdef const Column* column
+    cdef bint plain
+    count_rows(slots, n_rows, arena)
+    for c in range(n_columns):
+        if is_plain(&columns[c]) and columns[c].numeric == FLOAT:
+            float_column(plan, c, columns, times, slots, base, n_rows, arena)
+    for a in range(1, plan.n_accs):
+        acc = &plan.accs[a]
+        column = &columns[acc.column]
+        plain = is_plain(column) and (acc.weight < 0 or is_plain(&columns[acc.weight]))
+        if plain and (acc.kind == NULLS or (is_fused(acc) and column.numeric == FLOAT)):
+            continue
+        if plain and (acc.kind == FIRST or acc.kind == LAST):
+            end_rows(acc, column, times, slots, base, n_rows, arena)
+        elif plain and acc.kind == WEIGHTED and column.numeric == FLOAT and (
+                columns[acc.weight].numeric == FLOAT):
+            weighted_column(acc, columns, times, slots, base, n_rows, arena)
+        else:
+            careful_rows(acc, columns, times, slots, base, n_rows, arena)

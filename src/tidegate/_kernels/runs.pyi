@@ -1,0 +1,1 @@
+"""Runs of rows into records; called by other kernels only."""

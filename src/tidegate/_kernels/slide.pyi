@@ -1,0 +1,1 @@
+"""Sliding windows out of panes; called by other kernels only."""

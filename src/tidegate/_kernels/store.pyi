@@ -1,0 +1,1 @@
+"""The open panes and their records; called by other kernels only."""

@@ -1,0 +1,1 @@
+"""Windows that begin and end within a block of rows; called by other kernels only."""

@@ -1,0 +1,45 @@
+"""The running state of one windowed aggregation."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from tidegate._kernels.output cimport Results
+from tidegate._kernels.records cimport Column, Output, Plan, Run
+from tidegate._kernels.route cimport Left, LeftRows, Router
+from tidegate._kernels.store cimport Store
+from tidegate._kernels.whole cimport Scratch
+
+
+cdef class WindowState:
+    cdef Plan plan
+    cdef Router router
+    cdef Store store
+    cdef Results results
+    cdef LeftRows left
+    cdef Column* columns
+    cdef Output* outputs
+    cdef Py_buffer* views
+    cdef Run* runs
+    cdef Run* wholes
+    cdef int64_t* windows
+    cdef Scratch scratch
+    cdef int32_t* slots
+    cdef int n_columns
+    cdef Py_ssize_t spill_at
+    cdef public bint guesses  # a watermark that waits may close what only disorder would reach
+
+    cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL
+    cdef int take_rows(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, int64_t later, bint knows, Py_ssize_t* n_taken
+    ) noexcept nogil
+    cdef int take_wholes(
+        self, const int64_t* times, Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows
+    ) noexcept nogil
+    cdef int close_older_half(self) noexcept nogil
+    cdef int spill(
+        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n_rows, Py_ssize_t at,
+        int64_t later, int64_t** ahead
+    ) noexcept nogil
+    cdef int64_t next_due(self) noexcept
+    cdef tuple describe(self, const Left* row)
+    cdef object outside(self, int64_t time)

@@ -1,0 +1,675 @@
+"""The running state of one windowed aggregation: rows in, results out."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.math cimport INFINITY, NAN
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.clock cimport Clock
+from tidegate._kernels.emit cimport close_windows, first_due
+from tidegate._kernels.grid cimport (
+    Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
+)
+from tidegate._kernels.output cimport results_free, results_init
+from tidegate._kernels.records cimport (
+    ASKS_LATER, DONE, FIRST, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, MUST_CLOSE,
+    NO_MEMORY, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Output, Run, Word,
+)
+from tidegate._kernels.route cimport (
+    IS_LATE, Left, LeftRows, Router, enter_dry, route_rows, route_runs,
+)
+from tidegate._kernels.store cimport (
+    live_slots, store_bytes, store_clear, store_free, store_has, store_init, store_keys, store_pane,
+    store_slot,
+)
+from tidegate._kernels.rows cimport reduce_rows
+from tidegate._kernels.runs cimport reduce_runs
+from tidegate._kernels.whole cimport all_plain, read_wholes, scratch_free, scratch_init
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    TG_CLONES static int64_t tg_least_time(const int64_t *, const uint8_t *, Py_ssize_t);
+    """
+
+cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
+
+cdef enum:
+    BLOCK = 8192          # rows routed, then reduced, while their columns are in the cache
+    LINE = 8              # words in a cache line
+    SPILL = 128 << 10     # bytes of open records from which a one-shot run closes what it can
+
+
+cdef int words_of(int kind, int lanes) noexcept nogil:
+    """Length of an accumulator in a record."""
+    if kind == SUM:
+        return 2 * lanes
+    if kind == SQUARES:
+        return 2 * lanes + 1
+    if kind == WEIGHTED:
+        return 4 * lanes
+    if kind == SQUARES_INT:
+        return 4
+    if kind == NULLS:
+        return 0
+    return 1 if kind in (ROWS, LEAST, GREATEST, LEAST_INT, GREATEST_INT) else 2
+
+
+cdef int rare_words_of(int kind) noexcept nogil:
+    """Length of an accumulator in the cold part of a record."""
+    if kind == SUM:
+        return 3
+    if kind == SQUARES:
+        return 4
+    if kind == WEIGHTED:
+        return 6
+    return 1 if kind in (NULLS, LEAST, GREATEST) else 0
+
+
+cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
+    """An accumulator that has seen nothing, where that is not 0."""
+    if acc.kind == LEAST or acc.kind == GREATEST:
+        at.f = INFINITY if acc.kind == LEAST else -INFINITY
+    elif acc.kind == SQUARES:
+        at[2 * lanes].f = NAN
+    elif acc.kind == LEAST_INT or acc.kind == FIRST:
+        at.i = INT64_MAX
+    elif acc.kind == GREATEST_INT or acc.kind == LAST:
+        at.i = INT64_MIN
+
+
+cdef int64_t least_time "tg_least_time"(
+    const int64_t* times, const uint8_t* valid, Py_ssize_t n
+) noexcept nogil:
+    """The smallest of n times that are there."""
+    cdef int64_t least = INT64_MAX
+    cdef Py_ssize_t i
+    if valid == NULL:
+        for i in range(n):
+            least = times[i] if times[i] < least else least
+    else:
+        for i in range(n):
+            if valid[i] == 1 and times[i] < least:
+                least = times[i]
+    return least
+
+
+def least_time_of(const int64_t[::1] times not None, const uint8_t[::1] valid):
+    """Find the smallest time.
+
+    Parameters
+    ----------
+    times : (n_rows,) int64
+    valid : (n_rows,) uint8 or None
+        Only rows with a 1 count; None: all.
+
+    Returns
+    -------
+    int
+        2**63 - 1 where no row counts.
+    """
+    cdef Py_ssize_t n = times.shape[0]
+    cdef int64_t least
+    if valid is not None and valid.shape[0] != n:
+        raise ValueError("the columns of a batch differ in length")
+    with nogil:
+        least = INT64_MAX if n == 0 else least_time(
+            &times[0], NULL if valid is None else &valid[0], n)
+    return least
+
+
+cdef class WindowState:
+    """Open windows, the watermark, and what waits to be taken.
+
+    Parameters
+    ----------
+    accs : list of (kind, column, weight, nulls, sum, numeric)
+        The accumulators of a record; the first is ROWS, and `nulls` and `sum` point into the list.
+    outputs : list of (op, acc, numeric, ddof)
+        What to read from a record.
+    columns : list of (numeric, skip_nan)
+        The input columns.
+    keyed : bool
+        Rows come with key codes.
+    grid : tuple (is_float, anchor, width, per_size, per_step, origin, width_f)
+    clock : tuple (moves, is_float, lateness, lateness_f)
+    max_open : int
+        How many records may be open at a time.
+    """
+
+    def __cinit__(self, list accs not None, list outputs not None, list columns not None,
+                  bint keyed, tuple grid not None, tuple clock not None, int64_t max_open):
+        cdef int i
+        cdef int lanes = 1 if keyed else LANES
+        self.plan.accs = <Acc*>calloc(len(accs), sizeof(Acc))
+        self.outputs = <Output*>calloc(len(outputs) + 1, sizeof(Output))
+        self.columns = <Column*>calloc(len(columns) + 1, sizeof(Column))
+        self.views = <Py_buffer*>calloc(2 * len(columns) + 3, sizeof(Py_buffer))
+        self.runs = <Run*>malloc(BLOCK * sizeof(Run))
+        self.wholes = <Run*>malloc(BLOCK * sizeof(Run))
+        self.windows = <int64_t*>malloc(BLOCK * sizeof(int64_t))
+        self.slots = <int32_t*>malloc(BLOCK * sizeof(int32_t))
+        if (self.plan.accs == NULL or self.outputs == NULL or self.columns == NULL
+                or self.views == NULL or self.runs == NULL or self.slots == NULL
+                or self.wholes == NULL or self.windows == NULL):
+            raise MemoryError
+        self.n_columns = len(columns)
+        for i in range(len(columns)):
+            self.columns[i].numeric, self.columns[i].skip_nan = columns[i]
+        for i in range(len(outputs)):
+            (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
+             self.outputs[i].ddof) = outputs[i]
+        self.plan.n_accs = len(accs)
+        self.plan.lanes = lanes
+        for i in range(len(accs)):
+            (self.plan.accs[i].kind, self.plan.accs[i].column, self.plan.accs[i].weight,
+             self.plan.accs[i].nulls, self.plan.accs[i].sum, self.plan.accs[i].numeric) = accs[i]
+            self.plan.accs[i].wide = self.plan.wide
+            self.plan.accs[i].rare = self.plan.cold
+            self.plan.accs[i].narrow = self.plan.narrow
+            self.plan.wide += words_of(self.plan.accs[i].kind, lanes)
+            self.plan.cold += rare_words_of(self.plan.accs[i].kind)
+            self.plan.narrow += words_of(self.plan.accs[i].kind, 1) + rare_words_of(
+                self.plan.accs[i].kind)
+        self.plan.wide = (self.plan.wide + LINE - 1) // LINE * LINE
+        self.plan.blank = <Word*>calloc(self.plan.wide, sizeof(Word))
+        self.plan.blank_cold = <Word*>calloc(self.plan.cold + 1, sizeof(Word))
+        if (self.plan.blank == NULL or self.plan.blank_cold == NULL
+                or results_init(&self.results, self.outputs, len(outputs))
+                or scratch_init(&self.scratch, &self.plan)):
+            raise MemoryError
+        for i in range(len(accs)):
+            make_blank(&self.plan.accs[i], lanes, self.plan.blank + self.plan.accs[i].wide)
+        self.lay_grid(grid)
+        (self.router.clock.moves, self.router.clock.is_float, self.router.clock.lateness,
+         self.router.clock.lateness_f) = clock
+        self.router.clock.largest = INT64_MIN
+        self.router.clock.watermark = INT64_MIN
+        self.router.closed_to = INT64_MIN
+        self.router.whole_to = INT64_MIN
+        self.router.share_first = INT64_MIN
+        self.router.share_last = INT64_MAX
+        self.spill_at = SPILL
+        store_init(&self.store, &self.plan, max_open)
+
+    def __dealloc__(self):
+        store_free(&self.store)
+        results_free(&self.results)
+        free(self.left.rows)
+        free(self.plan.accs)
+        free(self.plan.blank)
+        free(self.plan.blank_cold)
+        free(self.outputs)
+        free(self.columns)
+        free(self.views)
+        free(self.runs)
+        free(self.wholes)
+        free(self.windows)
+        scratch_free(&self.scratch)
+        free(self.slots)
+
+    # ------------------------------------------------------------------------------------ rows in
+
+    def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
+             Py_ssize_t start=0, later=None):
+        """Take a batch of rows.
+
+        Parameters
+        ----------
+        times : (n_rows,) int64
+            Times, or the ordered images of float times.
+        time_valid : (n_rows,) uint8 or None
+            1 valid, 0 null, 2 NaN; None: all valid.
+        codes : (n_rows,) int32 or None
+            Key codes below n_keys, checked by the caller.
+        columns : list of (values, valid)
+            (n_rows,) 8-byte values and (n_rows,) uint8 or None, in the order of the plan.
+        start : int
+            Rows before it have been taken already.
+        later : int or None
+            No later batch has a time below this one. Only used where the watermark waits; where
+            it is None and much is open, the push stops with ASKS_LATER.
+
+        Returns
+        -------
+        tuple (status, n_taken)
+            What stopped the loop (a `Status`), and how many rows of the batch have been taken.
+
+        Notes
+        -----
+        One pass in blocks of 8,192 rows; releases the GIL.
+        """
+        cdef Py_ssize_t n_rows = len(times), n_taken = start
+        cdef bint knows = later is not None
+        cdef int64_t horizon = later if knows else INT64_MIN
+        cdef int i, n_views = 0, status
+        cdef const int64_t* time
+        cdef const uint8_t* valid
+        cdef const int32_t* code
+        if len(columns) != self.n_columns:
+            raise ValueError("the columns are not those of the plan")
+        if store_keys(&self.store, n_keys) != DONE:
+            raise MemoryError
+        try:
+            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
+            valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
+            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
+            if (code == NULL) == (self.plan.lanes == 1):
+                raise ValueError("a plan with keys takes key codes, and no other does")
+            for i in range(self.n_columns):
+                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
+                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            with nogil:
+                status = self.take_rows(time, valid, code, n_rows, horizon, knows, &n_taken)
+        finally:
+            for i in range(n_views):
+                PyBuffer_Release(&self.views[i])
+        return status, n_taken
+
+    cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL:
+        """Hold on to the bytes of an array; None is NULL."""
+        if array is None:
+            return NULL
+        PyObject_GetBuffer(array, &self.views[n_views[0]], PyBUF_SIMPLE)
+        n_views[0] += 1
+        if self.views[n_views[0] - 1].len != size:
+            raise ValueError("the columns of a batch differ in length")
+        return self.views[n_views[0] - 1].buf
+
+    cdef int take_rows(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, int64_t later, bint knows, Py_ssize_t* n_taken
+    ) noexcept nogil:
+        """Route and reduce block by block, closing windows on the way."""
+        cdef Py_ssize_t at = n_taken[0], size, n_runs = 0, n_wholes = 0, taken = 0
+        cdef int64_t* ahead = NULL
+        cdef int status = DONE
+        self.router.takes_wholes = (
+            self.guesses and codes == NULL and self.router.grid.per_size == 1
+            and self.router.grid.per_step == 1
+            and all_plain(&self.plan, self.columns, self.n_columns))
+        while at < n_rows and status == DONE:
+            size = min(<Py_ssize_t>BLOCK, n_rows - at)
+            if codes != NULL:
+                status = route_rows(&self.router, &self.store, &self.left, times, valid, codes, at,
+                                    size, self.slots, &taken)
+                reduce_rows(&self.plan, self.columns, self.n_columns, times, self.slots, at, taken,
+                            &self.store.arena)
+            else:
+                status = route_runs(&self.router, &self.store, &self.left, times, valid, at, size,
+                                    self.runs, &n_runs, self.wholes, self.windows, &n_wholes,
+                                    &taken)
+                reduce_runs(&self.plan, self.columns, times, self.runs, n_runs, at, n_rows,
+                            &self.store.arena)
+                if n_wholes and status == DONE:
+                    status = self.take_wholes(times, n_wholes, at, n_rows)
+            at += taken
+            if status == MUST_CLOSE or (status == DONE and self.router.clock.moves):
+                status = close_windows(
+                    &self.router, &self.store, &self.results, self.router.clock.watermark)
+            elif status == DONE and store_bytes(&self.store) > self.spill_at:
+                if self.guesses:
+                    status = self.close_older_half()
+                elif knows:
+                    status = self.spill(times, valid, n_rows, at, later, &ahead)
+                else:
+                    status = ASKS_LATER
+        free(ahead)
+        n_taken[0] = at
+        return status
+
+    cdef int take_wholes(
+        self, const int64_t* times, Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows
+    ) noexcept nogil:
+        """Close what is older than the whole windows of a block, then read these."""
+        cdef int status = close_windows(
+            &self.router, &self.store, &self.results,
+            edge(&self.router.grid, self.windows[0]))
+        if status == DONE:
+            status = read_wholes(&self.plan, self.columns, times, self.wholes, self.windows, n,
+                                 base, n_rows, &self.scratch, &self.results)
+        if status == DONE:
+            self.router.closed_to = max(self.router.closed_to, self.router.whole_to)
+        return status
+
+    cdef int close_older_half(self) noexcept nogil:
+        """Close the older half of the time that is open, on the guess that rows are in order."""
+        cdef int64_t oldest = edge(&self.router.grid, self.store.least)
+        cdef int status = close_windows(
+            &self.router, &self.store, &self.results,
+            oldest + (self.router.clock.largest - oldest) // 2)
+        self.spill_at = max(<Py_ssize_t>SPILL, 2 * store_bytes(&self.store))
+        return status
+
+    cdef int spill(
+        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n_rows, Py_ssize_t at,
+        int64_t later, int64_t** ahead
+    ) noexcept nogil:
+        """Close the windows that no row ahead can reach: a look at all times ahead, once."""
+        cdef Py_ssize_t n_blocks = (n_rows + BLOCK - 1) // BLOCK, block, first
+        cdef int64_t least
+        cdef int status
+        if ahead[0] == NULL:
+            ahead[0] = <int64_t*>malloc((n_blocks + 1) * sizeof(int64_t))
+            if ahead[0] == NULL:
+                return NO_MEMORY
+            ahead[0][n_blocks] = later
+            for block in range(n_blocks - 1, -1, -1):
+                first = block * BLOCK
+                least = later
+                if first + BLOCK > at:
+                    least = least_time(times + first, NULL if valid == NULL else valid + first,
+                                       min(<Py_ssize_t>BLOCK, n_rows - first))
+                ahead[0][block] = min(ahead[0][block + 1], least)
+        status = close_windows(&self.router, &self.store, &self.results, ahead[0][at // BLOCK])
+        self.spill_at = max(<Py_ssize_t>SPILL, 2 * store_bytes(&self.store))
+        return status
+
+    def rehearse(self, times not None, time_valid):
+        """Find the first row that a push would leave out, without taking any.
+
+        Parameters
+        ----------
+        times, time_valid
+            As for `push`.
+
+        Returns
+        -------
+        tuple (row, reason, start, end, watermark) or None
+            The row and why; start and end of its last window and the watermark for a late one.
+        """
+        cdef const int64_t[::1] time = times
+        cdef const uint8_t[::1] valid
+        cdef const uint8_t* flags = NULL
+        cdef Router router = self.router
+        cdef LeftRows left
+        cdef Py_ssize_t row, n_rows = time.shape[0]
+        cdef int status = DONE
+        memset(&left, 0, sizeof(LeftRows))
+        if time_valid is not None:
+            valid = time_valid
+            if valid.shape[0] != n_rows:
+                raise ValueError("the columns of a batch differ in length")
+            if n_rows:
+                flags = &valid[0]
+        with nogil:
+            for row in range(n_rows):
+                status = enter_dry(&router, &left, &time[0], flags, row)
+                if status != DONE or (left.n and left.rows[0].reason == IS_LATE):
+                    break
+                left.n = 0
+        out = self.describe(&left.rows[0]) if left.n else None
+        free(left.rows)
+        if status != DONE:
+            raise MemoryError
+        return out
+
+    cdef int64_t next_due(self) noexcept:
+        """End of the first open window, INT64_MAX where none is open."""
+        if not self.store.n_open:
+            return INT64_MAX
+        return window_end(&self.router.grid, first_due(&self.router, &self.store))
+
+    cdef tuple describe(self, const Left* row):
+        """A row left out, as Python has it."""
+        cdef int64_t window = last_window(&self.router.grid, row.pane)
+        return (row.row, row.reason, self.outside(window_start(&self.router.grid, window)),
+                self.outside(window_end(&self.router.grid, window)),
+                self.outside(row.watermark))
+
+    cdef object outside(self, int64_t time):
+        """An ordered time as the user has it."""
+        if self.router.grid.is_float:
+            return float_of_order(time)
+        return time
+
+    # ---------------------------------------------------------------------------------- results out
+
+    def close(self, int64_t watermark):
+        """Close the windows that end up to a time; the clock moves there.
+
+        Returns
+        -------
+        int
+            A `Status`.
+        """
+        cdef int status
+        with nogil:
+            status = close_windows(&self.router, &self.store, &self.results, watermark)
+        if status == DONE and watermark > self.router.clock.watermark:
+            self.router.clock.watermark = watermark
+        return status
+
+    def take_results(self):
+        """Hand over the results of the windows closed so far.
+
+        Returns
+        -------
+        tuple (n, starts, ends, codes, [(values, valid), ...])
+            Buffers of int64 (float64 for float times), int64, int32, and of each output 8-byte
+            words and uint8.
+        """
+        cdef Py_ssize_t n = self.results.n, i
+        cdef int o, n_outputs = self.results.n_outputs
+        cdef Word* starts = <Word*>malloc((n + 1) * sizeof(Word))
+        cdef Word* ends = <Word*>malloc((n + 1) * sizeof(Word))
+        if starts == NULL or ends == NULL:
+            free(starts)
+            free(ends)
+            raise MemoryError
+        for i in range(n):
+            starts[i].i = window_start(&self.router.grid, self.results.windows[i])
+            ends[i].i = window_end(&self.router.grid, self.results.windows[i])
+            if self.router.grid.is_float:
+                starts[i].f = float_of_order(starts[i].i)
+                ends[i].f = float_of_order(ends[i].i)
+        free(self.results.windows)
+        out = (n, buffer_of(starts, n * 8), buffer_of(ends, n * 8),
+               buffer_of(self.results.codes, n * 4),
+               [(buffer_of(self.results.values[o], n * 8), buffer_of(self.results.valid[o], n))
+                for o in range(n_outputs)])
+        free(self.results.values)
+        free(self.results.valid)
+        if results_init(&self.results, self.outputs, n_outputs) != DONE:
+            raise MemoryError
+        return out
+
+    def overflow(self):
+        """Tell which output did not fit.
+
+        Returns
+        -------
+        tuple (output, start, end, code)
+        """
+        cdef int64_t window = self.results.bad_window
+        return (self.results.bad_output, self.outside(window_start(&self.router.grid, window)),
+                self.outside(window_end(&self.router.grid, window)), self.results.bad_code)
+
+    def take_left(self):
+        """Hand over the rows left out since the last call, in order.
+
+        Returns
+        -------
+        list of (row, reason, start, end, watermark)
+            Rows count within their batch.
+        """
+        cdef Py_ssize_t i
+        out = [self.describe(&self.left.rows[i]) for i in range(self.left.n)]
+        self.left.n = 0
+        return out
+
+    @property
+    def n_results(self):
+        """How many results wait to be taken."""
+        return self.results.n
+
+    @property
+    def n_left(self):
+        """How many rows left out wait to be taken."""
+        return self.left.n
+
+    def count_left(self):
+        """Count the rows left out that wait to be taken.
+
+        Returns
+        -------
+        tuple (n_late, n_rejected)
+        """
+        cdef Py_ssize_t i, late = 0
+        for i in range(self.left.n):
+            late += self.left.rows[i].reason == IS_LATE
+        return late, self.left.n - late
+
+    def lay_grid(self, tuple grid not None):
+        """Move the grid, before any row has been used."""
+        if self.router.used:
+            raise ValueError("the grid cannot move once rows are in it")
+        (self.router.grid.is_float, self.router.grid.anchor, self.router.grid.width,
+         self.router.grid.per_size, self.router.grid.per_step, self.router.grid.origin,
+         self.router.grid.width_f) = grid
+        self.router.has_pane = False
+
+    @property
+    def used(self):
+        """How many rows were used."""
+        return self.router.used
+
+    @property
+    def n_open(self):
+        """How many records are open."""
+        return live_slots(&self.store)
+
+    @property
+    def largest(self):
+        """The largest time seen, or None."""
+        return None if self.router.clock.largest == INT64_MIN else self.outside(
+            self.router.clock.largest)
+
+    @property
+    def watermark(self):
+        """The watermark, or None before it is anywhere."""
+        cdef const Clock* clock = &self.router.clock
+        if clock.watermark == INT64_MIN and (not clock.moves or clock.largest == INT64_MIN):
+            return None
+        return self.outside(clock.watermark)
+
+    # ------------------------------------------------------------------------------- state in, out
+
+    def dump(self):
+        """Write the state down.
+
+        Returns
+        -------
+        tuple (clock, panes, codes, records)
+            clock: (largest, watermark, closed_to, used); buffers of int64, int32 and records.
+        """
+        cdef Py_ssize_t n = live_slots(&self.store), i = 0
+        cdef Py_ssize_t wide = self.plan.wide, cold = self.plan.cold, width = wide + cold
+        cdef int64_t* panes = <int64_t*>malloc((n + 1) * 8)
+        cdef int32_t* codes = <int32_t*>malloc((n + 1) * 4)
+        cdef Word* records = <Word*>malloc((n + 1) * width * sizeof(Word))
+        cdef int32_t p, slot
+        if panes == NULL or codes == NULL or records == NULL:
+            free(panes)
+            free(codes)
+            free(records)
+            raise MemoryError
+        for p in range(self.store.n_open):
+            slot = self.store.pool[self.store.open[p]].head
+            while slot >= 0:
+                panes[i] = self.store.pool[self.store.open[p]].index
+                codes[i] = self.store.code_of[slot]
+                memcpy(records + i * width, self.store.arena.records + slot * wide,
+                       wide * sizeof(Word))
+                memcpy(records + i * width + wide, self.store.arena.colds + slot * cold,
+                       cold * sizeof(Word))
+                i += 1
+                slot = self.store.next_of[slot]
+        clock = (self.router.clock.largest, self.router.clock.watermark, self.router.closed_to,
+                 self.router.used)
+        return (clock, buffer_of(panes, i * 8), buffer_of(codes, i * 4),
+                buffer_of(records, i * width * sizeof(Word)))
+
+    @property
+    def reached(self):
+        """The watermark in the kernels' order, -2**63 before it is anywhere."""
+        return self.router.clock.watermark
+
+    def load(self, tuple clock not None, const int64_t[::1] panes not None,
+             const int32_t[::1] codes not None, const int64_t[::1] records not None,
+             Py_ssize_t n_keys):
+        """Add records to the state, all of them or none.
+
+        Parameters
+        ----------
+        clock, panes, codes, records
+            As from `dump`.
+        n_keys : int
+            Codes must be below it.
+
+        Returns
+        -------
+        int
+            -1, or the first record that cannot be: its pane is off the grid, its key unknown, or
+            it is there already.
+        """
+        cdef Py_ssize_t n = panes.shape[0], i
+        cdef Py_ssize_t wide = self.plan.wide, cold = self.plan.cold, width = wide + cold
+        cdef int32_t place, slot
+        cdef int status
+        cdef Pane pane
+        cdef bint keyed = self.plan.lanes == 1
+        if codes.shape[0] != n or records.shape[0] != n * width:
+            raise ValueError("the records are not those of the plan")
+        if store_keys(&self.store, n_keys) != DONE:
+            raise MemoryError
+        for i in range(n):
+            if codes[i] < 0 or codes[i] >= (n_keys if keyed else 1):
+                return i
+            if not pane_at(&self.router.grid, panes[i], &pane) or not pane.covered:
+                return i
+            if not 1 <= records[i * width] <= MOST_ROWS or (
+                    store_has(&self.store, panes[i], codes[i])):
+                return i
+        for i in range(n):
+            status = store_pane(&self.store, panes[i], &place)
+            if status == DONE and keyed:
+                status = store_slot(&self.store, place, codes[i], &slot)
+            elif status == DONE:
+                slot = self.store.pool[place].head
+            if status != DONE:
+                raise MemoryError
+            memcpy(self.store.arena.records + slot * wide, &records[i * width],
+                   wide * sizeof(Word))
+            if cold:
+                memcpy(self.store.arena.colds + slot * cold, &records[i * width + wide],
+                       cold * sizeof(Word))
+        self.router.has_pane = False
+        self.router.clock.largest = max(self.router.clock.largest, <int64_t>clock[0])
+        self.router.clock.watermark = max(self.router.clock.watermark, <int64_t>clock[1])
+        self.router.closed_to = max(self.router.closed_to, <int64_t>clock[2])
+        self.router.used += <int64_t>clock[3]
+        return -1
+
+    def pane_end(self, int64_t time):
+        """The first time after the pane that holds a time; None where it can't be written."""
+        cdef Pane pane
+        if not locate(&self.router.grid, time, &pane) or pane.last == INT64_MAX:
+            return None
+        return pane.last + 1
+
+    def count_used(self, int64_t n):
+        """Count rows that other states have used in place of this one."""
+        self.router.used += n
+
+    def restrict(self, int64_t first, int64_t last):
+        """Refuse rows outside [first, last]: a push stops there with FOREIGN."""
+        self.router.share_first = first
+        self.router.share_last = last
+
+    def clear(self):
+        """Forget all open windows."""
+        store_clear(&self.store)
+        self.router.has_pane = False

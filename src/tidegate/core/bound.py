@@ -1,0 +1,277 @@
+"""A plan bound to the types of its columns: the kernels' state, and what gives it meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from tidegate._kernels.window_state import WindowState
+from tidegate.core.columns import (
+    Numbers,
+    as_array,
+    column_index,
+    plain_type,
+    time_column,
+    time_type,
+    validity,
+    value_column,
+    value_type,
+)
+from tidegate.core.durations import in_units
+from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.eventtime import float_of_orders, order_of_floats
+from tidegate.core.keys import Keys
+from tidegate.core.late import LateSide
+from tidegate.core.program import WORDS, Program, compile_program
+from tidegate.core.state import OpenWindows, array_of, dump, load
+from tidegate.core.windows import Grid, grid_of
+
+if TYPE_CHECKING:
+    from tidegate._kernels.buffer import Buffer
+    from tidegate.core.plan import Plan
+
+__all__ = ["Bound", "Rows", "Values", "WayBack", "results_of", "rows_of", "times_of"]
+
+Values: TypeAlias = "tuple[Numbers | None, Numbers | None]"  # and their flags; None: all valid
+
+
+class Rows(NamedTuple):
+    """A batch as the kernels take it."""
+
+    times: Numbers  # (n_rows,) int64 or float64, as the user has them
+    order: Numbers  # (n_rows,) int64, in the same order
+    time_valid: Numbers | None  # (n_rows,) uint8
+    columns: list[Values]  # of each input column; no values where only its nulls count
+
+
+class WayBack(NamedTuple):
+    """Where a binding stood."""
+
+    windows: OpenWindows
+    keys: list[int] | None
+    late: int
+    first: int | float | None
+
+
+class Bound:
+    """A plan, the types of its columns, and the running state.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to compute.
+    schema : pyarrow.Schema
+        The columns of the input; more than the plan reads do no harm.
+
+    Raises
+    ------
+    ColumnNotFoundError, ColumnTypeError
+        If a column is not there or of a type that its use does not allow.
+    DurationError, WindowError, LimitError
+        If the window or the lateness does not fit the type of the times.
+    """
+
+    def __init__(self, plan: Plan, schema: pa.Schema) -> None:
+        self.plan = plan
+        self.time_type = time_type(schema, plan.on)
+        self.is_float = pa.types.is_floating(self.time_type)
+        self._computed = {
+            name for _, item in plan.results if item.function != "count" for name in item.columns
+        }
+        self.types = {name: self._type_in(schema, name) for name in plan.values}
+        self.program: Program = compile_program(dict(plan.results), self.types.__getitem__)
+        self.keys: Keys | None = None
+        if plan.by:
+            self.keys = Keys(plan.by, max_keys=plan.limits.max_keys)
+            self.keys.bind(schema)
+        key_types = [] if self.keys is None else self.keys.types
+        keys = dict(zip(plan.by, key_types, strict=True))
+        self.schema = pa.schema(
+            [
+                *(pa.field(name, type_) for name, type_ in keys.items()),
+                pa.field("window_start", self.time_type),
+                pa.field("window_end", self.time_type),
+                *self.program.fields,
+            ]
+        )
+        known = {**self.types, **keys, plan.on: self.time_type}
+        self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
+        self.first: int | float | None = None
+        self.state = self.new_state()
+
+    def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
+        """Type of an input column; any will do where only its nulls count."""
+        if name in self._computed:
+            return value_type(schema, name)
+        return plain_type(schema.field(column_index(schema, name)).type)
+
+    @property
+    def n_keys(self) -> int:
+        """How many codes of keys there are: one without keys."""
+        return 1 if self.keys is None else self.keys.n_keys
+
+    # ----------------------------------------------------------------------------------- the grid
+
+    @property
+    def is_laid(self) -> bool:
+        """Whether the grid is where it stays: with ``origin="first"`` the first row lays it."""
+        return self.plan.window.origin != "first" or self.first is not None
+
+    def lay_grid(self, first: int | float | None) -> None:
+        """Lay the grid of ``origin="first"`` from the first time on, before any row is used.
+
+        None takes it back, for a batch that is refused after all.
+        """
+        self.first = first
+        self.state.lay_grid(tuple(self._grid()))
+
+    def lay_grid_on(self, rows: Rows) -> None:
+        """Lay the grid of ``origin="first"`` where it is not and one of the rows has a time."""
+        if self.is_laid or not len(rows.times):
+            return
+        at = 0
+        if rows.time_valid is not None:
+            at = int(np.argmax(rows.time_valid == 1))
+            if rows.time_valid[at] != 1:
+                return
+        self.lay_grid(rows.times[at].item())
+
+    def _grid(self) -> Grid:
+        """The grid, as far as the first row is known."""
+        return grid_of(self.plan.window, self.time_type, self.first, self.plan.limits.max_overlap)
+
+    # ---------------------------------------------------------------------------------- the state
+
+    def mark(self) -> WayBack:
+        """Write down where things stand, for `go_back`; results must have been taken."""
+        keys = None if self.keys is None else self.keys.mark()
+        return WayBack(dump(self.state), keys, self.late.n_parts, self.first)
+
+    def go_back(self, way_back: WayBack) -> None:
+        """Forget all that has happened since `mark`."""
+        if self.keys is not None and way_back.keys is not None:
+            self.keys.rollback(way_back.keys)
+        self.late.cut(way_back.late)
+        self.first = way_back.first
+        self.state = self.new_state()
+        load(self.state, way_back.windows, self.n_keys)
+
+    def new_state(self) -> WindowState:
+        """Make a state without rows."""
+        skip_nan = self.plan.nan == "missing"
+        columns = [
+            (0 if numeric is None else numeric, skip_nan and numeric == 0)
+            for _, numeric in self.program.columns
+        ]
+        return WindowState(
+            self.program.accs,
+            self.program.outputs,
+            columns,
+            self.keys is not None,
+            tuple(self._grid()),
+            self._clock(),
+            self.plan.limits.max_open,
+        )
+
+    def _clock(self) -> tuple[bool, bool, int, float]:
+        """The clock as a state takes it: whether it moves by rows, float times, lateness."""
+        lateness = self.plan.lateness
+        if lateness is None:
+            return False, self.is_float, 0, 0.0
+        units = in_units(lateness, self.time_type, "lateness")
+        if units < 0:
+            raise InputError(f"lateness is {lateness!r}: give a duration from 0 on")
+        return True, self.is_float, 0 if self.is_float else int(units), float(units)
+
+    def batch_of(
+        self,
+        order: Buffer,
+        time_valid: Buffer,
+        codes: Buffer,
+        columns: list[tuple[Buffer, Buffer]],
+    ) -> tuple[pa.RecordBatch, Numbers]:
+        """Make a batch of columns as `RowBuffer.columns` gives them, and its times."""
+        orders = array_of(order, np.int64)
+        times: Numbers = float_of_orders(orders) if self.is_float else orders
+        flags = (array_of(time_valid, np.uint8) == 1).astype(np.uint8)
+        arrays = {self.plan.on: as_array(times, flags, self.time_type)}
+        if self.keys is not None:
+            taken = self.keys.take(array_of(codes, np.int32))
+            arrays.update(zip(self.plan.by, taken, strict=True))
+        for (name, numeric), (values, valid) in zip(self.program.columns, columns, strict=True):
+            words = array_of(values, WORDS[numeric or 0])
+            arrays[name] = as_array(words, array_of(valid, np.uint8), self.types[name])
+        return pa.RecordBatch.from_pydict(arrays), times
+
+    # ---------------------------------------------------------------------------------- the types
+
+    def fits(self, schema: pa.Schema) -> bool:
+        """Whether the columns of a batch have the types that are known."""
+        try:
+            self.check(schema)
+        except ColumnTypeError:
+            return False
+        return True
+
+    def check(self, schema: pa.Schema) -> None:
+        """Refuse a batch whose columns are of other types than those before it.
+
+        Raises
+        ------
+        ColumnNotFoundError, ColumnTypeError
+            Naming the column.
+        """
+        _check_type(self.plan.on, time_type(schema, self.plan.on), self.time_type)
+        for name, known in self.types.items():
+            _check_type(name, self._type_in(schema, name), known)
+        if self.keys is not None:
+            self.keys.bind(schema)
+
+
+def _check_type(column: str, given: pa.DataType, known: pa.DataType) -> None:
+    """Refuse a column that has changed its type."""
+    if given != known:
+        raise ColumnTypeError(
+            f"column {column!r} is {given}; it was {known} in the first batch: cast it"
+        )
+
+
+def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
+    """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
+    times, order, valid = times_of(batch, bound)
+    columns: list[Values] = []
+    for name, numeric in bound.program.columns:
+        if numeric is None:
+            columns.append((None, validity(batch.column(name))))
+        else:
+            columns.append(value_column(batch, name))
+    return Rows(times, order, valid, columns)
+
+
+def times_of(batch: pa.RecordBatch, bound: Bound) -> tuple[Numbers, Numbers, Numbers | None]:
+    """View the times of a batch: as the user has them, in the kernels' order, and their flags."""
+    times, valid = time_column(batch, bound.plan.on)
+    if not bound.is_float:
+        return times, times, valid
+    order, valid = order_of_floats(times, valid)
+    return times, order, valid
+
+
+def results_of(bound: Bound, state: WindowState | None = None) -> pa.Table:
+    """Make a table of the results that are ready in a state of this binding, by default its own."""
+    n, starts, ends, codes, outputs = (state or bound.state).take_results()
+    if not n:
+        return bound.schema.empty_table()
+    time = np.float64 if bound.is_float else np.int64
+    columns: list[pa.Array[Any]] = []
+    if bound.keys is not None:
+        columns.extend(bound.keys.take(array_of(codes, np.int32)))
+    columns.extend(as_array(array_of(edge, time), None, bound.time_type) for edge in (starts, ends))
+    for number, (values, valid) in enumerate(outputs):
+        words = array_of(values, bound.program.word_of(number))
+        flags = array_of(valid, np.uint8)
+        field = bound.program.fields[number]
+        columns.append(as_array(words, None if flags.all() else flags, field.type))
+    return pa.Table.from_arrays(columns, schema=bound.schema)

@@ -1,0 +1,395 @@
+"""The engine, bit by bit: rows in, windows out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from tidegate.core import snapshot
+from tidegate.core.aggregations import Aggregation
+from tidegate.core.errors import InputError, MergeError
+from tidegate.core.eventtime import INT64_MAX, order_of_time
+from tidegate.core.merging import merge
+from tidegate.core.plan import expand, make_plan
+from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
+from tidegate.core.run import Run, Stats
+
+if TYPE_CHECKING:
+    from tidegate._kernels.row_buffer import RowBuffer
+    from tidegate.core.durations import Duration
+    from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.windows import Window
+
+__all__ = ["Aggregator"]
+
+
+class Aggregator:
+    """Event-time windows, fed bit by bit.
+
+    The answer does not depend on how the rows were cut into batches: `push`, `push_row` and
+    `tidegate.aggregate` agree to the last bit.
+
+    Parameters
+    ----------
+    window : Tumbling or Sliding
+        Which windows, in the unit of the time column or with one of their own.
+    *aggregations : Aggregation
+        Named after themselves, such as ``price_mean``.
+    on : str
+        The time column: timestamps of any unit, integers, or floats.
+    by : str or list of str, optional
+        The key columns, of any Arrow type but nested ones; each key has windows of its own. A null
+        is a key.
+    lateness : Duration or None, default 0
+        How far the watermark stays behind the largest time seen. None: it waits for `flush` (or
+        `advance`), and nothing is ever late.
+    late : {"side", "drop", "raise"}, default "side"
+        Late rows are kept for `take_late`, counted, or refused with their batch.
+    nan : {"value", "missing"}, default "value"
+        Whether a NaN is a value, which shows in its window, or missing like a null.
+    limits : Limits, optional
+        How far the state may grow.
+    schema : pyarrow.Schema, optional
+        The columns and their types, where they must be known before the first row comes.
+    **named : Aggregation
+        Named by keyword.
+
+    Raises
+    ------
+    ColumnTypeError, InputError, WindowError
+        If an option is not one; with `schema` also what does not fit it.
+
+    Notes
+    -----
+    A row costs O(1), whatever the overlap of windows; memory follows the open windows. Kernels
+    release the GIL. Not thread-safe: one aggregator belongs to one thread at a time.
+
+    Examples
+    --------
+    >>> import tidegate as tg
+    >>> live = tg.Aggregator(tg.Tumbling(10), on="t", lateness=2, total=tg.agg.sum("x"))
+    >>> live.push({"t": [1, 4, 11], "x": [1.0, 2.0, 4.0]}).num_rows
+    0
+    >>> live.push({"t": [9, 12], "x": [8.0, 16.0]})["total"].to_pylist()
+    [11.0]
+    >>> live.flush()["total"].to_pylist()
+    [20.0]
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        /,
+        *aggregations: Aggregation,
+        on: str,
+        by: str | list[str] | tuple[str, ...] | None = None,
+        lateness: Duration | None = 0,
+        late: Late = "side",
+        nan: Nan = "value",
+        limits: Limits | None = None,
+        schema: pa.Schema | None = None,
+        **named: Aggregation,
+    ) -> None:
+        plan = make_plan(
+            window,
+            expand(aggregations, named),
+            on=on,
+            by=by,
+            lateness=lateness,
+            late=late,
+            nan=nan,
+            limits=limits,
+        )
+        self._begin(Run(plan))
+        if schema is not None:
+            self._run.give_schema(schema)
+
+    def _begin(self, run: Run) -> None:
+        """Begin where a run is."""
+        self.plan = run.plan
+        self._run = run
+        self._buffer: RowBuffer | None = None
+        self._ended = False
+
+    @classmethod
+    def from_plan(cls, plan: Plan) -> Aggregator:
+        """Begin anew with a plan."""
+        return cls._of(Run(plan))
+
+    @classmethod
+    def _of(cls, run: Run) -> Aggregator:
+        """Go on with a run."""
+        new = cls.__new__(cls)
+        new._begin(run)
+        return new
+
+    # ------------------------------------------------------------------------------------ rows in
+
+    def push(self, batch: object, /) -> pa.Table:
+        """Take a batch of rows and hand over the windows that it closed.
+
+        Parameters
+        ----------
+        batch : object
+            Arrow, pandas, Polars, a dict of arrays, a list of dicts.
+
+        Returns
+        -------
+        pyarrow.Table
+            The keys, ``window_start`` and ``window_end`` in the type of the times, the aggregates;
+            by window end, then by key in order of first appearance. Windows that `push_row` closed
+            before come first.
+
+        Raises
+        ------
+        ColumnNotFoundError, ColumnTypeError, InputError
+            If the batch does not fit; nothing of it is taken.
+        LateRowError
+            If a row is late and ``late="raise"``; nothing of the batch is taken.
+        LimitError
+            If it would open too many windows or keys; nothing of it is taken.
+        AggregateOverflowError
+            If an integer sum does not fit; the aggregator can't go on, `restore` a snapshot.
+
+        Notes
+        -----
+        O(n_rows), one pass without a copy of 64-bit columns without nulls.
+        """
+        self._settle()
+        self._run.push_input(batch)
+        if self._buffer is not None:
+            self._buffer.clear()
+        return self._run.take()
+
+    # ------------------------------------------------------------------------------- row by row
+
+    def push_row(self, *row: object) -> bool:
+        """Take one event.
+
+        Parameters
+        ----------
+        *row : object
+            The time, then the key values, then the input columns in the order in which the
+            aggregations name them; None is null. Times of timestamp columns: an int in the unit of
+            the column, a datetime or a datetime64. The first row fixes the types, where neither
+            `schema` nor a batch did before.
+
+        Returns
+        -------
+        bool
+            Whether windows wait for `take`.
+
+        Raises
+        ------
+        ColumnTypeError, InputError
+            If a value does not fit its column; the row is not taken.
+
+        Notes
+        -----
+        O(1), some 0.1 microseconds. Rows are gathered a few thousand at a time; every other method
+        sees them.
+
+        Examples
+        --------
+        >>> import tidegate as tg
+        >>> live = tg.Aggregator(tg.Tumbling(10), tg.agg.sum("x"), on="t")
+        >>> [live.push_row(t, 1.0) for t in (1, 9, 10)]
+        [False, False, True]
+        >>> live.take()["x_sum"].to_pylist()
+        [2.0]
+        """
+        if self._buffer is not None:  # a reference to this method, taken before the first row
+            return self._buffer.push_row(*row)
+        self._settle()
+        run = self._run
+        if run.bound is None:
+            run.bind(batch_of_row(run, row).schema)
+        self._buffer = make_buffer(run, self._drain)
+        if self._buffer is None:
+            run.push(batch_of_row(run, row))
+            return run.bound is not None and run.bound.state.n_results > 0
+        run.on_new_state = self._forget_buffer
+        self.__dict__["push_row"] = self._buffer.push_row  # from now on without a detour
+        return self._buffer.push_row(*row)
+
+    def _drain(self) -> None:
+        """Let the kernels take the rows that `push_row` has gathered."""
+        if self._buffer is not None:
+            take_buffer(self._run, self._buffer)
+
+    def _forget_buffer(self) -> None:
+        """Go back to the slow road of `push_row`, which looks at everything anew."""
+        self._buffer = None
+        self.__dict__.pop("push_row", None)
+
+    # ---------------------------------------------------------------------------------- results out
+
+    def take(self) -> pa.Table:
+        """Hand over the windows that `push_row` closed since the last call, as `push` does."""
+        self._settle()
+        return self._run.take()
+
+    def take_late(self) -> pa.Table:
+        """Hand over the late and rejected rows since the last call.
+
+        Returns
+        -------
+        pyarrow.Table
+            In input order: the time, key and input columns; ``row``, the number of the row since
+            the start; ``reason``: "late", "null time", "nan time" or "time out of range"; of late
+            ones the last window they belong to and ``late_by``, watermark minus time.
+
+        Examples
+        --------
+        >>> import tidegate as tg
+        >>> live = tg.Aggregator(tg.Tumbling(10), tg.agg.rows(), on="t")
+        >>> live.push({"t": [1, 12, 3]}).num_rows
+        1
+        >>> late = live.take_late().to_pylist()[0]
+        >>> late["t"], late["row"], late["reason"], late["late_by"]
+        (3, 2, 'late', 9)
+        """
+        self._drain()
+        return self._run.take_late()
+
+    def advance(self, time: object) -> pa.Table:
+        """Promise that no row before `time` comes any more, and close what that closes.
+
+        Parameters
+        ----------
+        time : int, float, datetime, numpy.datetime64 or pyarrow.Scalar
+            In the unit of the time column where it is a number. An earlier time than the watermark
+            changes nothing.
+
+        Returns
+        -------
+        pyarrow.Table
+            As `push`.
+
+        Raises
+        ------
+        InputError
+            If the types are not known yet.
+        ColumnTypeError
+            If it is no time of the type of the time column.
+
+        Examples
+        --------
+        >>> import tidegate as tg
+        >>> live = tg.Aggregator(tg.Tumbling(10), tg.agg.rows(), on="t", lateness=None)
+        >>> live.push({"t": [1, 12]}).num_rows
+        0
+        >>> live.advance(10)["rows"].to_pylist()
+        [1]
+        """
+        self._settle()
+        bound = self._run.bound
+        if bound is None:
+            raise InputError("advance: the types are not known yet; push rows, or give schema=")
+        self._run.close(order_of_time(time, bound.time_type, self.plan.on))
+        if self._buffer is not None:
+            self._buffer.clear()
+        return self._run.take()
+
+    def flush(self) -> pa.Table:
+        """End the input: close every window and hand over what is left.
+
+        Raises
+        ------
+        AggregateOverflowError
+            If an integer sum does not fit.
+        """
+        self._settle()
+        self._run.close(INT64_MAX)
+        self._ended = True
+        self._forget_buffer()
+        return self._run.take()
+
+    def _settle(self) -> None:
+        """Take what `push_row` has gathered; refuse to go on after the end or a failure."""
+        if self._run.broken is not None:
+            raise self._run.broken
+        if self._ended:
+            raise InputError("the input was ended by flush(); begin a new Aggregator")
+        self._drain()
+
+    # ------------------------------------------------------------------------------- state in, out
+
+    def snapshot(self) -> bytes:
+        """Write the whole state down; `restore` goes on from there as if nothing had happened.
+
+        Returns
+        -------
+        bytes
+            Versioned and checksummed; no pickle. O(open windows + keys + rows on the side).
+        """
+        self._settle()
+        return snapshot.write(self._run)
+
+    @classmethod
+    def restore(cls, state: bytes) -> Aggregator:
+        """Go on from a snapshot.
+
+        Raises
+        ------
+        SnapshotError
+            If the bytes are truncated, altered, of another version, or no snapshot at all.
+
+        Examples
+        --------
+        >>> import tidegate as tg
+        >>> live = tg.Aggregator(tg.Tumbling(10), tg.agg.rows(), on="t")
+        >>> live.push({"t": [1, 4]}).num_rows
+        0
+        >>> tg.Aggregator.restore(live.snapshot()).flush()["rows"].to_pylist()
+        [2]
+        """
+        return cls._of(snapshot.read(state))
+
+    def merge(self, other: Aggregator) -> None:
+        """Take over what another aggregator has, over other keys or other whole windows.
+
+        Both first come to the later of the two watermarks. `other` is at its end after that.
+
+        Raises
+        ------
+        MergeError
+            If the plans or column types differ, or a window (of a key) is open in both; nothing
+            is changed then but that windows may have been closed.
+
+        Examples
+        --------
+        >>> import tidegate as tg
+        >>> both = [tg.Aggregator(tg.Tumbling(10), tg.agg.rows(), on="t", by="k") for _ in "ab"]
+        >>> [live.push({"t": [1], "k": [k]}).num_rows for live, k in zip(both, "ab")]
+        [0, 0]
+        >>> both[0].merge(both[1])
+        >>> both[0].flush()["k"].to_pylist()
+        ['a', 'b']
+        """
+        if not isinstance(other, Aggregator) or other is self:
+            raise MergeError(f"merge: give another Aggregator, not {other!r}")
+        self._settle()
+        other._settle()
+        merge(self._run, other._run)
+        self._forget_buffer()
+        other._forget_buffer()
+        other._ended = True
+
+    # ------------------------------------------------------------------------------------- looking
+
+    @property
+    def watermark(self) -> Any:
+        """No rows before this time are expected; None before the first row.
+
+        A number in the unit of the time column, or a numpy.datetime64 for timestamps.
+        """
+        self._drain()
+        return self._run.watermark
+
+    @property
+    def stats(self) -> Stats:
+        """Count what has become of the rows so far."""
+        self._drain()
+        return self._run.stats

@@ -1,0 +1,82 @@
+"""The errors and warnings of tidegate.
+
+Each is a `TidegateError` and also the built-in exception that a caller would expect, so that both
+``except tidegate.errors.InputError`` and ``except ValueError`` work.
+"""
+
+__all__ = [
+    "AggregateOverflowError",
+    "ColumnNotFoundError",
+    "ColumnTypeError",
+    "DurationError",
+    "InputError",
+    "LateRowError",
+    "LeftOutWarning",
+    "LimitError",
+    "MergeError",
+    "SinkError",
+    "SnapshotError",
+    "SourceError",
+    "TidegateError",
+    "WindowError",
+]
+
+
+class TidegateError(Exception):
+    """Base of every error that tidegate raises on purpose."""
+
+
+class ColumnNotFoundError(TidegateError, KeyError):
+    """A column that was asked for is not in the input."""
+
+    def __str__(self) -> str:
+        """Return the plain message; `KeyError` would show its repr."""
+        return Exception.__str__(self)
+
+
+class ColumnTypeError(TidegateError, TypeError):
+    """A column or an argument has a type that cannot be used."""
+
+
+class InputError(TidegateError, ValueError):
+    """The input has unequal lengths, a bad value or a wrong option."""
+
+
+class DurationError(InputError):
+    """A duration cannot be read or is not a whole number of time units."""
+
+
+class WindowError(InputError):
+    """A window cannot be made with these parameters."""
+
+
+class LateRowError(InputError):
+    """A row came after its windows had closed, and ``late="raise"`` was asked for."""
+
+
+class LimitError(InputError):
+    """A limit was passed; the message names the limit."""
+
+
+class AggregateOverflowError(InputError):
+    """An exact integer result does not fit its type."""
+
+
+class MergeError(InputError):
+    """Two aggregators cannot be merged."""
+
+
+class SnapshotError(InputError):
+    """A snapshot is damaged, truncated or of another version."""
+
+
+class SourceError(TidegateError, ValueError):
+    """A source cannot be read."""
+
+
+class SinkError(TidegateError, OSError):
+    """A sink cannot be written."""
+
+
+class LeftOutWarning(UserWarning):
+    """Rows were left out of a one-shot result, late or rejected."""

@@ -1,0 +1,63 @@
+"""The statuses of the kernels as exceptions that say what, where, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tidegate.core.columns import as_array
+from tidegate.core.errors import AggregateOverflowError, LimitError
+from tidegate.core.state import DISORDER, OVERFLOWED, TOO_MANY_OPEN
+
+if TYPE_CHECKING:
+    from tidegate.core.bound import Bound
+
+__all__ = ["DisorderError", "failure_of"]
+
+
+class DisorderError(Exception):
+    """Rows of a one-shot run were not in the order that was guessed; `oneshot` begins again."""
+
+
+def failure_of(status: int, bound: Bound, row: int, *, is_undone: bool) -> Exception:
+    """Make the exception for a status.
+
+    Parameters
+    ----------
+    status : int
+        What a state returned, not DONE.
+    bound : Bound
+        With the state as it was left.
+    row : int
+        Where it stopped, counted since the start.
+    is_undone : bool
+        Whether the batch is taken back.
+    """
+    if status == TOO_MANY_OPEN:
+        return LimitError(
+            f"row {row} would open more than max_open={bound.plan.limits.max_open} windows: choose "
+            f"longer windows or less lateness, or raise the limit"
+            f"{'; nothing of the batch was taken' if is_undone else ''}"
+        )
+    if status == OVERFLOWED:
+        return _overflow(bound)
+    if status == DISORDER:
+        return DisorderError(f"row {row} is of a window that was closed")
+    return MemoryError(f"no memory for the open windows at row {row}")
+
+
+def _overflow(bound: Bound) -> AggregateOverflowError:
+    """Make the error for an integer sum that does not fit."""
+    output, start, end, code = bound.state.overflow()
+    name, item = bound.plan.results[output]
+    window = as_array(np.array([start, end]), None, bound.time_type)
+    key = ""
+    if bound.keys is not None:
+        values = [column[0].as_py() for column in bound.keys.take([code])]
+        key = f" of key {tuple(values)!r}"
+    return AggregateOverflowError(
+        f"{name}: the sum of column {item.columns[0]!r} in the window [{window[0]}, {window[1]})"
+        f"{key} does not fit {bound.program.fields[output].type}: cast the column to float64, or "
+        f"make shorter windows"
+    )

@@ -1,0 +1,89 @@
+"""Two runs of one plan as one: over other keys, or over other whole windows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from tidegate.core.bound import Bound
+from tidegate.core.errors import MergeError
+from tidegate.core.eventtime import INT64_MIN
+from tidegate.core.picks import pick_rows
+from tidegate.core.state import dump, load
+
+if TYPE_CHECKING:
+    from tidegate.core.run import Run
+
+__all__ = ["merge"]
+
+
+def merge(mine: Run, theirs: Run) -> None:
+    """Move all that one run has into another; it is of no use after that.
+
+    Raises
+    ------
+    MergeError
+        If the plans or column types differ, or a window (of a key) is open in both; nothing is
+        changed then but that windows may have been closed.
+    """
+    if theirs.plan != mine.plan:
+        raise MergeError("merge: the two aggregators have different plans")
+    if theirs.bound is not None:
+        if mine.bound is None:
+            mine.bound = Bound(mine.plan, theirs.bound.late.input_schema)
+        _lay_alike(mine.bound, theirs.bound)
+        reached = max(mine.bound.state.reached, theirs.bound.state.reached)
+        if reached != INT64_MIN:
+            mine.close(reached)
+            theirs.close(reached)
+        _move_windows(mine.bound, theirs.bound)
+        mine.bound.late.put_back(theirs.bound.late.take())
+        _move_results(mine, theirs)
+    mine.count(**theirs.counts._asdict())
+
+
+def _lay_alike(mine: Bound, theirs: Bound) -> None:
+    """Refuse what is not on one grid of one type; a grid that no row has laid yet follows."""
+    if not mine.late.schema.equals(theirs.late.schema):
+        raise MergeError("merge: the columns of the two aggregators have different types")
+    if mine.first is None and theirs.first is not None:
+        mine.lay_grid(theirs.first)
+    elif theirs.first is None and mine.first is not None:
+        theirs.lay_grid(mine.first)
+    elif mine.first != theirs.first:
+        raise MergeError(
+            f'merge: with origin="first" the windows of one aggregator begin at {mine.first}, of '
+            f"the other at {theirs.first}: give both the same origin"
+        )
+
+
+def _move_windows(mine: Bound, theirs: Bound) -> None:
+    """Take over what is open, and the keys."""
+    windows = dump(theirs.state)
+    mark: list[int] = []
+    if mine.keys is not None and theirs.keys is not None:
+        mark = mine.keys.mark()
+        table = theirs.keys.dump().combine_chunks()
+        if table.num_rows:
+            codes = mine.keys.encode(table.to_batches()[0])
+            windows = windows._replace(codes=codes[windows.codes])
+    if load(mine.state, windows, mine.n_keys) >= 0:
+        if mine.keys is not None:
+            mine.keys.rollback(mark)
+        raise MergeError("merge: a window of the same key is open in both aggregators")
+
+
+def _move_results(mine: Run, theirs: Run) -> None:
+    """Take over the results that are ready, by window end."""
+    theirs.settle()
+    if not theirs.ready:
+        return
+    mine.settle()
+    table = pa.concat_tables([*mine.ready, *theirs.ready])
+    ends = table["window_end"].to_numpy()
+    if ends.dtype.kind == "M":
+        ends = ends.view(np.int64)  # the smallest one is a time here, and no NaT
+    mine.ready = [pick_rows(table, np.argsort(ends, kind="stable"))]
+    theirs.ready = []

@@ -1,0 +1,260 @@
+"""One shot: all rows at once, on one thread or several."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow as pa
+
+from tidegate._kernels.window_state import least_time_of
+from tidegate.core.aggregations import Aggregation
+from tidegate.core.batch import read_input
+from tidegate.core.bound import times_of
+from tidegate.core.errors import LeftOutWarning
+from tidegate.core.eventtime import INT64_MAX
+from tidegate.core.failures import DisorderError
+from tidegate.core.plan import expand, make_plan
+from tidegate.core.run import MAX_BATCH, Run, Stats
+from tidegate.core.shares import n_threads, run_shares
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tidegate.core.batch import Input
+    from tidegate.core.bound import Bound
+    from tidegate.core.durations import Duration
+    from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.windows import Window
+
+__all__ = ["Side", "aggregate"]
+
+Data = TypeVar("Data")
+
+
+class Side:
+    """What a one-shot run leaves beside its result; give one to `aggregate`.
+
+    Attributes
+    ----------
+    late : pyarrow.Table or None
+        Late and rejected rows, as `Aggregator.take_late` gives them.
+    stats : Stats or None
+        What has become of the rows.
+
+    Examples
+    --------
+    >>> import tidegate as tg
+    >>> side = tg.Side()
+    >>> ticks = {"ts": [1, 25, 3]}
+    >>> bars = tg.aggregate(
+    ...     ticks, tg.Tumbling(10), tg.agg.rows(), on="ts", lateness=5, side=side
+    ... )
+    >>> side.late["ts"].to_pylist(), side.stats.late
+    ([3], 1)
+    """
+
+    def __init__(self) -> None:
+        self.late: pa.Table | None = None
+        self.stats: Stats | None = None
+
+
+def aggregate(
+    data: Data,
+    window: Window,
+    /,
+    *aggregations: Aggregation,
+    on: str,
+    by: str | list[str] | tuple[str, ...] | None = None,
+    lateness: Duration | None = None,
+    late: Late = "side",
+    nan: Nan | None = None,
+    threads: int | None = None,
+    limits: Limits | None = None,
+    side: Side | None = None,
+    **named: Aggregation,
+) -> Data:
+    """Compute aggregations over event-time windows, in one call.
+
+    Parameters
+    ----------
+    data : pyarrow Table, RecordBatch or RecordBatchReader, pandas or Polars DataFrame, dict, list
+        The rows, in order of arrival; also anything with ``__arrow_c_stream__``, a dict of arrays,
+        a list of dicts.
+    window : Tumbling or Sliding
+        Which windows, in the unit of the time column or with one of their own.
+    *aggregations : Aggregation
+        Named after themselves, such as ``price_mean``.
+    on : str
+        The time column: timestamps of any unit, dates, integers, or floats.
+    by : str or list of str, optional
+        The key columns, of any Arrow type but nested ones; a null is a key.
+    lateness : Duration, optional
+        How far the watermark stays behind the largest time; by default it waits for the end, and
+        nothing is late.
+    late : {"side", "drop", "raise"}, default "side"
+        What to do with late rows.
+    nan : {"value", "missing"}, optional
+        Whether a NaN is a value or missing; by default missing for pandas, else a value.
+    threads : int, optional
+        At most how many threads to use, by default what the rows are worth; the result has the same
+        bits for any number. Only tumbling windows over rows of one chunk that are in order where
+        they are cut, without `lateness`, run on more than one for now.
+    limits : Limits, optional
+        How far the state may grow.
+    side : Side, optional
+        Gets the late and rejected rows and the counts.
+    **named : Aggregation
+        Named by keyword.
+
+    Returns
+    -------
+    the kind of thing that came in
+        The keys, ``window_start``, ``window_end``, the aggregates; by window end, then by key in
+        order of first appearance.
+
+    Raises
+    ------
+    ColumnNotFoundError, ColumnTypeError, InputError
+        If the input does not fit, or an option is not one.
+    DurationError, WindowError
+        If the window or the lateness does not fit the time column.
+    LateRowError
+        If a row is late and ``late="raise"``.
+    LimitError
+        If there are more keys, open windows or overlap than `limits` allows.
+    AggregateOverflowError
+        If an integer sum does not fit.
+
+    Warns
+    -----
+    LeftOutWarning
+        If rows were late or rejected and no `side` was given.
+
+    Notes
+    -----
+    O(n_rows) whatever the overlap; one pass over the columns. Beside input and output it needs the
+    open windows, at most 64 MiB for input that is roughly in order.
+
+    Examples
+    --------
+    >>> import tidegate as tg
+    >>> ticks = {"ts": [1, 3, 12], "price": [10.0, 11.0, 12.0]}
+    >>> bars = tg.aggregate(ticks, tg.Tumbling(10), on="ts", close=tg.agg.last("price"))
+    >>> bars["close"].tolist()
+    [11.0, 12.0]
+    """
+    plan = make_plan(
+        window,
+        expand(aggregations, named),
+        on=on,
+        by=by,
+        lateness=lateness,
+        late=late,
+        nan=nan or "value",
+        limits=limits,
+    )
+    rows = read_input(data, plan.inputs)
+    if nan is None:
+        plan = replace(plan, nan=rows.nan)
+    run, table = _computed(plan, rows, n_threads(threads, rows.n_rows or 0))
+    _tell_left_out(run, side)
+    result: Data = rows.give_back(table)
+    return result
+
+
+def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
+    """Run a plan over all rows.
+
+    Where the watermark waits for the end, windows are closed early on the guess that the rows are
+    roughly in order: that keeps the state small, and in the cache. A row that proves the guess
+    wrong makes the run begin again, this time with a look at the times ahead.
+    """
+    guesses = plan.lateness is None and rows.n_rows is not None
+    if guesses and threads > 1:
+        done = _in_shares(plan, rows, threads)
+        if done is not None:
+            return done
+    while True:
+        run = Run(plan)
+        bound = run.bind(rows.schema)
+        bound.state.guesses = guesses
+        try:
+            return run, pa.concat_tables([*_results(run, rows, bound), _end(run)])
+        except DisorderError:
+            guesses = False
+
+
+def _in_shares(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table] | None:
+    """Run a plan on several threads; None where the rows cannot be cut into shares."""
+    batches = list(rows.batches(max(rows.n_rows or 0, 1)))
+    if len(batches) != 1:
+        return None
+    run = Run(plan)
+    tables = run_shares(run.bind(rows.schema), batches[0], threads)
+    if tables is None:
+        return None
+    table = pa.concat_tables(tables)
+    run.count(rows_in=batches[0].num_rows, windows=table.num_rows)
+    return run, table
+
+
+def _results(run: Run, rows: Input, bound: Bound) -> Iterator[pa.Table]:
+    """Push all rows, and hand over what is closed on the way."""
+    if rows.n_rows is None:
+        for batch in rows.batches(MAX_BATCH):
+            run.push(batch)
+            yield run.take()
+        return
+    batches = list(rows.batches(_batch_size(rows, run.plan)))
+    horizons = _Horizons(bound, batches)
+    for number, batch in enumerate(batches):
+        run.push(batch, partial(horizons.after, number))
+        yield run.take()
+
+
+def _end(run: Run) -> pa.Table:
+    """Close every window and hand over what is left."""
+    run.close(INT64_MAX)
+    return run.take()
+
+
+def _batch_size(rows: Input, plan: Plan) -> int:
+    """Choose how many rows to push at a time: all, where nothing has to be made for each row."""
+    if plan.by or not all(rows.is_plain(name) for name in plan.inputs):
+        return MAX_BATCH
+    return max(rows.n_rows or 0, 1)
+
+
+class _Horizons:
+    """The least times ahead, in the kernels' order: what no row of a later batch is before."""
+
+    def __init__(self, bound: Bound, batches: list[pa.RecordBatch]) -> None:
+        self._bound = bound
+        self._batches = batches
+        self._least: list[int] | None = None
+
+    def after(self, number: int) -> int:
+        """The least time of the batches after one; the first call looks at all times, once."""
+        if self._least is None:
+            self._least = [INT64_MAX] * len(self._batches)
+            for at in range(len(self._batches) - 1, number, -1):
+                _, order, valid = times_of(self._batches[at], self._bound)
+                self._least[at - 1] = min(self._least[at], least_time_of(order, valid))
+        return self._least[number]
+
+
+def _tell_left_out(run: Run, side: Side | None) -> None:
+    """Fill the side, or warn where there is none."""
+    stats = run.stats
+    if side is not None:
+        side.late, side.stats = run.take_late(), stats
+    elif stats.late or stats.rejected:
+        warnings.warn(
+            f"{stats.late} late and {stats.rejected} rejected of {stats.rows_in} rows are not in "
+            f"the result: give side=tg.Side() to see them and the reason of each",
+            LeftOutWarning,
+            stacklevel=3,
+        )

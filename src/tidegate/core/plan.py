@@ -1,0 +1,343 @@
+"""A plan: what to compute, apart from any rows; it can be sent, stored and compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypeAlias, cast, get_args
+
+import numpy as np
+
+from tidegate.core.aggregations import Aggregation
+from tidegate.core.durations import Duration
+from tidegate.core.errors import ColumnTypeError, InputError, WindowError
+from tidegate.core.windows import Origin, Sliding, Tumbling, Window
+
+__all__ = ["Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
+
+Late: TypeAlias = Literal["side", "drop", "raise"]
+Nan: TypeAlias = Literal["value", "missing"]
+
+PARTS = {
+    "ohlc": ("open", "high", "low", "close"),
+    "ohlcv": ("open", "high", "low", "close", "volume"),
+}
+BAR = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far the state may grow; passing one is a `LimitError` that names it.
+
+    Parameters
+    ----------
+    max_keys : int, default 10,000,000
+        Different keys.
+    max_open : int, default 50,000,000
+        Open windows (panes of sliding ones), each key counted.
+    max_overlap : int, default 100,000
+        Windows that cover one row, ``size / every``.
+    """
+
+    max_keys: int = 10_000_000
+    max_open: int = 50_000_000
+    max_overlap: int = 100_000
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
+                raise InputError(f"{name} is {value!r}: give an integer from 1 to {2**31 - 1}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compute over which windows of which columns.
+
+    Parameters
+    ----------
+    window : Tumbling or Sliding
+    results : tuple of (str, Aggregation)
+        Single results with their names, in order; see `expand`.
+    on : str
+        The time column.
+    by : tuple of str
+        The key columns.
+    lateness : Duration or None
+        How far the watermark stays behind the largest time; None: it waits for the end of input.
+    late : {"side", "drop", "raise"}
+    nan : {"value", "missing"}
+    limits : Limits
+    """
+
+    window: Window
+    results: tuple[tuple[str, Aggregation], ...]
+    on: str
+    by: tuple[str, ...] = ()
+    lateness: Duration | None = 0
+    late: Late = "side"
+    nan: Nan = "value"
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.window, Tumbling | Sliding):
+            raise WindowError(
+                f"the window is {self.window!r} ({type(self.window).__name__}): give "
+                f"tg.Tumbling(size) or tg.Sliding(size, every)"
+            )
+        for name in (self.on, *self.by):
+            if not isinstance(name, str):
+                raise ColumnTypeError(
+                    f"a column is named by a str, not {name!r} ({type(name).__name__})"
+                )
+        for option, value, choices in (
+            ("late", self.late, get_args(Late)),
+            ("nan", self.nan, get_args(Nan)),
+        ):
+            if value not in choices:
+                raise InputError(f"{option} is {value!r}: choose from {', '.join(choices)}")
+        names = [*self.by, "window_start", "window_end", *(name for name, _ in self.results)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(
+                f"two columns of the result are named {twice[0]!r}: name one by keyword"
+            )
+        if not self.results:
+            raise InputError(
+                "nothing to compute: give at least one aggregation, such as agg.rows()"
+            )
+
+    @property
+    def inputs(self) -> list[str]:
+        """The input columns: the time, the keys, the values; each once."""
+        columns = [column for _, item in self.results for column in item.columns]
+        return list(dict.fromkeys([self.on, *self.by, *columns]))
+
+    @property
+    def values(self) -> list[str]:
+        """The columns that aggregations read, each once, in order of use."""
+        return list(dict.fromkeys(c for _, item in self.results for c in item.columns))
+
+    def to_json(self) -> str:
+        """Write the plan as a JSON document; `from_json` reads it.
+
+        Examples
+        --------
+        >>> import tidegate as tg
+        >>> plan = tg.Aggregator(tg.Tumbling("1s"), tg.agg.rows(), on="ts").plan
+        >>> tg.Plan.from_json(plan.to_json()) == plan
+        True
+        """
+        window = {
+            "class": type(self.window).__name__,
+            "size": _plain(self.window.size),
+            "every": _plain(self.window.every),
+            "origin": _plain_origin(self.window.origin),
+            "offset": _plain(self.window.offset),
+        }
+        results = [
+            {"name": name, "function": r.function, "columns": list(r.columns), "ddof": r.ddof}
+            for name, r in self.results
+        ]
+        return json.dumps(
+            {
+                "window": window,
+                "results": results,
+                "on": self.on,
+                "by": list(self.by),
+                "lateness": None if self.lateness is None else _plain(self.lateness),
+                "late": self.late,
+                "nan": self.nan,
+                "limits": asdict(self.limits),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Plan:
+        """Read a plan that `to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            If it is not such a document, or what it says cannot be.
+        """
+        try:
+            document = json.loads(text)
+            window = document["window"]
+            grid: dict[str, Any] = {
+                "origin": _origin(window["origin"]),
+                "offset": _duration(window["offset"]),
+            }
+            size = _duration(window["size"])
+            made: Window
+            if window["class"] == "Tumbling":
+                made = Tumbling(size, **grid)
+            elif window["class"] == "Sliding":
+                made = Sliding(size, _duration(window["every"]), **grid)
+            else:
+                raise InputError(f"there is no window class {window['class']!r}")
+            results = tuple(
+                (_text(r["name"]), _aggregation(r)) for r in cast("list[Any]", document["results"])
+            )
+            lateness = document["lateness"]
+            return cls(
+                window=made,
+                results=results,
+                on=_text(document["on"]),
+                by=tuple(_text(name) for name in document["by"]),
+                lateness=None if lateness is None else _duration(lateness),
+                late=document["late"],
+                nan=document["nan"],
+                limits=Limits(**document["limits"]),
+            )
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, RecursionError) as error:
+            raise InputError(f"not the JSON of a plan: {error!r}") from error
+
+
+def expand(
+    by_position: Iterable[Aggregation], by_keyword: Mapping[str, Aggregation]
+) -> dict[str, Aggregation]:
+    """Name every single result, in order.
+
+    Parameters
+    ----------
+    by_position : iterable of Aggregation
+        Named after their columns, or by `Aggregation.named`.
+    by_keyword : mapping of str to Aggregation
+        Named by their keywords.
+
+    Returns
+    -------
+    dict of str to Aggregation
+        Only aggregations of one result; ``ohlc`` has become four.
+
+    Raises
+    ------
+    InputError
+        If two results have one name.
+    ColumnTypeError
+        If something is not an aggregation.
+    """
+    out: dict[str, Aggregation] = {}
+    given = [(item, getattr(item, "alias", None)) for item in by_position]
+    given += [(item, name) for name, item in by_keyword.items()]
+    for item, name in given:
+        if not isinstance(item, Aggregation):
+            raise ColumnTypeError(
+                f'an aggregation is made by tg.agg, such as tg.agg.mean("price"); got {item!r} '
+                f"({type(item).__name__})"
+            )
+        for result, single in _singles(item, name):
+            if result in out:
+                raise InputError(f"two results are named {result!r}: name them by keyword")
+            out[result] = single
+    return out
+
+
+def _singles(item: Aggregation, name: str | None) -> list[tuple[str, Aggregation]]:
+    """Take one aggregation apart into single results with names."""
+    if item.function in PARTS:
+        price, *size = item.columns
+        prefix = "" if name is None else f"{name}_"
+        return [
+            (prefix + part, Aggregation(BAR[part], (size[0] if part == "volume" else price,)))
+            for part in PARTS[item.function]
+        ]
+    if name is None:
+        name = item.function if item.function in ("rows", "vwap") else _default(item)
+    return [(name, replace(item, alias=None))]
+
+
+def _default(item: Aggregation) -> str:
+    """Name a result after its column."""
+    return f"{item.columns[0]}_{item.function}"
+
+
+def make_plan(
+    window: Window,
+    results: Mapping[str, Aggregation],
+    *,
+    on: str,
+    by: str | list[str] | tuple[str, ...] | None,
+    lateness: Duration | None,
+    late: Late,
+    nan: Nan,
+    limits: Limits | None,
+) -> Plan:
+    """Make a plan of what the public functions take."""
+    if not isinstance(on, str):
+        raise ColumnTypeError(f"on is {on!r}: give the name of the time column")
+    if by is not None and not isinstance(by, str | list | tuple):
+        raise ColumnTypeError(f"by is {by!r}: give the name of a column, or a list of names")
+    keys = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+    return Plan(
+        window=window,
+        results=tuple(results.items()),
+        on=on,
+        by=keys,
+        lateness=lateness,
+        late=late,
+        nan=nan,
+        limits=Limits() if limits is None else limits,
+    )
+
+
+def _plain(duration: Duration) -> str | int | float:
+    """Write a duration with what JSON has."""
+    if isinstance(duration, timedelta):
+        micros = (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds
+        return f"{micros}us"
+    if isinstance(duration, np.timedelta64):
+        nanos = int(duration.astype("m8[ns]").astype("i8"))
+        return f"{nanos}ns"
+    if isinstance(duration, np.integer):
+        return int(duration)
+    if isinstance(duration, np.floating):
+        return float(duration)
+    return duration
+
+
+def _plain_origin(origin: Origin) -> str | int | float | dict[str, str]:
+    """Write an origin with what JSON has."""
+    if isinstance(origin, datetime | np.datetime64):
+        if isinstance(origin, datetime) and origin.tzinfo is not None:
+            origin = origin.astimezone(UTC)
+        return {"time": origin.isoformat() if isinstance(origin, datetime) else str(origin)}
+    if isinstance(origin, np.integer):
+        return int(origin)
+    return origin
+
+
+def _origin(value: Any) -> Origin:
+    """Read an origin."""
+    if isinstance(value, dict):
+        time = value["time"]
+        return datetime.fromisoformat(time) if "+" in time else np.datetime64(time)
+    return cast("Origin", value)
+
+
+def _duration(value: Any) -> Duration:
+    """Read a duration."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"{value!r} is not a duration")
+    return value
+
+
+def _text(value: Any) -> str:
+    """Read a name."""
+    if not isinstance(value, str):
+        raise InputError(f"{value!r} is not a name")
+    return value
+
+
+def _aggregation(value: dict[str, Any]) -> Aggregation:
+    """Read an aggregation; the engine checks that the function exists and fits its columns."""
+    function, columns, ddof = value["function"], value["columns"], value["ddof"]
+    wanted = {"rows": 0, "vwap": 2}.get(function, 1)
+    known = {"rows", "count", "first", "last", "min", "max", "sum", "mean", "var", "std", "vwap"}
+    if function not in known or len(columns) != wanted:
+        raise InputError(f"there is no aggregation {function!r} of {len(columns)} columns")
+    if isinstance(ddof, bool) or not isinstance(ddof, int) or not 0 <= ddof < 2**31:
+        raise InputError(f"ddof is {ddof!r}: give an integer from 0 on")
+    return Aggregation(function, tuple(_text(column) for column in columns), ddof)

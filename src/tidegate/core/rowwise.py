@@ -1,0 +1,139 @@
+"""Rows that come one at a time: the road of `Aggregator.push_row`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from tidegate._kernels.row_buffer import RowBuffer
+from tidegate.core.batch import read_input
+from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.eventtime import number_of_time
+from tidegate.core.state import DONE
+
+if TYPE_CHECKING:
+    from tidegate.core.bound import Bound
+    from tidegate.core.plan import Plan
+    from tidegate.core.run import Run
+
+__all__ = ["batch_of_row", "make_buffer", "take_buffer"]
+
+
+def batch_of_row(run: Run, row: Sequence[object]) -> pa.RecordBatch:
+    """Make a batch of one row; its types are those of the run, or guessed from the values."""
+    names = _names(run.plan)
+    if len(row) != len(names):
+        raise _wrong_length(row, names)
+    values: dict[str, Any] = dict(zip(names, row, strict=True))
+    if run.bound is not None:
+        fields = run.bound.late.input_schema
+        return pa.RecordBatch.from_pydict(
+            {name: pa.array([value], fields.field(name).type) for name, value in values.items()}
+        )
+    table = read_input([values], run.plan.inputs)
+    schema = pa.schema(
+        [f.with_type(pa.float64()) if pa.types.is_null(f.type) else f for f in table.schema]
+    )
+    return next(iter(table.batches(1))).cast(schema)
+
+
+def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
+    """Make the buffer that gathers rows; None where each row has to be a batch of its own.
+
+    Parameters
+    ----------
+    run : Run
+        Where the rows go.
+    drain : callable
+        Called when rows must be taken; calls `take_buffer`.
+    """
+    bound = run.bound
+    if bound is None or not bound.is_laid or run.plan.late == "raise":
+        return None
+    numerics = [numeric for _, numeric in bound.program.columns if numeric is not None]
+    if len(numerics) < len(bound.program.columns):
+        return None
+    reader = _Reader(bound)
+    return RowBuffer(
+        bound.state,
+        bound.is_float,
+        numerics,
+        len(run.plan.by),
+        {} if bound.keys is None else bound.keys.known,
+        _no_keys if bound.keys is None else bound.keys.code,
+        reader.time,
+        reader.value,
+        drain,
+    )
+
+
+def take_buffer(run: Run, buffer: RowBuffer) -> None:
+    """Let the kernels take the rows that a buffer has gathered."""
+    bound = run.bound
+    if bound is None or not len(buffer):
+        return
+    guard = run.guard(bound, len(buffer))
+    status, n_taken = buffer.flush(bound.n_keys)
+    if status != DONE:
+        run.fail(bound, status, n_taken, guard)
+    if bound.state.n_left:
+        run.put_aside(bound, *bound.batch_of(*buffer.columns()))
+    run.count(rows_in=len(buffer))
+    buffer.clear()
+
+
+class _Reader:
+    """Reads the values that a `RowBuffer` does not take as they are."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._plan = bound.plan
+        self._time_type = bound.time_type
+        self._columns = [(*column, bound.types[column[0]]) for column in bound.program.columns]
+
+    def time(self, time: object) -> int | float:
+        """Read a time that is no plain number."""
+        return number_of_time(time, self._time_type, self._plan.on)
+
+    def value(self, column: int, value: Any) -> int | float:
+        """Read a value that is no plain number of its column's kind, or raise its error.
+
+        For column -1 the value is the whole row, which has a wrong length.
+        """
+        if column < 0:
+            raise _wrong_length(value, _names(self._plan))
+        name, numeric, type_ = self._columns[column]
+        return _plain_number(value, numeric, name, type_)
+
+
+def _plain_number(value: Any, numeric: int | None, name: str, type_: pa.DataType) -> int | float:
+    """Convert a value to the int or float that its column holds, or raise a named error."""
+    try:
+        scalar = pa.scalar(value).cast(type_, safe=True)
+        if numeric == 0:
+            return float(scalar.cast(pa.float64()).as_py())
+        if pa.types.is_boolean(type_) or pa.types.is_integer(type_):
+            return int(scalar.as_py())
+        return int(scalar.cast(pa.int64()).as_py())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError) as error:
+        raise ColumnTypeError(
+            f"column {name!r} is {type_}; push_row got {value!r} ({type(value).__name__})"
+        ) from error
+
+
+def _names(plan: Plan) -> list[str]:
+    """The columns in the order in which a row has them."""
+    return [plan.on, *plan.by, *plan.values]
+
+
+def _wrong_length(row: Sequence[object], names: list[str]) -> InputError:
+    """Make the error for a row with too many or too few values."""
+    return InputError(
+        f"push_row takes {len(names)} values ({', '.join(names)}), got {len(row)}: {row!r}"
+    )
+
+
+def _no_keys(key: tuple[object, ...]) -> int:
+    """Stand in where a plan has no keys."""
+    raise InputError(f"the plan has no keys, got {key!r}")

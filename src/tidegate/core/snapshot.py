@@ -1,0 +1,184 @@
+"""Snapshots: the whole state of an aggregator as bytes, and back.
+
+The frame is a magic word, a version, the length of the body and its CRC-32; the body is a JSON
+header and the sections that the header lists: Arrow IPC streams and raw records. Whatever is read
+is checked before it is used: nothing in it is code, an address or an index that is trusted.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tidegate.core.bound import Bound
+from tidegate.core.errors import SnapshotError, TidegateError
+from tidegate.core.keys import Keys
+from tidegate.core.plan import Plan
+from tidegate.core.run import Counts, Run
+from tidegate.core.state import OpenWindows, dump, load
+
+__all__ = ["read", "write"]
+
+MAGIC = b"tidegate"
+VERSION = 1
+FRAME = struct.Struct("<8sIQI")  # magic, version, length of the body, CRC-32 of the body
+HEAD = struct.Struct("<I")  # length of the header
+MAX_HEADER = 1 << 24
+
+
+def write(run: Run) -> bytes:
+    """Write a snapshot of a run that goes on afterwards.
+
+    Parameters
+    ----------
+    run : Run
+        Its results that are ready wait in `Run.ready` after that.
+    """
+    header: dict[str, Any] = {
+        "plan": run.plan.to_json(),
+        "counts": list(run.counts),
+        "bound": None,
+    }
+    sections: dict[str, bytes] = {}
+    if run.bound is not None:
+        run.settle()
+        windows = dump(run.bound.state)
+        header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
+        sections = _sections(run.bound, windows, run.ready)
+    header["sections"] = [[name, len(section)] for name, section in sections.items()]
+    head = json.dumps(header).encode()
+    body = b"".join([HEAD.pack(len(head)), head, *sections.values()])
+    return FRAME.pack(MAGIC, VERSION, len(body), zlib.crc32(body)) + body
+
+
+def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict[str, bytes]:
+    """Write the tables and records."""
+    sections = {
+        "columns": bound.late.input_schema.serialize().to_pybytes(),
+        "panes": windows.panes.tobytes(),
+        "codes": windows.codes.tobytes(),
+        "records": windows.records.tobytes(),
+        "late": _table_bytes(bound.late.peek()),
+        "ready": _table_bytes(pa.concat_tables([bound.schema.empty_table(), *ready])),
+    }
+    if bound.keys is not None:
+        sections["keys"] = _table_bytes(bound.keys.dump())
+    return sections
+
+
+def read(data: bytes) -> Run:
+    """Read a snapshot.
+
+    Raises
+    ------
+    SnapshotError
+        If it is not one, or not whole, or says what cannot be.
+    """
+    header, sections = _parts(_body(data))
+    try:
+        run = Run(Plan.from_json(header["plan"]))
+        counts = header["counts"]
+        if len(counts) != 4 or not all(type(n) is int and 0 <= n < 2**62 for n in counts):
+            raise SnapshotError("the counts of the snapshot are not counts")
+        run.counts = Counts(*counts)
+        if header["bound"] is not None:
+            run.bound, run.ready = _bound(run.plan, header["bound"], sections)
+    except SnapshotError:
+        raise
+    except (TidegateError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise SnapshotError(f"the snapshot says what cannot be: {error}") from error
+    return run
+
+
+def _body(data: bytes) -> memoryview:
+    """Check the frame."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise SnapshotError(f"a snapshot is bytes, not {type(data).__name__}")
+    view = memoryview(data).cast("B")
+    if len(view) < FRAME.size or bytes(view[:8]) != MAGIC:
+        raise SnapshotError(f"not a snapshot: it does not begin with {MAGIC!r} and a frame")
+    _, version, length, checksum = FRAME.unpack_from(view)
+    if version != VERSION:
+        raise SnapshotError(f"the snapshot has version {version}; this tidegate reads {VERSION}")
+    body = view[FRAME.size :]
+    if len(body) != length:
+        raise SnapshotError(f"the snapshot has {len(body)} bytes after its frame, not {length}")
+    if zlib.crc32(body) != checksum:
+        raise SnapshotError("the snapshot was altered: its checksum does not fit")
+    return body
+
+
+def _parts(body: memoryview) -> tuple[dict[str, Any], dict[str, memoryview]]:
+    """Take the body apart."""
+    try:
+        (length,) = HEAD.unpack_from(body)
+        if length > min(MAX_HEADER, len(body) - HEAD.size):
+            raise SnapshotError("the header of the snapshot is longer than it may be")
+        header = json.loads(bytes(body[HEAD.size : HEAD.size + length]))
+        at = HEAD.size + length
+        sections: dict[str, memoryview] = {}
+        for name, size in header["sections"]:
+            if type(size) is not int or not 0 <= size <= len(body) - at:
+                raise SnapshotError(f"section {name!r} of the snapshot is not whole")
+            sections[name] = body[at : at + size]
+            at += size
+    except SnapshotError:
+        raise
+    except (struct.error, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SnapshotError(f"the header of the snapshot cannot be read: {error!r}") from error
+    return header, sections
+
+
+def _bound(
+    plan: Plan, header: dict[str, Any], sections: dict[str, memoryview]
+) -> tuple[Bound, list[pa.Table]]:
+    """Bind the plan again and fill its state."""
+    columns = pa.ipc.read_schema(pa.py_buffer(bytes(sections["columns"])))
+    bound = Bound(plan, columns)
+    first = header["first"]
+    if first is not None:
+        if isinstance(first, bool) or not isinstance(first, float if bound.is_float else int):
+            raise SnapshotError(f"the first time of the snapshot is {first!r}")
+        bound.lay_grid(first)
+    if bound.keys is not None:
+        bound.keys = Keys.load(_table(sections["keys"]), plan.by, plan.limits.max_keys)
+        bound.keys.bind(columns)
+    largest, watermark, closed_to, used = header["clock"]
+    clock = (largest, watermark, closed_to, used)
+    if not all(type(n) is int and -(2**63) <= n < 2**63 for n in clock):
+        raise SnapshotError("the clock of the snapshot is none")
+    windows = OpenWindows(
+        clock,
+        np.frombuffer(bytes(sections["panes"]), np.int64),
+        np.frombuffer(bytes(sections["codes"]), np.int32),
+        np.frombuffer(bytes(sections["records"]), np.int64),
+    )
+    bad = load(bound.state, windows, bound.n_keys)
+    if bad >= 0:
+        raise SnapshotError(f"record {bad} of the snapshot is of no window, or there twice")
+    late, ready = _table(sections["late"]), _table(sections["ready"])
+    if late.schema != bound.late.schema or ready.schema != bound.schema:
+        raise SnapshotError("the tables of the snapshot do not have the columns of its plan")
+    bound.late.put_back(late)
+    return bound, [ready] if ready.num_rows else []
+
+
+def _table_bytes(table: pa.Table) -> bytes:
+    """Write a table as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _table(section: memoryview) -> pa.Table:
+    """Read and check an Arrow IPC stream."""
+    with pa.ipc.open_stream(pa.py_buffer(bytes(section))) as reader:
+        table = reader.read_all()
+    table.validate(full=True)
+    return table

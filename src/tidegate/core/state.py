@@ -1,0 +1,56 @@
+"""What passes between the core and a `WindowState`: statuses, and memory as arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from tidegate._kernels.buffer import Buffer
+    from tidegate._kernels.window_state import WindowState
+
+__all__ = [
+    "ASKS_LATER",
+    "DISORDER",
+    "DONE",
+    "OVERFLOWED",
+    "TOO_MANY_OPEN",
+    "OpenWindows",
+    "array_of",
+    "dump",
+    "load",
+]
+
+# The statuses of _kernels/records.pxd.
+DONE, NO_MEMORY, TOO_MANY_OPEN, MUST_CLOSE, OVERFLOWED, FOREIGN, DISORDER, ASKS_LATER = range(8)
+
+Word = TypeVar("Word", bound=np.generic)
+
+
+class OpenWindows(NamedTuple):
+    """The clock and the open records of a state, written down."""
+
+    clock: tuple[int, int, int, int]  # largest time, watermark, closed up to, rows used
+    panes: npt.NDArray[np.int64]  # (n_open,)
+    codes: npt.NDArray[np.int32]  # (n_open,) of the keys
+    records: npt.NDArray[np.int64]  # (n_open * record width,) words
+
+
+def array_of(memory: Buffer, dtype: type[Word]) -> npt.NDArray[Word]:
+    """View memory that a kernel has handed over; the view keeps it alive."""
+    return np.frombuffer(memoryview(memory), dtype)
+
+
+def dump(state: WindowState) -> OpenWindows:
+    """Write down what is open in a state; O(n_open)."""
+    clock, panes, codes, records = state.dump()
+    return OpenWindows(
+        clock, array_of(panes, np.int64), array_of(codes, np.int32), array_of(records, np.int64)
+    )
+
+
+def load(state: WindowState, windows: OpenWindows, n_keys: int) -> int:
+    """Add open windows to a state, all or none; -1, or the first record that can't be."""
+    return state.load(*windows, n_keys)

@@ -1,0 +1,35 @@
+"""One number for all the results of many plans, to compare builds, machines and processes.
+
+python -m reference.fingerprint
+"""
+
+import hashlib
+
+from reference.compare import raw_bits
+from reference.oracle import Grid
+from reference.strategies import HARSH_WANTS, ticks
+from reference.streams import Case
+
+GRIDS = (Grid(10, 10), Grid(1000, 1000, 7), Grid(60, 10), Grid(7, 3), Grid(5, 8))
+
+
+def fingerprint() -> str:
+    """Hash the raw bits of the results over long streams, keyed and not, sorted and not."""
+    digest = hashlib.sha256()
+    for disorder in (0, 20):
+        table = ticks(11, 20_000, disorder=disorder)
+        for grid in GRIDS:
+            for by in ((), ("k",)):
+                run = Case(table, grid, HARSH_WANTS, by=by, lateness=10).one_shot()
+                for part in (run.result, run.late):
+                    digest.update(repr(raw_bits(part)).encode())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    """Print the fingerprint."""
+    print(fingerprint())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,353 @@
+"""The slow oracle: event-time windows by brute force, over lists of dicts and exact rationals.
+
+Nothing here is shared with the engine: one row at a time, one Python object a value, every
+window's rows kept, every number computed afresh from them with `fractions.Fraction`.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+
+Row = dict[str, Any]
+Time = int | float
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Windows ``[origin + offset + k * every, … + size)`` for every integer k."""
+
+    size: Time
+    every: Time
+    offset: Time = 0
+    origin: Literal["epoch", "first"] = "epoch"
+
+
+@dataclass(frozen=True)
+class Want:
+    """One result column: ``kind`` over ``columns``."""
+
+    name: str
+    kind: str
+    columns: tuple[str, ...] = ()
+    ddof: int = 1
+
+
+class Exact(NamedTuple):
+    """A real number, and what the error of a compensated sum of it is counted in."""
+
+    value: Fraction
+    scale: Fraction  # the sum of the magnitudes of the terms, over what they are divided by
+    n_terms: int
+    n_products: int = 0
+    root: bool = False  # the square root of `value` is meant
+
+
+class AnyFloat:
+    """A ratio whose divisor cancels beyond what two floats hold: nothing is promised of it."""
+
+
+ANY_FLOAT = AnyFloat()
+ILL_CONDITIONED = Fraction(1, 2**60)
+
+
+@dataclass
+class Answer:
+    """What the definitions say of a stream that has ended."""
+
+    windows: list[Row] = field(default_factory=list)
+    late: list[Row] = field(default_factory=list)
+    rows_in: int = 0
+    used: int = 0
+    rejected: int = 0
+    watermark: Time | None = None
+
+
+def answer(
+    rows: Iterable[Row],
+    grid: Grid,
+    wants: Sequence[Want],
+    *,
+    on: str = "t",
+    by: Sequence[str] = (),
+    lateness: Time | None = None,
+    nan: Literal["value", "missing"] = "value",
+) -> Answer:
+    """Say what every window holds, which rows came late and which could not be placed.
+
+    ``lateness=None`` is a watermark that moves at the end of input only.
+    """
+    said = Answer()
+    seen_keys: dict[tuple[Any, ...], int] = {}
+    shown_keys: list[tuple[Any, ...]] = []
+    held: dict[tuple[Time, Time, int], list[Row]] = {}
+    base: Time | None = grid.offset if grid.origin == "epoch" else None
+    largest: Time | None = None
+    for ordinal, row in enumerate(rows):
+        said.rows_in += 1
+        shown = tuple(row[name] for name in by)
+        code = seen_keys.setdefault(tuple(map(one_key, shown)), len(seen_keys))
+        if code == len(shown_keys):
+            shown_keys.append(shown)
+        t = row[on]
+        if (reason := unplaceable(t)) is None:
+            if base is None:
+                base = t + grid.offset
+            covering = windows_of(t, grid, base)
+            reason = out_of_range(covering)
+        if reason is not None:
+            said.rejected += 1
+            said.late.append({"row": ordinal, "reason": reason, **NO_WINDOW, "input": row})
+            continue
+        mark = watermark(largest, lateness)
+        if mark is not None and covering and all(end <= mark for _, end in covering):
+            start, end = max(covering)
+            place = {"window_start": start, "window_end": end, "late_by": mark - t}
+            said.late.append({"row": ordinal, "reason": "late", **place, "input": row})
+            continue
+        said.used += 1
+        largest = t if largest is None else max(largest, t)
+        for start, end in covering:
+            if mark is None or end > mark:
+                held.setdefault((end, start, code), []).append(row)
+    said.watermark = watermark(largest, lateness)
+    for end, start, code in sorted(held, key=lambda place: (place[0], place[2])):
+        out: Row = dict(zip(by, shown_keys[code], strict=True))
+        out |= {"window_start": start, "window_end": end}
+        out |= {want.name: compute(held[end, start, code], want, on, nan) for want in wants}
+        said.windows.append(out)
+    return said
+
+
+NO_WINDOW: Row = {"window_start": None, "window_end": None, "late_by": None}
+
+
+def one_key(value: Any) -> Any:
+    """Make equal what is one key: NaN and NaN, -0.0 and 0.0."""
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else (value + 0.0)
+    return value
+
+
+def unplaceable(t: Time | None) -> str | None:
+    """Say why a time has no place on any grid."""
+    if t is None:
+        return "null time"
+    if isinstance(t, float) and math.isnan(t):
+        return "nan time"
+    if isinstance(t, float) and math.isinf(t):
+        return "time out of range"
+    return None
+
+
+def out_of_range(covering: list[tuple[Time, Time]]) -> str | None:
+    """Say whether a window cannot be written down as two int64."""
+    for start, end in covering:
+        if isinstance(start, int) and not INT64_MIN <= start < end <= INT64_MAX:
+            return "time out of range"
+    return None
+
+
+def windows_of(t: Time, grid: Grid, base: Time) -> list[tuple[Time, Time]]:
+    """List the windows that cover a time, by trying every k that could."""
+    nearest = math.floor((Fraction(t) - Fraction(base)) / Fraction(grid.every))
+    reach = math.ceil(Fraction(grid.size) / Fraction(grid.every)) + 2
+    covering = []
+    for k in range(nearest - reach, nearest + 3):
+        start, end = bounds(k, grid, base)
+        if start <= t < end:
+            covering.append((start, end))
+    return covering
+
+
+def bounds(k: int, grid: Grid, base: Time) -> tuple[Time, Time]:
+    """Give the k-th window; tumbling float windows share their edges, as Python computes them."""
+    start = base + k * grid.every
+    if grid.size == grid.every:
+        return start, base + (k + 1) * grid.every
+    return start, start + grid.size
+
+
+def watermark(largest: Time | None, lateness: Time | None) -> Time | None:
+    """Give the watermark after a row whose time is the largest so far."""
+    if largest is None or lateness is None:
+        return None
+    mark = largest - lateness
+    return max(mark, INT64_MIN) if isinstance(mark, int) else mark
+
+
+# What is computed over the rows of one window
+
+
+def compute(rows: list[Row], want: Want, on: str, nan: str) -> Any:
+    """Compute one aggregate over the rows of one window, in their order of arrival."""
+    if want.kind == "rows":
+        return len(rows)
+    valid = [
+        row for row in rows if not any(is_missing(row[column], nan) for column in want.columns)
+    ]
+    if want.kind == "vwap":
+        price, size = want.columns
+        return vwap([(row[price], row[size]) for row in valid])
+    (column,) = want.columns
+    values = [row[column] for row in valid]
+    if want.kind == "count":
+        return len(values)
+    if want.kind == "sum":
+        return total(values)
+    if not values:
+        return None
+    if want.kind in {"first", "last"}:
+        return at_the_end(valid, column, on, want.kind)
+    if want.kind in {"var", "std"}:
+        return spread(values, want.ddof, root=want.kind == "std")
+    return SIMPLE[want.kind](values)
+
+
+def is_missing(value: Any, nan: str) -> bool:
+    """Tell a null, or a NaN where NaN means missing."""
+    return value is None or (nan == "missing" and isinstance(value, float) and math.isnan(value))
+
+
+def at_the_end(rows: list[Row], column: str, on: str, kind: str) -> Any:
+    """Give the value of the earliest or latest row; equal times: by arrival."""
+    best = rows[0]
+    for row in rows[1:]:
+        if row[on] < best[on] if kind == "first" else row[on] >= best[on]:
+            best = row
+    return best[column]
+
+
+def has_nan(values: Iterable[Any]) -> bool:
+    return any(isinstance(value, float) and math.isnan(value) for value in values)
+
+
+def lowest(values: list[Any]) -> Any:
+    return math.nan if has_nan(values) else min(values)
+
+
+def highest(values: list[Any]) -> Any:
+    return math.nan if has_nan(values) else max(values)
+
+
+def special_sum(values: Iterable[Any]) -> float | None:
+    """Give a sum that is not finite because a term is not, else None."""
+    odd = [value for value in values if isinstance(value, float) and not math.isfinite(value)]
+    return sum(odd) if odd else None
+
+
+def total(values: list[Any]) -> Any:
+    if all(isinstance(value, int) for value in values):
+        return sum(values)
+    if (odd := special_sum(values)) is not None:
+        return odd
+    return Exact(sum(map(Fraction, values), Fraction()), magnitude(values), len(values))
+
+
+def mean(values: list[Any]) -> Any:
+    if (odd := special_sum(values)) is not None:
+        return odd
+    n_values = len(values)
+    whole = sum(map(Fraction, values), Fraction())
+    return Exact(whole / n_values, magnitude(values) / n_values, n_values)
+
+
+def magnitude(values: Iterable[Any]) -> Fraction:
+    return sum((abs(Fraction(value)) for value in values), Fraction())
+
+
+def spread(values: list[Any], ddof: int, *, root: bool) -> Any:
+    """Give the variance about the exact mean, or its square root."""
+    if len(values) <= ddof:
+        return None
+    if special_sum(values) is not None:
+        return math.nan
+    exact = [Fraction(value) for value in values]
+    middle = sum(exact, Fraction()) / len(exact)
+    squares = sum(((value - middle) ** 2 for value in exact), Fraction())
+    farthest = len(exact) * (max(exact) - min(exact)) ** 2  # squares about any one of the values
+    over = len(exact) - ddof
+    return Exact(squares / over, farthest / over, len(exact), len(exact), root)
+
+
+def vwap(pairs: list[tuple[Any, Any]]) -> Any:
+    """Give the sum of price times size, over the sum of size; NaN where that is 0."""
+    if not pairs:
+        return None
+    sizes = [size for _, size in pairs]
+    products = [price * size for price, size in pairs if not finite(price, size)]
+    if (odd := special_sum(products)) is not None:
+        return vwap_of_infinities(odd, sizes)
+    over = sum((Fraction(price) * Fraction(size) for price, size in pairs), Fraction())
+    under = sum(map(Fraction, sizes), Fraction())
+    if abs(under) < ILL_CONDITIONED * magnitude(sizes) and not sums_in_float(sizes):
+        return ANY_FLOAT
+    if under == 0:
+        return math.nan
+    weight = sum((abs(Fraction(price) * Fraction(size)) for price, size in pairs), Fraction())
+    slack = weight / abs(under) + abs(over / under) * magnitude(sizes) / abs(under)
+    return Exact(over / under, slack, len(pairs), len(pairs))
+
+
+def sums_in_float(values: list[Any]) -> bool:
+    """Tell whether every partial sum is a whole number that a float holds."""
+    return magnitude(values) <= 2**53 and all(value == int(value) for value in values)
+
+
+def finite(*values: Any) -> bool:
+    return all(not isinstance(value, float) or math.isfinite(value) for value in values)
+
+
+def vwap_of_infinities(over: float, sizes: list[Any]) -> float:
+    """Divide as IEEE 754 does where the numerator is NaN or infinite."""
+    if math.isnan(over) or special_sum(sizes) is not None:
+        return math.nan
+    under = sum(map(Fraction, sizes), Fraction())
+    return math.nan if under == 0 else -over if under < 0 else over
+
+
+SIMPLE: dict[str, Callable[[list[Any]], Any]] = {"min": lowest, "max": highest, "mean": mean}
+
+
+# From exact numbers to the nearest float
+
+
+def nearest(exact: Exact) -> float:
+    """Round an exact result once."""
+    return nearest_root(exact.value) if exact.root else nearest_float(exact.value)
+
+
+def nearest_float(value: Fraction) -> float:
+    """Round a rational to the nearest float; beyond the largest it is an infinity."""
+    try:
+        return value.numerator / value.denominator
+    except OverflowError:
+        return signed_infinity(value)
+
+
+def signed_infinity(value: Fraction) -> float:
+    return math.inf if value > 0 else -math.inf
+
+
+def nearest_root(value: Fraction) -> float:
+    """Round the square root of a rational to the nearest float, by integer square root.
+
+    The root is taken to 128 bits or more; a last bit that says 'and something more' stands for
+    the rest, so that the one rounding that follows cannot fall on a false tie.
+    """
+    if value == 0:
+        return 0.0
+    shift = max(0, 256 - value.numerator.bit_length() + value.denominator.bit_length())
+    shift += shift % 2
+    scaled, rest = divmod(value.numerator << shift, value.denominator)
+    root = math.isqrt(scaled)
+    more = rest != 0 or root * root != scaled
+    return nearest_float(Fraction(2 * root + more, 2 << (shift // 2)))
+
+
+def numeric(value: Any) -> Any:
+    """Give the nearest float of an exact result; anything else as it is."""
+    return nearest(value) if isinstance(value, Exact) else value

@@ -1,0 +1,108 @@
+"""What a type checker knows of the public face; read by mypy, never run.
+
+This folder must not become a package: `tests/` is on the path of the test run, where a package
+named `typing` would hide the standard one.
+"""
+
+import datetime as dt
+from typing import Any, assert_type
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+import tidegate as tg
+from tidegate import agg, errors
+
+# One shot: the result is of the kind that came in.
+
+
+def one_shot(
+    table: pa.Table,
+    frame: pd.DataFrame,
+    polars_frame: pl.DataFrame,
+    arrays: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]],
+    records: list[dict[str, float]],
+) -> None:
+    window = tg.Tumbling("1s")
+    assert_type(tg.aggregate(table, window, on="t", n=agg.rows()), pa.Table)
+    assert_type(tg.aggregate(frame, window, agg.rows(), on="t"), pd.DataFrame)
+    assert_type(tg.aggregate(polars_frame, window, on="t", n=agg.rows()), pl.DataFrame)
+    assert_type(
+        tg.aggregate(arrays, window, on="t", n=agg.rows()),
+        dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]],
+    )
+    assert_type(tg.aggregate(records, window, on="t", n=agg.rows()), list[dict[str, float]])
+
+
+def options(table: pa.Table) -> None:
+    side = tg.Side()
+    tg.aggregate(
+        table,
+        tg.Sliding(dt.timedelta(minutes=1), np.timedelta64(1, "s"), origin="first", offset=3),
+        agg.ohlcv("price", "size"),
+        on="t",
+        by=["symbol", "venue"],
+        lateness="500ms",
+        late="drop",
+        nan="missing",
+        threads=2,
+        limits=tg.Limits(max_keys=100),
+        side=side,
+        vwap=agg.vwap("price", "size"),
+    )
+    tg.aggregate(table, tg.Tumbling(10), on="t", late="never", n=agg.rows())  # type: ignore[arg-type]
+    tg.aggregate(table, "10s", on="t", n=agg.rows())  # type: ignore[arg-type]
+    tg.aggregate(table, tg.Tumbling(10), n=agg.rows())  # type: ignore[call-arg]
+    tg.aggregate(table, tg.Tumbling(10), on="t", n="rows")  # type: ignore[arg-type]
+
+
+# Bit by bit.
+
+
+def live(batch: pa.RecordBatch) -> None:
+    run = tg.Aggregator(tg.Tumbling("1s"), on="t", by="symbol", lateness="1s", n=agg.rows())
+    assert_type(run, tg.Aggregator)
+    assert_type(run.push(batch), pa.Table)
+    assert_type(run.push_row(1, "ACME", 101.5, 300), bool)
+    assert_type(run.take(), pa.Table)
+    assert_type(run.take_late(), pa.Table)
+    assert_type(run.stats, tg.Stats)
+    assert_type(run.stats.late, int)
+    assert_type(run.watermark, Any)
+    assert_type(run.snapshot(), bytes)
+    assert_type(tg.Aggregator.restore(run.snapshot()), tg.Aggregator)
+    run.merge(run)
+    assert_type(run.flush(), pa.Table)
+
+
+# Windows and aggregations are plain values; errors are ours and the built-in ones.
+
+
+def values() -> None:
+    assert_type(tg.Tumbling("1s"), tg.Tumbling)
+    assert_type(tg.Sliding(60, 1), tg.Sliding)
+    for one in (
+        agg.rows(),
+        agg.count("p"),
+        agg.first("p"),
+        agg.last("p"),
+        agg.min("p"),
+        agg.max("p"),
+        agg.sum("p"),
+        agg.mean("p"),
+        agg.var("p", ddof=0),
+        agg.std("p"),
+        agg.vwap("p", "s"),
+    ):
+        assert_type(one, agg.Aggregation)
+    agg.vwap("p")  # type: ignore[call-arg]
+    agg.sum(3)  # type: ignore[arg-type]
+
+
+def caught(error: errors.ColumnNotFoundError, other: errors.DurationError) -> None:
+    as_key_error: KeyError = error
+    as_value_error: ValueError = other
+    ours: errors.TidegateError = error
+    print(as_key_error, as_value_error, ours)
