@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tidegate._kernels.output cimport Results
-from tidegate._kernels.records cimport Column, Output, Plan, Run
+from tidegate._kernels.records cimport Column, Output, Plan, Run, Word
 from tidegate._kernels.route cimport Left, LeftRows, Router
 from tidegate._kernels.store cimport Store
 from tidegate._kernels.whole cimport Scratch
@@ -41,5 +41,6 @@ cdef class WindowState:
         int64_t later, int64_t** ahead
     ) noexcept nogil
     cdef int64_t next_due(self) noexcept
+    cdef void write_edges(self, Word* starts, Word* ends) noexcept
     cdef tuple describe(self, const Left* row)
     cdef object outside(self, int64_t time)

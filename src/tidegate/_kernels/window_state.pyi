@@ -7,6 +7,7 @@ import numpy.typing as npt
 from typing_extensions import disjoint_base
 
 from tidegate._kernels.buffer import Buffer
+from tidegate._kernels.slab import Slab
 
 def least_time_of(times: npt.NDArray[np.int64], valid: npt.NDArray[np.uint8] | None) -> int: ...
 
@@ -33,6 +34,7 @@ class WindowState:
         start: int = 0,
         later: int | None = None,
     ) -> tuple[int, int]: ...
+    def push_plain(self, batch: object, places: npt.NDArray[np.int32]) -> tuple[int, int]: ...
     def rehearse(
         self, times: npt.NDArray[np.int64], time_valid: npt.NDArray[np.uint8] | None
     ) -> tuple[int, int, int | float, int | float, int | float] | None: ...
@@ -40,6 +42,7 @@ class WindowState:
     def take_results(
         self,
     ) -> tuple[int, Buffer, Buffer, Buffer, list[tuple[Buffer, Buffer]]]: ...
+    def take_into(self, slab: Slab) -> int: ...
     def overflow(self) -> tuple[int, int | float, int | float, int]: ...
     def take_left(
         self,

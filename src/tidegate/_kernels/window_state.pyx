@@ -1,12 +1,14 @@
 """The running state of one windowed aggregation: rows in, results out."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.cdata cimport ArrowArray, plain_words
 from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.emit cimport close_windows, first_due
 from tidegate._kernels.grid cimport (
@@ -15,11 +17,13 @@ from tidegate._kernels.grid cimport (
 from tidegate._kernels.output cimport results_free, results_init
 from tidegate._kernels.records cimport (
     ASKS_LATER, DONE, FIRST, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, MUST_CLOSE,
-    NO_MEMORY, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Output, Run, Word,
+    NO_MEMORY, NOT_PLAIN, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Output,
+    Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, Left, LeftRows, Router, enter_dry, route_rows, route_runs,
 )
+from tidegate._kernels.slab cimport Slab
 from tidegate._kernels.store cimport (
     live_slots, store_bytes, store_clear, store_free, store_has, store_init, store_keys, store_pane,
     store_slot,
@@ -268,6 +272,47 @@ cdef class WindowState:
                 PyBuffer_Release(&self.views[i])
         return status, n_taken
 
+    def push_plain(self, batch not None, const int32_t[::1] places not None):
+        """Take a batch whose columns are all read where they stand.
+
+        Parameters
+        ----------
+        batch : PyCapsule
+            An "arrow_array" of the Arrow C data interface, of the types that the plan was made for.
+        places : (1 + n_columns,) int32
+            Where the times and the input columns stand in it.
+
+        Returns
+        -------
+        tuple (status, n_taken)
+            As `push`; NOT_PLAIN where a column has nulls or is misaligned, and nothing was taken.
+
+        Notes
+        -----
+        For plans without keys. One pass without a copy; releases the GIL.
+        """
+        cdef const ArrowArray* rows = <const ArrowArray*>PyCapsule_GetPointer(batch, "arrow_array")
+        cdef const int64_t* times
+        cdef Py_ssize_t n_taken = 0
+        cdef int i, status
+        if places.shape[0] != self.n_columns + 1:
+            raise ValueError("the columns are not those of the plan")
+        if self.plan.lanes == 1:
+            raise ValueError("a plan with keys takes key codes, and no other does")
+        if store_keys(&self.store, 1) != DONE:
+            raise MemoryError
+        times = <const int64_t*>plain_words(rows, places[0])
+        if times == NULL:
+            return NOT_PLAIN, 0
+        for i in range(self.n_columns):
+            self.columns[i].values = plain_words(rows, places[i + 1])
+            self.columns[i].valid = NULL
+            if self.columns[i].values == NULL:
+                return NOT_PLAIN, 0
+        with nogil:
+            status = self.take_rows(times, NULL, NULL, rows.length, INT64_MIN, False, &n_taken)
+        return status, n_taken
+
     cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL:
         """Hold on to the bytes of an array; None is NULL."""
         if array is None:
@@ -451,7 +496,7 @@ cdef class WindowState:
             Buffers of int64 (float64 for float times), int64, int32, and of each output 8-byte
             words and uint8.
         """
-        cdef Py_ssize_t n = self.results.n, i
+        cdef Py_ssize_t n = self.results.n
         cdef int o, n_outputs = self.results.n_outputs
         cdef Word* starts = <Word*>malloc((n + 1) * sizeof(Word))
         cdef Word* ends = <Word*>malloc((n + 1) * sizeof(Word))
@@ -459,12 +504,7 @@ cdef class WindowState:
             free(starts)
             free(ends)
             raise MemoryError
-        for i in range(n):
-            starts[i].i = window_start(&self.router.grid, self.results.windows[i])
-            ends[i].i = window_end(&self.router.grid, self.results.windows[i])
-            if self.router.grid.is_float:
-                starts[i].f = float_of_order(starts[i].i)
-                ends[i].f = float_of_order(ends[i].i)
+        self.write_edges(starts, ends)
         free(self.results.windows)
         out = (n, buffer_of(starts, n * 8), buffer_of(ends, n * 8),
                buffer_of(self.results.codes, n * 4),
@@ -475,6 +515,39 @@ cdef class WindowState:
         if results_init(&self.results, self.outputs, n_outputs) != DONE:
             raise MemoryError
         return out
+
+    def take_into(self, Slab slab not None):
+        """Move the results of the windows closed so far behind those in a slab.
+
+        Returns
+        -------
+        int
+            Where the first of them stands; -1 where there is no room for all, and nothing is moved.
+        """
+        cdef Py_ssize_t n = self.results.n, at = slab.n, i
+        cdef int o
+        if n > slab.capacity - at:
+            return -1
+        if slab.n_outputs != self.results.n_outputs:
+            raise ValueError("the slab is not one of the plan")
+        self.write_edges(slab.starts + at, slab.ends + at)
+        for o in range(slab.n_outputs):
+            memcpy(slab.values[o] + at, self.results.values[o], n * sizeof(Word))
+            for i in range(n):
+                slab.put_bit(o, at + i, self.results.valid[o][i])
+        slab.n += n
+        self.results.n = 0
+        return at
+
+    cdef void write_edges(self, Word* starts, Word* ends) noexcept:
+        """Start and end of the window of every result."""
+        cdef Py_ssize_t i
+        for i in range(self.results.n):
+            starts[i].i = window_start(&self.router.grid, self.results.windows[i])
+            ends[i].i = window_end(&self.router.grid, self.results.windows[i])
+            if self.router.grid.is_float:
+                starts[i].f = float_of_order(starts[i].i)
+                ends[i].f = float_of_order(ends[i].i)
 
     def overflow(self):
         """Tell which output did not fit.

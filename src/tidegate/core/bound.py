@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.window_state import WindowState
@@ -12,6 +13,7 @@ from tidegate.core.columns import (
     Numbers,
     as_array,
     column_index,
+    is_word,
     plain_type,
     time_column,
     time_type,
@@ -25,6 +27,7 @@ from tidegate.core.eventtime import float_of_orders, order_of_floats
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
 from tidegate.core.program import WORDS, Program, compile_program
+from tidegate.core.results import ResultTables
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.windows import Grid, grid_of
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
     from tidegate.core.plan import Plan
 
-__all__ = ["Bound", "Rows", "Values", "WayBack", "results_of", "rows_of", "times_of"]
+__all__ = ["Bound", "Rows", "Values", "WayBack", "rows_of", "times_of"]
 
 Values: TypeAlias = "tuple[Numbers | None, Numbers | None]"  # and their flags; None: all valid
 
@@ -98,8 +101,11 @@ class Bound:
         )
         known = {**self.types, **keys, plan.on: self.time_type}
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
+        self._tables = ResultTables(self.schema, self.program)
         self.first: int | float | None = None
         self.state = self.new_state()
+        self._checked = schema
+        self.places = self._places_in(schema)
 
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
         """Type of an input column; any will do where only its nulls count."""
@@ -175,6 +181,10 @@ class Bound:
             self.plan.limits.max_open,
         )
 
+    def take_results(self, state: WindowState | None = None) -> pa.Table:
+        """Hand over the results that are ready in a state of this binding, by default its own."""
+        return self._tables.take(self.state if state is None else state, self.keys)
+
     def _clock(self) -> tuple[bool, bool, int, float]:
         """The clock as a state takes it: whether it moves by rows, float times, lateness."""
         lateness = self.plan.lateness
@@ -223,11 +233,28 @@ class Bound:
         ColumnNotFoundError, ColumnTypeError
             Naming the column.
         """
+        if schema.equals(self._checked):
+            return
         _check_type(self.plan.on, time_type(schema, self.plan.on), self.time_type)
         for name, known in self.types.items():
             _check_type(name, self._type_in(schema, name), known)
         if self.keys is not None:
             self.keys.bind(schema)
+        self._checked, self.places = schema, self._places_in(schema)
+
+    def _places_in(self, schema: pa.Schema) -> npt.NDArray[np.int32] | None:
+        """Where the times and the input columns stand, if batches can be read where they stand."""
+        plan = self.plan
+        if plan.by or plan.lateness is None or plan.late == "raise" or self.is_float:
+            return None
+        if any(numeric is None for _, numeric in self.program.columns):
+            return None
+        names = [plan.on, *(name for name, _ in self.program.columns)]
+        places = [column_index(schema, name) for name in names]
+        types = [schema.field(place).type for place in places]
+        if pa.types.is_uint64(types[0]) or not all(map(is_word, types)):
+            return None
+        return np.array(places, np.int32)
 
 
 def _check_type(column: str, given: pa.DataType, known: pa.DataType) -> None:
@@ -257,21 +284,3 @@ def times_of(batch: pa.RecordBatch, bound: Bound) -> tuple[Numbers, Numbers, Num
         return times, times, valid
     order, valid = order_of_floats(times, valid)
     return times, order, valid
-
-
-def results_of(bound: Bound, state: WindowState | None = None) -> pa.Table:
-    """Make a table of the results that are ready in a state of this binding, by default its own."""
-    n, starts, ends, codes, outputs = (state or bound.state).take_results()
-    if not n:
-        return bound.schema.empty_table()
-    time = np.float64 if bound.is_float else np.int64
-    columns: list[pa.Array[Any]] = []
-    if bound.keys is not None:
-        columns.extend(bound.keys.take(array_of(codes, np.int32)))
-    columns.extend(as_array(array_of(edge, time), None, bound.time_type) for edge in (starts, ends))
-    for number, (values, valid) in enumerate(outputs):
-        words = array_of(values, bound.program.word_of(number))
-        flags = array_of(valid, np.uint8)
-        field = bound.program.fields[number]
-        columns.append(as_array(words, None if flags.all() else flags, field.type))
-    return pa.Table.from_arrays(columns, schema=bound.schema)

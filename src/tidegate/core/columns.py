@@ -19,6 +19,7 @@ __all__ = [
     "buffer_view",
     "column_index",
     "fits_64_bits",
+    "is_word",
     "plain",
     "plain_type",
     "stored",
@@ -35,6 +36,7 @@ Numbers: TypeAlias = "np.ndarray[tuple[int], np.dtype[Any]]"
 INDEX_NAMES = b"tidegate.index"  # schema metadata: what a pandas index was called
 _INT64_MAX = 2**63 - 1
 _SECONDS_PER_DAY = 86_400
+_WORD_BYTES = 8
 
 # Arrow type -> the NumPy type of its value buffer; bool is packed and stands apart.
 _PHYSICAL: dict[int, str] = {
@@ -221,6 +223,11 @@ def as_array(
 def fits_64_bits(type: pa.DataType) -> bool:  # noqa: A002
     """Tell whether a type is of numbers, booleans or times of up to 64 bits, or null."""
     return type.id in _PHYSICAL or pa.types.is_boolean(type) or pa.types.is_null(type)
+
+
+def is_word(type: pa.DataType) -> bool:  # noqa: A002
+    """Tell whether Arrow keeps a type in plain words of 64 bits."""
+    return np.dtype(_PHYSICAL.get(type.id, "V")).itemsize == _WORD_BYTES
 
 
 def widened(values: pa.Array[Any]) -> Column:

@@ -16,6 +16,8 @@ from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tidegate._kernels.row_buffer import RowBuffer
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
@@ -110,6 +112,7 @@ class Aggregator:
         self.plan = run.plan
         self._run = run
         self._buffer: RowBuffer | None = None
+        self._row_pusher: Callable[..., bool] | None = None
         self._ended = False
 
     @classmethod
@@ -199,8 +202,8 @@ class Aggregator:
         >>> live.take()["x_sum"].to_pylist()
         [2.0]
         """
-        if self._buffer is not None:  # a reference to this method, taken before the first row
-            return self._buffer.push_row(*row)
+        if self._row_pusher is not None:  # a reference to this method, taken before the first row
+            return self._row_pusher(*row)
         self._settle()
         run = self._run
         if run.bound is None:
@@ -210,8 +213,9 @@ class Aggregator:
             run.push(batch_of_row(run, row))
             return run.bound is not None and run.bound.state.n_results > 0
         run.on_new_state = self._forget_buffer
-        self.__dict__["push_row"] = self._buffer.push_row  # from now on without a detour
-        return self._buffer.push_row(*row)
+        self._row_pusher = pusher = self._buffer.row_pusher()
+        self.__dict__["push_row"] = pusher  # from now on without a detour
+        return pusher(*row)
 
     def _drain(self) -> None:
         """Let the kernels take the rows that `push_row` has gathered."""
@@ -220,8 +224,10 @@ class Aggregator:
 
     def _forget_buffer(self) -> None:
         """Go back to the slow road of `push_row`, which looks at everything anew."""
-        self._buffer = None
+        buffer, self._buffer, self._row_pusher = self._buffer, None, None
         self.__dict__.pop("push_row", None)
+        if buffer is not None:  # somebody may hold on to its function
+            buffer.retire(self.push_row)
 
     # ---------------------------------------------------------------------------------- results out
 

@@ -9,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate.core.batch import read_input
-from tidegate.core.bound import Bound, Rows, results_of, rows_of
+from tidegate.core.bound import Bound, Rows, rows_of, times_of
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
-from tidegate.core.state import ASKS_LATER, DONE, TOO_MANY_OPEN, dump, load
+from tidegate.core.state import ASKS_LATER, DONE, NOT_PLAIN, TOO_MANY_OPEN, dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    import numpy.typing as npt
 
     from tidegate.core.columns import Numbers
     from tidegate.core.plan import Plan
@@ -141,6 +143,9 @@ class Run:
             where that lets windows be closed.
         """
         bound = self.bind(batch.schema)
+        places = bound.places
+        if places is not None and bound.is_laid and self._push_plain(bound, batch, places):
+            return
         rows = rows_of(batch, bound)
         was_laid = bound.is_laid
         try:
@@ -204,6 +209,23 @@ class Run:
             self.put_aside(bound, batch, rows.times)
         self.count(rows_in=len(rows.order))
 
+    def _push_plain(
+        self, bound: Bound, batch: pa.RecordBatch, places: npt.NDArray[np.int32]
+    ) -> bool:
+        """Take the rows of a batch where they stand; False, and nothing taken, if they can't be."""
+        n_rows = batch.num_rows
+        guard = self.guard(bound, n_rows)
+        _, rows = batch.__arrow_c_array__()  # type: ignore[no-untyped-call]
+        status, n_taken = bound.state.push_plain(rows, places)
+        if status == NOT_PLAIN:
+            return False
+        if status != DONE:
+            self.fail(bound, status, n_taken, guard)
+        if bound.state.n_left:
+            self.put_aside(bound, batch, times_of(batch, bound)[0])
+        self.count(rows_in=n_rows)
+        return True
+
     def _refuse_late(self, bound: Bound, rows: Rows) -> None:
         """Raise for the first late row, before anything is taken."""
         found = bound.state.rehearse(rows.order, rows.time_valid)
@@ -216,7 +238,7 @@ class Run:
         if bound.state.n_open + n_rows <= self.plan.limits.max_open:
             return None
         if bound.state.n_results:
-            self.ready.append(results_of(bound))
+            self.ready.append(bound.take_results())
         return dump(bound.state)
 
     def put_aside(self, bound: Bound, batch: pa.RecordBatch, times: Numbers) -> None:
@@ -280,7 +302,7 @@ class Run:
     def settle(self) -> None:
         """Move the results that are ready out of the state."""
         if self.bound is not None and self.bound.state.n_results:
-            self.ready.append(results_of(self.bound))
+            self.ready.append(self.bound.take_results())
 
     def take(self) -> pa.Table:
         """Hand over the results that are ready."""
@@ -288,7 +310,7 @@ class Run:
             names = [*self.plan.by, "window_start", "window_end"]
             names += [name for name, _ in self.plan.results]
             return pa.schema([pa.field(name, pa.null()) for name in names]).empty_table()
-        table = results_of(self.bound)
+        table = self.bound.take_results()
         if self.ready:
             table = pa.concat_tables([*self.ready, table])
             self.ready = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tidegate.core.bound import Values, results_of, rows_of
+from tidegate.core.bound import Values, rows_of
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.state import DONE
@@ -96,7 +96,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     if len(done) < len(states) or any(state.n_left for state in done):
         return None
     bound.state.count_used(sum(state.used for state in done))
-    return [results_of(bound, state) for state in done]
+    return [bound.take_results(state) for state in done]
 
 
 def _cut(bound: Bound, order: Numbers, n: int) -> list[Share]:

@@ -380,3 +380,20 @@ def test_too_many_open_windows_are_an_error_that_names_the_limit():
     )
     with pytest.raises(errors.LimitError, match="max_open"):
         run.push(pa.table({"t": np.arange(1000)}))
+
+
+def test_a_held_push_row_never_loses_a_row():
+    live = tg.Aggregator(tg.Tumbling(10), tg.agg.sum("x"), on="t")
+    before = live.push_row
+    before(1, 1.0)
+    held = live.push_row
+    held(2, 2.0)
+    other = tg.Aggregator(tg.Tumbling(10), tg.agg.sum("x"), on="t")
+    other.push({"t": [11], "x": [4.0]})
+    live.merge(other)
+    before(12, 8.0)
+    held(13, 16.0)
+    assert live.flush()["x_sum"].to_pylist() == [3.0, 28.0]
+    for push in (before, held, live.push_row):
+        with pytest.raises(tg.errors.InputError, match="ended"):
+            push(14, 1.0)

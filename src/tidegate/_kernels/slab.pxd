@@ -1,0 +1,23 @@
+"""Columns of results that fill bit by bit."""
+
+from libc.stdint cimport uint8_t
+
+from tidegate._kernels.records cimport Word
+
+
+cdef class Slab:
+    cdef int n_outputs
+    cdef Py_ssize_t n
+    cdef Py_ssize_t capacity
+    cdef Word* starts      # (capacity,) int64, or float64 for float times
+    cdef Word* ends
+    cdef Word** values     # of each output, (capacity,)
+    cdef uint8_t** bits    # its bitmap, (capacity,) bits: 1 = valid
+    cdef list memory       # owns all of these
+
+    cdef void* hold(self, Py_ssize_t size, int fill) except NULL
+
+    cdef inline void put_bit(self, int output, Py_ssize_t at, bint valid) noexcept nogil:
+        """Write whether a result is there."""
+        cdef uint8_t* byte = self.bits[output] + at // 8
+        byte[0] = (byte[0] & ~(1 << at % 8)) | (valid << at % 8)
