@@ -272,14 +272,14 @@ cdef class WindowState:
                 PyBuffer_Release(&self.views[i])
         return status, n_taken
 
-    def push_plain(self, batch not None, const int32_t[::1] places not None):
+    def push_plain(self, batch not None, tuple places not None):
         """Take a batch whose columns are all read where they stand.
 
         Parameters
         ----------
         batch : PyCapsule
             An "arrow_array" of the Arrow C data interface, of the types that the plan was made for.
-        places : (1 + n_columns,) int32
+        places : tuple of int
             Where the times and the input columns stand in it.
 
         Returns
@@ -295,7 +295,7 @@ cdef class WindowState:
         cdef const int64_t* times
         cdef Py_ssize_t n_taken = 0
         cdef int i, status
-        if places.shape[0] != self.n_columns + 1:
+        if len(places) != self.n_columns + 1:
             raise ValueError("the columns are not those of the plan")
         if self.plan.lanes == 1:
             raise ValueError("a plan with keys takes key codes, and no other does")

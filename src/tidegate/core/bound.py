@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.window_state import WindowState
@@ -242,7 +241,7 @@ class Bound:
             self.keys.bind(schema)
         self._checked, self.places = schema, self._places_in(schema)
 
-    def _places_in(self, schema: pa.Schema) -> npt.NDArray[np.int32] | None:
+    def _places_in(self, schema: pa.Schema) -> tuple[int, ...] | None:
         """Where the times and the input columns stand, if batches can be read where they stand."""
         plan = self.plan
         if plan.by or plan.lateness is None or plan.late == "raise" or self.is_float:
@@ -254,7 +253,7 @@ class Bound:
         types = [schema.field(place).type for place in places]
         if pa.types.is_uint64(types[0]) or not all(map(is_word, types)):
             return None
-        return np.array(places, np.int32)
+        return tuple(places)
 
 
 def _check_type(column: str, given: pa.DataType, known: pa.DataType) -> None:

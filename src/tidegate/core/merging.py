@@ -41,7 +41,10 @@ def merge(mine: Run, theirs: Run) -> None:
         _move_windows(mine.bound, theirs.bound)
         mine.bound.late.put_back(theirs.bound.late.take())
         _move_results(mine, theirs)
-    mine.count(**theirs.counts._asdict())
+    mine.counts.rows_in += theirs.counts.rows_in
+    mine.counts.late += theirs.counts.late
+    mine.counts.rejected += theirs.counts.rejected
+    mine.counts.windows += theirs.counts.windows
 
 
 def _lay_alike(mine: Bound, theirs: Bound) -> None:

@@ -197,7 +197,8 @@ def _in_shares(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table] | 
     if tables is None:
         return None
     table = pa.concat_tables(tables)
-    run.count(rows_in=batches[0].num_rows, windows=table.num_rows)
+    run.counts.rows_in += batches[0].num_rows
+    run.counts.windows += table.num_rows
     return run, table
 
 

@@ -80,7 +80,7 @@ def take_buffer(run: Run, buffer: RowBuffer) -> None:
         run.fail(bound, status, n_taken, guard)
     if bound.state.n_left:
         run.put_aside(bound, *bound.batch_of(*buffer.columns()))
-    run.count(rows_in=len(buffer))
+    run.counts.rows_in += len(buffer)
     buffer.clear()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +18,6 @@ from tidegate.core.state import ASKS_LATER, DONE, NOT_PLAIN, TOO_MANY_OPEN, dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    import numpy.typing as npt
 
     from tidegate.core.columns import Numbers
     from tidegate.core.plan import Plan
@@ -65,7 +64,8 @@ class Stats(NamedTuple):
     windows: int
 
 
-class Counts(NamedTuple):
+@dataclass(slots=True)
+class Counts:
     """What a run counts beside its state."""
 
     rows_in: int = 0
@@ -171,7 +171,7 @@ class Run:
             self.push(first)
             return
         self.settle()
-        before = self.bound, self.counts, len(self.ready)
+        before = self.bound, replace(self.counts), len(self.ready)
         way_back = None if self.bound is None else self.bound.mark()
         try:
             for batch in chain((first, second), coming):
@@ -207,11 +207,9 @@ class Run:
             self.fail(bound, status, n_taken, guard)
         if state.n_left:
             self.put_aside(bound, batch, rows.times)
-        self.count(rows_in=len(rows.order))
+        self.counts.rows_in += len(rows.order)
 
-    def _push_plain(
-        self, bound: Bound, batch: pa.RecordBatch, places: npt.NDArray[np.int32]
-    ) -> bool:
+    def _push_plain(self, bound: Bound, batch: pa.RecordBatch, places: tuple[int, ...]) -> bool:
         """Take the rows of a batch where they stand; False, and nothing taken, if they can't be."""
         n_rows = batch.num_rows
         guard = self.guard(bound, n_rows)
@@ -223,7 +221,7 @@ class Run:
             self.fail(bound, status, n_taken, guard)
         if bound.state.n_left:
             self.put_aside(bound, batch, times_of(batch, bound)[0])
-        self.count(rows_in=n_rows)
+        self.counts.rows_in += n_rows
         return True
 
     def _refuse_late(self, bound: Bound, rows: Rows) -> None:
@@ -247,19 +245,8 @@ class Run:
         left = bound.state.take_left()
         if self.plan.late != "drop":
             bound.late.add(batch, times, left, self.counts.rows_in)
-        self.count(late=late, rejected=rejected)
-
-    def count(
-        self, *, rows_in: int = 0, late: int = 0, rejected: int = 0, windows: int = 0
-    ) -> None:
-        """Add to the counts."""
-        mine = self.counts
-        self.counts = Counts(
-            mine.rows_in + rows_in,
-            mine.late + late,
-            mine.rejected + rejected,
-            mine.windows + windows,
-        )
+        self.counts.late += late
+        self.counts.rejected += rejected
 
     def fail(self, bound: Bound, status: int, row: int, guard: OpenWindows | None = None) -> None:
         """Raise for a status of a kernel; go back to the guard, or nothing works after that.
@@ -314,7 +301,7 @@ class Run:
         if self.ready:
             table = pa.concat_tables([*self.ready, table])
             self.ready = []
-        self.count(windows=table.num_rows)
+        self.counts.windows += table.num_rows
         return table
 
     def take_late(self) -> pa.Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def write(run: Run) -> bytes:
     """
     header: dict[str, Any] = {
         "plan": run.plan.to_json(),
-        "counts": list(run.counts),
+        "counts": list(astuple(run.counts)),
         "bound": None,
     }
     sections: dict[str, bytes] = {}
