@@ -46,7 +46,8 @@ cdef inline int chunk_add(
         if status != DONE:
             return status
     results.windows[results.n + chunk.n] = window
-    results.codes[results.n + chunk.n] = code
+    if results.keyed:
+        results.codes[results.n + chunk.n] = code
     chunk.slots[chunk.n] = slot
     chunk.n += 1
     return DONE

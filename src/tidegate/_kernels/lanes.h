@@ -28,13 +28,25 @@ typedef double tg_v8u __attribute__((vector_size(64), aligned(8)));
 typedef double tg_v4 __attribute__((vector_size(32)));
 typedef double tg_v2 __attribute__((vector_size(16)));
 typedef int64_t tg_m8 __attribute__((vector_size(64)));
+typedef int64_t tg_m4 __attribute__((vector_size(32)));
+typedef int64_t tg_m2 __attribute__((vector_size(16)));
+typedef int64_t tg_m8u __attribute__((vector_size(64), aligned(8)));
 typedef uint64_t tg_w8 __attribute__((vector_size(64)));
 typedef uint64_t tg_w8u __attribute__((vector_size(64), aligned(8)));
 
-TG_INLINE tg_v8 tg_splat(double x) { return (tg_v8){x, x, x, x, x, x, x, x}; }
+/* By a shuffle: inside clones GCC 12 builds {x, x, ...} lane by lane. */
+TG_INLINE tg_v8 tg_splat(double x)
+{
+    tg_v8 v = {x};
+    return __builtin_shufflevector(v, v, 0, 0, 0, 0, 0, 0, 0, 0);
+}
 TG_INLINE tg_v8 tg_load(const double *p) { return *(const tg_v8u *)p; }
 TG_INLINE void tg_store(double *p, tg_v8 v) { *(tg_v8u *)p = v; }
 
+TG_INLINE int64_t tg_sign8(tg_m8 m)
+{
+    return ((m[0] | m[1]) | (m[2] | m[3])) | ((m[4] | m[5]) | (m[6] | m[7]));
+}
 TG_INLINE tg_v8 tg_select(tg_m8 where, tg_v8 yes, tg_v8 no)
 {
     return (tg_v8)((where & (tg_m8)yes) | (~where & (tg_m8)no));
@@ -77,22 +89,39 @@ TG_INLINE int tg_seen(tg_v8 seen)
                ((seen[4] + seen[5]) + (seen[6] + seen[7]));
     return s != s;
 }
+/* Chosen by bits: what is chosen lane by lane GCC now and then takes apart into scalars. */
 TG_INLINE tg_v8 tg_min(tg_v8 kept, tg_v8 x) { return tg_select(x < kept, x, kept); }
 TG_INLINE tg_v8 tg_max(tg_v8 kept, tg_v8 x) { return tg_select(x > kept, x, kept); }
 
+/* The memory bus keeps busy only when it is told early what comes next. */
+#define TG_AHEAD 16384
+TG_INLINE void tg_prefetch(const void *p) { __builtin_prefetch((const double *)p + TG_AHEAD, 0, 2); }
+
+/* Halves of a vector, to come down to one number in a fixed tree: 0+4, 1+5, ..., then 0+2, 1+3,
+ * then 0+1. */
+TG_INLINE tg_v4 tg_low4(tg_v8 v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3); }
+TG_INLINE tg_v4 tg_high4(tg_v8 v) { return __builtin_shufflevector(v, v, 4, 5, 6, 7); }
+TG_INLINE tg_v2 tg_low2(tg_v4 v) { return __builtin_shufflevector(v, v, 0, 1); }
+TG_INLINE tg_v2 tg_high2(tg_v4 v) { return __builtin_shufflevector(v, v, 2, 3); }
+
+#define TG_PICK(m, v, where, yes, no)                                                               \
+    v = (__typeof__(v))(((m)(where) & (m)(yes)) | (~(m)(where) & (m)(no)))
+
 TG_INLINE double tg_least_of(tg_v8 v)
 {
-    for (int half = 4; half; half /= 2)
-        for (int j = 0; j < half; j++)
-            v[j] = v[j + half] < v[j] ? v[j + half] : v[j];
-    return v[0];
+    tg_v4 a = tg_low4(v), b = tg_high4(v);
+    TG_PICK(tg_m4, a, b < a, b, a);
+    tg_v2 c = tg_low2(a), d = tg_high2(a);
+    TG_PICK(tg_m2, c, d < c, d, c);
+    return c[1] < c[0] ? c[1] : c[0];
 }
 TG_INLINE double tg_greatest_of(tg_v8 v)
 {
-    for (int half = 4; half; half /= 2)
-        for (int j = 0; j < half; j++)
-            v[j] = v[j + half] > v[j] ? v[j + half] : v[j];
-    return v[0];
+    tg_v4 a = tg_low4(v), b = tg_high4(v);
+    TG_PICK(tg_m4, a, b > a, b, a);
+    tg_v2 c = tg_low2(a), d = tg_high2(a);
+    TG_PICK(tg_m2, c, d > c, d, c);
+    return c[1] > c[0] ? c[1] : c[0];
 }
 
 /* hi + lo += x, without loss: Knuth's TwoSum, the error kept in lo. */
@@ -125,40 +154,103 @@ TG_INLINE void tg_add_square8(tg_v8 *hi, tg_v8 *lo, tg_v8 x, tg_v8 shift)
     *lo += e + 2.0 * (d * r);
 }
 
-/* Eight (hi, lo) pairs to one, in a fixed tree: 0+4, 1+5, ..., then 0+2, 1+3, then 0+1. */
-TG_INLINE void tg_fold_step(double *hi, double *lo, int half)
-{
-    for (int j = 0; j < half; j++) {
-        double a = hi[j], x = hi[j + half];
-        double s = a + x, b = s - a;
-        double e = (a - (s - b)) + (x - b);
-        hi[j] = s;
-        lo[j] = (lo[j] + lo[j + half]) + e;
-    }
-}
+/* Eight (hi, lo) pairs to one, in the fixed tree. */
+#define TG_FOLD_STEP(hi, lo, a, x, b, y)                                                            \
+    hi = (a) + (x);                                                                                 \
+    lo = hi - (a);                                                                                  \
+    lo = ((b) + (y)) + (((a) - (hi - lo)) + ((x) - lo))
+
 TG_INLINE void tg_fold(const double *hi, const double *lo, double *out_hi, double *out_lo)
 {
-    double h[8], l[8];
-    memcpy(h, hi, sizeof h);
-    memcpy(l, lo, sizeof l);
-    tg_fold_step(h, l, 4);
-    tg_fold_step(h, l, 2);
-    tg_fold_step(h, l, 1);
-    *out_hi = h[0];
-    *out_lo = l[0];
+    tg_v8 h8 = tg_load(hi), l8 = tg_load(lo);
+    tg_v4 h4, l4;
+    tg_v2 h2, l2;
+    TG_FOLD_STEP(h4, l4, tg_low4(h8), tg_high4(h8), tg_low4(l8), tg_high4(l8));
+    TG_FOLD_STEP(h2, l2, tg_low2(h4), tg_high2(h4), tg_low2(l4), tg_high2(l4));
+    TG_FOLD_STEP(*out_hi, *out_lo, h2[0], h2[1], l2[0], l2[1]);
 }
 
-/* The memory bus keeps busy only when it is told early what comes next. */
-#define TG_AHEAD 1024 /* values */
-TG_INLINE void tg_prefetch(const void *p) { __builtin_prefetch((const double *)p + TG_AHEAD, 0, 1); }
+/* Up to 16 values in two vectors, all others `fill`; 16 can be read at p. */
+TG_INLINE void tg_load_pair(const double *p, int64_t n, double fill, tg_v8 *a, tg_v8 *b)
+{
+    tg_m8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    *a = tg_select(lane < n, tg_load(p), tg_splat(fill));
+    *b = tg_select(lane < n - 8, tg_load(p + 8), tg_splat(fill));
+}
+
+/* Whether all of n floats are tame, |x| < 2**480: sums and squares of them need no care. */
+TG_INLINE int tg_all_tame(const double *p, int64_t n)
+{
+    tg_v8 seen = tg_splat(0.0), more = seen, v;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        seen = tg_see_wild(seen, tg_load(p + i));
+        more = tg_see_wild(more, tg_load(p + i + 8));
+    }
+    for (; i < n; i++) {
+        v = tg_splat(p[i]);
+        seen = tg_see_wild(seen, v);
+    }
+    return !tg_seen(seen + more);
+}
+
+/* Whether all of n integers lie in [-2**46, 2**46): sums of fewer than 2**16 fit in 64 bits. */
+TG_INLINE int tg_all_small(const uint64_t *p, int64_t n)
+{
+    uint64_t large = 0;
+    for (int64_t i = 0; i < n; i++)
+        large |= p[i] + (UINT64_C(1) << 46);
+    return large >> 47 == 0;
+}
+
+/* Whether the times at p never fall, p[-1] being one of them. */
+TG_INLINE int tg_all_rise(const int64_t *p, int64_t n)
+{
+    tg_m8 falls = {0};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        falls |= *(const tg_m8u *)(p + i) < *(const tg_m8u *)(p + i - 1);
+    }
+    int fell = tg_sign8(falls) < 0;
+    for (; i < n; i++)
+        fell |= p[i] < p[i - 1];
+    return !fell;
+}
+
+TG_INLINE int64_t tg_sum_of(tg_m8 v)
+{
+    tg_m4 w = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+    tg_m2 u = __builtin_shufflevector(w, w, 0, 1) + __builtin_shufflevector(w, w, 2, 3);
+    return u[0] + u[1];
+}
+TG_INLINE int64_t tg_sum_few(const int64_t *p, int64_t n)
+{
+    tg_m8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    tg_m8 v = (*(const tg_m8u *)p & (lane < n)) + (*(const tg_m8u *)(p + 8) & (lane < n - 8));
+    return tg_sum_of(v);
+}
+/* How many of the 16 values at p are not above `last`. */
+TG_INLINE int64_t tg_count_16(const int64_t *p, int64_t last)
+{
+    return -tg_sum_of((*(const tg_m8u *)p <= last) + (*(const tg_m8u *)(p + 8) <= last));
+}
+TG_INLINE int64_t tg_sum_many(const int64_t *p, int64_t n)
+{
+    tg_m8 v = {0};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        tg_prefetch(p + i);
+        v += *(const tg_m8u *)(p + i);
+    }
+    int64_t total = tg_sum_of(v);
+    for (; i < n; i++)
+        total += p[i];
+    return total;
+}
 
 /* How many of the n times at p, in steps of 32, lie in [first, last]; `ordered` is cleared where
  * one of them is smaller than the one before it. p[-1] is there. Differences may wrap: where one
  * of (t - first) and (last - t) wraps to a wrong sign, the other wraps to the right one. */
-TG_INLINE int64_t tg_sign8(tg_m8 m)
-{
-    return ((m[0] | m[1]) | (m[2] | m[3])) | ((m[4] | m[5]) | (m[6] | m[7]));
-}
 TG_INLINE int64_t tg_run_within(const int64_t *p, int64_t n, int64_t first, int64_t last,
                                 int *ordered)
 {

@@ -2,6 +2,7 @@
 #ifndef TIDEGATE_RECORDS_H
 #define TIDEGATE_RECORDS_H
 
+#include <Python.h>
 #include <stdint.h>
 
 #define TG_LANES 8
@@ -61,5 +62,16 @@ typedef struct {
     int numeric;
     int ddof;
 } tg_output;
+
+/* Windows as slices of the rows of one block. */
+typedef struct {
+    const tg_word *x;
+    const tg_word *y;
+    int64_t bias;
+    const int64_t *times;
+    const tg_run *runs;
+    Py_ssize_t n;
+    Py_ssize_t room;
+} tg_slices;
 
 #endif

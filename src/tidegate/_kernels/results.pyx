@@ -20,6 +20,18 @@ from tidegate._kernels.records cimport (
     SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Arena, Output, Plan, Word,
 )
 
+cdef extern from *:
+    """
+    #include "lanes.h"
+    #include "records.h"
+    #undef CYTHON_INLINE
+    #define CYTHON_INLINE TG_ALWAYS_INLINE
+
+    TG_CLONES static Py_ssize_t tg_read_output(
+        const tg_plan *, const tg_output *, const tg_word *, Py_ssize_t, tg_word *, uint8_t *,
+        int *);
+    """
+
 # ------------------------------------------------------------------------------------------- fold
 
 cdef inline void fold_one(
@@ -358,62 +370,116 @@ cdef inline bint read_int_sum(const Word* at, int numeric, Word* value) noexcept
     return at[1].i == (-1 if at[0].i < 0 else 0)
 
 
-cdef inline bint read_one(
-    const Plan* plan, const Output* output, const Word* record, Word* value, uint8_t* valid
+cdef inline void read_float(
+    const Plan* plan, const Output* output, const Word* record, int64_t n, Word* value
 ) noexcept nogil:
-    """One output of one record; False where an integer does not fit."""
+    """Any result that is a float but a sum, of a record with enough values."""
     cdef const Acc* acc = &plan.accs[output.acc]
     cdef const Word* at = record + acc.narrow
     cdef const Word* total
-    cdef int64_t n
     cdef bint root = output.op == OF_STD
-    valid[0] = 1
-    if output.op == OF_ROWS:
-        value.i = at.i
-        return True
-    if output.op == OF_COUNT:
-        value.i = record[0].i - at.i
-        return True
-    n = values_in(plan, acc, record)
-    if output.op == OF_SUM:
-        if output.numeric != FLOAT:
-            return read_int_sum(at, output.numeric, value)
-        value.f = sum_of(at)
-        return True
-    value.i = 0
-    if n <= output.ddof:
-        valid[0] = 0
-    elif output.op == OF_WORD:
-        value[0] = at[1]
-    elif output.op == OF_EXTREME:
-        if output.numeric == FLOAT:
-            value.f = NAN if at[1].i else at[0].f
-        else:
-            value.i = at[0].i ^ (INT64_MIN if output.numeric == UNSIGNED else 0)
-    elif output.op == OF_MEAN:
-        if output.numeric == FLOAT:
-            value.f = mean_of(at, n)
-        else:
-            value.f = exact_div(
-                pair_of_wide(wide_of(at[0].u, at[1].i)), exact_of_int(n)).hi
-    elif output.op == OF_RATIO:
+    if output.op == OF_RATIO:
         value.f = ratio_of(at)
+    elif output.op == OF_MEAN and output.numeric == FLOAT:
+        value.f = mean_of(at, n)
+    elif output.op == OF_MEAN:
+        value.f = exact_div(pair_of_wide(wide_of(at[0].u, at[1].i)), exact_of_int(n)).hi
     else:
         total = record + plan.accs[acc.sum].narrow
         if output.numeric == FLOAT:
             value.f = deviation_of(total, at, n, output.ddof, root)
         else:
             value.f = int_deviation_of(acc, total, at, n, output.ddof, root)
-    return True
+
+
+cdef inline bint mark_nulls(
+    const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, uint8_t* valid
+) noexcept nogil:
+    """Whether one of n results is null, and which are, where `valid` has room for it."""
+    cdef const Acc* acc = &plan.accs[output.acc]
+    cdef bint lacks = False, has
+    cdef Py_ssize_t i
+    for i in range(n):
+        has = values_in(plan, acc, records + i * plan.narrow) > output.ddof
+        lacks |= not has
+        if valid != NULL:
+            valid[i] = has
+    return lacks
+
+
+cdef inline void read_values(
+    const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
+) noexcept nogil:
+    """Results that can be null."""
+    cdef const Acc* acc = &plan.accs[output.acc]
+    cdef const Word* at = records + acc.narrow
+    cdef int64_t n_values, bias = INT64_MIN if output.numeric == UNSIGNED else 0
+    cdef Py_ssize_t i, width = plan.narrow
+    if output.op == OF_WORD:
+        for i in range(n):
+            values[i] = at[i * width + 1]
+    elif output.op == OF_EXTREME and output.numeric == FLOAT:
+        for i in range(n):
+            values[i].f = NAN if at[i * width + 1].i else at[i * width].f
+    elif output.op == OF_EXTREME:
+        for i in range(n):
+            values[i].i = at[i * width].i ^ bias
+    else:
+        for i in range(n):
+            n_values = values_in(plan, acc, records + i * width)
+            if n_values > output.ddof:
+                read_float(plan, output, records + i * width, n_values, &values[i])
+
+
+cdef inline Py_ssize_t read_counts(
+    const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
+) noexcept nogil:
+    """Results that are never null; the first that overflows, or -1."""
+    cdef const Word* at = records + plan.accs[output.acc].narrow
+    cdef Py_ssize_t i, width = plan.narrow
+    if output.op == OF_ROWS:
+        for i in range(n):
+            values[i] = at[i * width]
+    elif output.op == OF_COUNT:
+        for i in range(n):
+            values[i].i = records[i * width].i - at[i * width].i
+    elif output.numeric == FLOAT:
+        for i in range(n):
+            values[i].f = sum_of(at + i * width)
+    else:
+        for i in range(n):
+            if not read_int_sum(at + i * width, output.numeric, &values[i]):
+                return i
+    return -1
+
+
+cdef Py_ssize_t read_output "tg_read_output"(
+    const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values,
+    uint8_t* valid, bint* has_nulls,
+) noexcept nogil:
+    """Read one output of n folded records; return the first record that overflows, or -1."""
+    cdef Py_ssize_t i
+    if output.op == OF_ROWS or output.op == OF_COUNT or output.op == OF_SUM:
+        return read_counts(plan, output, records, n, values)
+    read_values(plan, output, records, n, values)
+    has_nulls[0] = mark_nulls(plan, output, records, n, valid)
+    if has_nulls[0] and valid != NULL:
+        for i in range(n):
+            values[i].u = values[i].u if valid[i] else 0
+    return -1
 
 
 cdef Py_ssize_t read_results(
     const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values,
-    uint8_t* valid,
+    uint8_t* valid, bint* has_nulls,
 ) noexcept nogil:
-    """Read one output of n folded records; return the first record that overflows, or -1."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        if not read_one(plan, output, records + i * plan.narrow, &values[i], &valid[i]):
-            return i
-    return -1
+    """Read one output of n folded records; return the first record that overflows, or -1.
+
+    Where there are nulls, and `valid` is NULL, that is told, and has to be done again.
+    """
+    return read_output(plan, output, records, n, values, valid, has_nulls)
+
+
+cdef void fold_acc(const Acc* acc, const Word* at, const Word* rare, Word* out) noexcept nogil:
+    """Fold one accumulator of eight lanes."""
+    fold_one(acc, at, rare, out)

@@ -10,7 +10,7 @@ from libc.stdlib cimport realloc
 
 from tidegate._kernels.clock cimport see
 from tidegate._kernels.grid cimport Grid, Pane, locate
-from tidegate._kernels.lanes cimport run_within
+from tidegate._kernels.lanes cimport all_rise, count_16, run_within
 from tidegate._kernels.records cimport (
     DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NO_MEMORY, Run, Word,
 )
@@ -19,15 +19,32 @@ from tidegate._kernels.store cimport Store, store_pane, store_slot
 cdef extern from *:
     """
     #include "lanes.h"
+    #include "records.h"
+    #undef CYTHON_INLINE
+    #define CYTHON_INLINE TG_ALWAYS_INLINE
+
     TG_CLONES static Py_ssize_t tg_within(
         const int64_t *, Py_ssize_t, int64_t, int64_t, int *);
+    TG_CLONES static int tg_rise(const int64_t *, Py_ssize_t);
+    TG_CLONES static Py_ssize_t tg_gallop_wholes(
+        void *, const int64_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, tg_run *, int64_t *,
+        Py_ssize_t *);
     """
+
+cdef enum:
+    FEW = 16        # times that are looked at together
+    LONG = 1 << 12  # rows: the longest stride that is remembered
 
 cdef Py_ssize_t within "tg_within"(
     const int64_t* times, Py_ssize_t n, int64_t first, int64_t last, int* ordered
 ) noexcept nogil:
     """How many of n times, in steps of 32, lie in [first, last] one after the other."""
     return run_within(times, n, first, last, ordered)
+
+
+cdef bint rise "tg_rise"(const int64_t* times, Py_ssize_t n) noexcept nogil:
+    """Whether n > 0 times never fall."""
+    return all_rise(times + 1, n - 1)
 
 
 cdef int leave(
@@ -143,6 +160,69 @@ cdef int enter_dry(
     return status
 
 
+cdef inline Py_ssize_t gallop(
+    const int64_t* times, Py_ssize_t i, Py_ssize_t end, int64_t last, Py_ssize_t* stride
+) noexcept nogil:
+    """The first of the rising times from i on that is beyond `last`, which times[i] is not.
+
+    `stride`, a power of two, follows the length of windows. No branch depends on a single time.
+    """
+    cdef Py_ssize_t at = i, step = stride[0], half = step // 2
+    if step <= FEW and i + FEW <= end:
+        at += count_16(times + i, last) - 1
+        if at + 1 < i + FEW:
+            return at + 1
+    while at + step < end and times[at + step] <= last:
+        at += step
+    while half:
+        if at + half < end:
+            at += half & -<Py_ssize_t>(times[at + half] <= last)
+        half //= 2
+    if at - i >= step and step < LONG:
+        stride[0] = 2 * step
+    elif 4 * (at - i) < step:
+        stride[0] = max(<Py_ssize_t>FEW, step // 2)
+    return at + 1
+
+
+cdef Py_ssize_t gallop_wholes "tg_gallop_wholes"(
+    void* router_, const int64_t* times, Py_ssize_t base, Py_ssize_t i, Py_ssize_t end,
+    Run* wholes, int64_t* windows, Py_ssize_t* n_wholes,
+) noexcept nogil:
+    """Find the whole windows of rising rows from i on, which are newer than all before them.
+
+    Returns the row after them: the last window of the block may go on, and is left.
+    """
+    cdef Router* router = <Router*>router_
+    cdef Pane pane = router.pane
+    cdef bint has_pane = router.has_pane
+    cdef Py_ssize_t n = n_wholes[0], first = i, k, stride = FEW
+    while True:
+        if has_pane and is_next(&router.grid, &pane, times[i]):
+            step(&router.grid, &pane)
+        elif not locate(&router.grid, times[i], &pane):
+            break
+        has_pane = True
+        k = gallop(times, i, end, pane.last, &stride)
+        if k == end or times[i] < router.share_first or times[k - 1] > router.share_last:
+            break
+        router.pane = pane
+        wholes[n].begin = <int32_t>(i - base)
+        wholes[n].end = <int32_t>(k - base)
+        wholes[n].ordered = True
+        windows[n] = pane.index
+        n += 1
+        i = k
+    if n > n_wholes[0]:
+        n_wholes[0] = n
+        router.has_pane = True
+        router.place = -1
+        router.whole_to = router.pane.last + 1
+        router.used += i - first
+        see(&router.clock, times[i - 1])
+    return i
+
+
 cdef int route_runs(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     Py_ssize_t base, Py_ssize_t n_rows, Run* runs, Py_ssize_t* n_runs, Run* wholes,
@@ -158,6 +238,8 @@ cdef int route_runs(
     """
     cdef Py_ssize_t i = base, end = base + n_rows, k
     cdef bint closed = False  # no more wholes in this block
+    cdef bint rises = (router.takes_wholes and valid == NULL and n_rows > 0
+                       and rise(times + base, n_rows))
     cdef Run* run
     cdef Word* record
     cdef int status = DONE, ordered
@@ -166,6 +248,9 @@ cdef int route_runs(
     n_runs[0] = 0
     n_wholes[0] = 0
     while i < end:
+        if rises and not closed and times[i] > router.clock.largest and (
+                not router.has_pane or times[i] > router.pane.last):
+            i = gallop_wholes(router, times, base, i, end, wholes, windows, n_wholes)
         status = enter(router, store, left, times, valid, i, &enters)
         if status != DONE:
             break

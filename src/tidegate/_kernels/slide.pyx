@@ -57,7 +57,8 @@ cdef inline Word* slider_next(Slider* s, int64_t window, int32_t code) noexcept 
         return NULL
     at = s.results.n + s.n_ready
     s.results.windows[at] = window
-    s.results.codes[at] = code
+    if s.results.keyed:
+        s.results.codes[at] = code
     s.n_ready += 1
     return s.ready + (s.n_ready - 1) * s.plan.narrow
 

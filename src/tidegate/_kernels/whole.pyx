@@ -3,24 +3,27 @@
 In a one-shot run whose rows are in order, most short windows are a slice of one block: all of
 their rows are there, and none will come. Such a window needs no record in the store: it is read
 straight off its rows, with the same lanes and the same tree, and so with the same bits.
+
+A block is looked at once, column by column, on its way from the bus: where no value needs care
+(`calm`), the loops over windows have nothing to check.
 """
 
-from libc.math cimport isnan
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.output cimport Results, results_read, results_room
 from tidegate._kernels.lanes cimport (
-    add8, add_square8, fold_lanes, greatest, greatest_of, least, least_of, load, load_part,
-    prefetch, see_odd, see_wild, seen, splat, store8, v8,
+    add8, add_product8, add_square8, all_small, all_tame, fold_lanes, greatest, greatest_of, least,
+    least_of, load, load_pair, load_part, prefetch, splat, store8, sum_few, sum_many, v8,
 )
+from tidegate._kernels.push cimport push_row
 from tidegate._kernels.records cimport (
-    DONE, FIRST, GREATEST, LANES, LAST, LEAST, NO_MEMORY, NULLS, ROWS, SQUARES, SUM, Acc,
-    Arena, Column, Plan, Run, Word,
+    DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, NO_MEMORY, NULLS,
+    OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, UNSIGNED,
+    WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
-from tidegate._kernels.results cimport fold_records
-from tidegate._kernels.runs cimport reduce_runs
+from tidegate._kernels.results cimport fold_acc
 
 cdef extern from *:
     """
@@ -29,32 +32,59 @@ cdef extern from *:
     #undef CYTHON_INLINE
     #define CYTHON_INLINE TG_ALWAYS_INLINE
 
-    TG_CLONES static Py_ssize_t tg_short_road(
-        const tg_plan *, const tg_column *, const int64_t *, const tg_run *, Py_ssize_t,
-        Py_ssize_t, Py_ssize_t, Py_ssize_t, tg_word *);
+    TG_CLONES static int tg_is_calm(const tg_column *, Py_ssize_t, Py_ssize_t);
+    TG_CLONES static void tg_read_simple(
+        const tg_acc *, const tg_slices *, int64_t, tg_word *, Py_ssize_t);
+    TG_CLONES static void tg_fold_sums(
+        const tg_acc *, const tg_slices *, tg_word *, Py_ssize_t);
     """
 
 cdef enum:
     WHOLES = 256  # windows read at a time: they stay in the nearest cache
+    FEW = 16      # rows that two vectors hold
 
 
-cdef int scratch_init(Scratch* scratch, const Plan* plan) noexcept nogil:
+cdef extern from "records.h" nogil:
+    ctypedef struct Slices "tg_slices":
+        const Word* x          # the column, from the first row of the block on
+        const Word* y          # WEIGHTED: the weights
+        int64_t bias           # that makes unsigned integers sort as signed ones
+        const int64_t* times
+        const Run* runs
+        Py_ssize_t n
+        Py_ssize_t room        # rows that can be read
+
+
+cdef inline Slices slices_of(
+    const Acc* acc, const Column* columns, const Slices* all, Py_ssize_t base
+) noexcept nogil:
+    """The slices of what an accumulator reads."""
+    cdef Slices s = all[0]
+    s.x = s.y = NULL
+    s.bias = 0
+    if acc.kind != ROWS:
+        s.x = <const Word*>columns[acc.column].values + base
+        s.bias = INT64_MIN if columns[acc.column].numeric == UNSIGNED else 0
+    if acc.kind == WEIGHTED:
+        s.y = <const Word*>columns[acc.weight].values + base
+    return s
+
+
+cdef int scratch_init(Scratch* scratch, const Plan* plan, int n_columns) noexcept nogil:
     """Take the memory that `read_wholes` needs."""
-    scratch.arena.wide = plan.wide
-    scratch.arena.cold = plan.cold
-    scratch.arena.records = <Word*>calloc(plan.wide + 1, sizeof(Word))
-    scratch.arena.colds = <Word*>calloc(plan.cold + 1, sizeof(Word))
+    scratch.record = <Word*>calloc(plan.wide + plan.cold + 1, sizeof(Word))
     scratch.folded = <Word*>malloc(WHOLES * plan.narrow * sizeof(Word))
-    if (scratch.arena.records == NULL or scratch.arena.colds == NULL or scratch.folded == NULL):
+    scratch.calm = <uint8_t*>malloc(n_columns + 1)
+    if scratch.record == NULL or scratch.folded == NULL or scratch.calm == NULL:
         return NO_MEMORY
     return DONE
 
 
 cdef void scratch_free(Scratch* scratch) noexcept nogil:
     """Give it back."""
-    free(scratch.arena.records)
-    free(scratch.arena.colds)
+    free(scratch.record)
     free(scratch.folded)
+    free(scratch.calm)
 
 
 cdef bint all_plain(const Plan* plan, const Column* columns, int n_columns) noexcept nogil:
@@ -65,197 +95,378 @@ cdef bint all_plain(const Plan* plan, const Column* columns, int n_columns) noex
     return True
 
 
-cdef inline bint sum_whole(
-    const double* x, Py_ssize_t n, Py_ssize_t room, Word* out
+cdef bint is_calm "tg_is_calm"(
+    const Column* column, Py_ssize_t first, Py_ssize_t n
 ) noexcept nogil:
-    """SUM of n values; False where one is wild."""
-    cdef double hi_lanes[LANES]
-    cdef double lo_lanes[LANES]
-    cdef v8 hi = splat(0.0), lo = splat(0.0), wild = splat(0.0), v
+    """Whether no value of n rows needs care: no wild float, no integer whose sums could be."""
+    if column.numeric == FLOAT:
+        return all_tame(<const double*>column.values + first, n)
+    return all_small(<const uint64_t*>column.values + first, n)
+
+
+# --------------------------------------------------------------------------- one window of calm rows
+
+cdef inline const double* within(
+    const double* x, Py_ssize_t n, Py_ssize_t room, double* spare
+) noexcept nogil:
+    """Where n <= FEW values stand with FEW to be read."""
+    if room >= FEW:
+        return x
+    memcpy(spare, x, n * sizeof(double))
+    return spare
+
+
+cdef inline void sum_whole(const double* x, Py_ssize_t n, Py_ssize_t room, Word* out) noexcept nogil:
+    """SUM."""
+    cdef double[LANES] hi_lanes, lo_lanes
+    cdef double[FEW] spare
+    cdef v8 hi = splat(0.0), lo = splat(0.0), v, w
     cdef Py_ssize_t i = 0
-    while i + LANES <= n:
-        v = load(x + i)
-        prefetch(x + i)
-        wild = see_wild(wild, v)
+    if n <= FEW:
+        load_pair(within(x, n, room, spare), n, -0.0, &v, &w)
         add8(&hi, &lo, v)
-        i += LANES
-    if i < n:
-        v = load_part(x + i, n - i, room - i, -0.0)
-        wild = see_wild(wild, v)
-        add8(&hi, &lo, v)
+        add8(&hi, &lo, w)
+    else:
+        while i + LANES <= n:
+            add8(&hi, &lo, load(x + i))
+            i += LANES
+        if i < n:
+            add8(&hi, &lo, load_part(x + i, n - i, room - i, -0.0))
     store8(hi_lanes, hi)
     store8(lo_lanes, lo)
     fold_lanes(hi_lanes, lo_lanes, &out[0].f, &out[1].f)
     memset(out + 2, 0, 3 * sizeof(Word))
-    return not seen(wild)
 
 
-cdef inline bint squares_whole(
+cdef inline void squares_whole(
     const double* x, Py_ssize_t n, Py_ssize_t room, Word* out
 ) noexcept nogil:
-    """SQUARES of n values around the first; False where one is wild."""
-    cdef double hi_lanes[LANES]
-    cdef double lo_lanes[LANES]
-    cdef v8 hi = splat(0.0), lo = splat(0.0), wild = splat(0.0), shift = splat(x[0]), v
+    """SQUARES around the first value; a distance of 0 adds 0."""
+    cdef double[LANES] hi_lanes, lo_lanes
+    cdef double[FEW] spare
+    cdef v8 hi = splat(0.0), lo = splat(0.0), shift = splat(x[0]), v, w
     cdef Py_ssize_t i = 0
-    while i + LANES <= n:
-        v = load(x + i)
-        wild = see_wild(wild, v)
+    if n <= FEW:
+        load_pair(within(x, n, room, spare), n, x[0], &v, &w)
         add_square8(&hi, &lo, v, shift)
-        i += LANES
-    if i < n:
-        v = load_part(x + i, n - i, room - i, x[0])
-        wild = see_wild(wild, v)
-        add_square8(&hi, &lo, v, shift)
+        add_square8(&hi, &lo, w, shift)
+    else:
+        while i + LANES <= n:
+            add_square8(&hi, &lo, load(x + i), shift)
+            i += LANES
+        if i < n:
+            add_square8(&hi, &lo, load_part(x + i, n - i, room - i, x[0]), shift)
     store8(hi_lanes, hi)
     store8(lo_lanes, lo)
     fold_lanes(hi_lanes, lo_lanes, &out[0].f, &out[1].f)
     out[2].f = x[0]
     memset(out + 3, 0, 4 * sizeof(Word))
-    return not seen(wild)
 
 
-cdef inline bint extreme_few(const double* x, Py_ssize_t n, bint low, Word* out) noexcept nogil:
-    """LEAST or GREATEST of a few values; False where one is NaN."""
-    cdef double kept = x[0]
-    cdef Py_ssize_t i
-    cdef bint odd = isnan(x[0])
-    if low:
-        for i in range(1, n):
-            kept = x[i] if x[i] < kept else kept
-            odd |= x[i] != x[i]
-    else:
-        for i in range(1, n):
-            kept = x[i] if x[i] > kept else kept
-            odd |= x[i] != x[i]
-    out[0].f = kept + 0.0
-    out[1].i = 0
-    return not odd
-
-
-cdef inline bint extreme_whole(
-    const double* x, Py_ssize_t n, Py_ssize_t room, bint low, Word* out
+cdef inline double extreme_whole(
+    const double* x, Py_ssize_t n, Py_ssize_t room, bint low
 ) noexcept nogil:
-    """LEAST or GREATEST of n values; False where one is not finite."""
-    cdef v8 kept = splat(x[0]), odd = splat(0.0), v
-    cdef Py_ssize_t i = 0
-    if n <= 2 * LANES:
-        return extreme_few(x, n, low, out)
-    if low:
-        while i + LANES <= n:
-            v = load(x + i)
-            prefetch(x + i)
-            odd = see_odd(odd, v)
-            kept = least(kept, v)
-            i += LANES
+    """LEAST or GREATEST; a value may be looked at twice."""
+    cdef double[FEW] spare
+    cdef v8 kept, more, v
+    cdef Py_ssize_t i = 2 * LANES
+    if n <= FEW:
+        load_pair(within(x, n, room, spare), n, x[0], &kept, &more)
     else:
-        while i + LANES <= n:
-            v = load(x + i)
+        kept = load(x)
+        more = load(x + LANES)
+        while i + 2 * LANES <= n:
             prefetch(x + i)
-            odd = see_odd(odd, v)
-            kept = greatest(kept, v)
-            i += LANES
-    if i < n:
-        v = load_part(x + i, n - i, room - i, x[0])
-        odd = see_odd(odd, v)
+            prefetch(x + i + LANES)
+            kept = least(kept, load(x + i)) if low else greatest(kept, load(x + i))
+            v = load(x + i + LANES)
+            more = least(more, v) if low else greatest(more, v)
+            i += 2 * LANES
+        v = load(x + n - 2 * LANES)
         kept = least(kept, v) if low else greatest(kept, v)
-    out[0].f = (least_of(kept) if low else greatest_of(kept)) + 0.0
-    out[1].i = 0
-    return not seen(odd)
+        v = load(x + n - LANES)
+        more = least(more, v) if low else greatest(more, v)
+    if low:
+        return least_of(least(kept, more)) + 0.0
+    return greatest_of(greatest(kept, more)) + 0.0
 
 
-cdef inline bint one_whole(
-    const Acc* acc, const Column* columns, const int64_t* times, Py_ssize_t first, Py_ssize_t n,
-    Py_ssize_t room, bint ordered, Word* out
+cdef inline void weighted_whole(
+    const double* x, const double* y, Py_ssize_t n, Py_ssize_t room, Word* out
 ) noexcept nogil:
-    """One accumulator of one window; False where only the long road can do it."""
-    cdef const Word* values
-    cdef Py_ssize_t at
+    """WEIGHTED of two float columns."""
+    cdef double[LANES] hi_lanes, lo_lanes, sum_hi_lanes, sum_lo_lanes
+    cdef v8 hi = splat(0.0), lo = splat(0.0), sum_hi = splat(0.0), sum_lo = splat(0.0), w
+    cdef Py_ssize_t i = 0
+    while i + LANES <= n:
+        w = load(y + i)
+        add_product8(&hi, &lo, load(x + i), w)
+        add8(&sum_hi, &sum_lo, w)
+        i += LANES
+    if i < n:
+        w = load_part(y + i, n - i, room - i, -0.0)
+        add_product8(&hi, &lo, load_part(x + i, n - i, room - i, 0.0), w)
+        add8(&sum_hi, &sum_lo, w)
+    store8(hi_lanes, hi)
+    store8(lo_lanes, lo)
+    store8(sum_hi_lanes, sum_hi)
+    store8(sum_lo_lanes, sum_lo)
+    fold_lanes(hi_lanes, lo_lanes, &out[0].f, &out[1].f)
+    fold_lanes(sum_hi_lanes, sum_lo_lanes, &out[2].f, &out[3].f)
+    memset(out + 4, 0, 6 * sizeof(Word))
+
+
+cdef inline int64_t sum_int_whole(
+    const int64_t* x, Py_ssize_t n, Py_ssize_t room
+) noexcept nogil:
+    """SUM_INT of small values."""
+    cdef int64_t total = 0
+    cdef Py_ssize_t i = 0
+    if n <= FEW <= room:
+        return sum_few(x, n)
+    return sum_many(x, n)
+
+
+cdef inline int64_t extreme_int_whole(
+    const int64_t* x, Py_ssize_t n, int64_t bias, bint low
+) noexcept nogil:
+    """LEAST_INT or GREATEST_INT of values of any size."""
+    cdef int64_t kept = x[0] ^ bias, v
+    cdef Py_ssize_t i
+    for i in range(1, n):
+        v = x[i] ^ bias
+        kept = (v if v < kept else kept) if low else (v if v > kept else kept)
+    return kept
+
+
+cdef inline Py_ssize_t end_whole(
+    const int64_t* times, Py_ssize_t n, bint ordered, bint first
+) noexcept nogil:
+    """The row of FIRST or LAST: by time, and of equal times by arrival."""
+    cdef Py_ssize_t at = 0, i
+    if ordered:
+        return 0 if first else n - 1
+    for i in range(1, n):
+        if (times[i] < times[at]) if first else (times[i] >= times[at]):
+            at = i
+    return at
+
+
+# ----------------------------------------------------------------------------------- many windows
+
+cdef void read_simple "tg_read_simple"(
+    const Acc* acc, const Slices* s, int64_t bias, Word* out, Py_ssize_t width
+) noexcept nogil:
+    """What is one word of each window of calm rows, into every `width`-th word."""
+    cdef const Word* x = s.x
+    cdef const Run* runs = s.runs
+    cdef Py_ssize_t r, first, room = s.room
     if acc.kind == ROWS:
-        out[0].i = n
-        return True
-    if acc.kind == NULLS:
-        out[0].i = 0
-        return True
-    values = <const Word*>columns[acc.column].values
-    if acc.kind == FIRST or acc.kind == LAST:
-        at = first if acc.kind == FIRST else first + n - 1
-        out[0].i = times[at]
-        out[1] = values[at]
-        return ordered
+        for r in range(s.n):
+            out[r * width].i = runs[r].end - runs[r].begin
+    elif acc.kind == FIRST:
+        for r in range(s.n):
+            first = runs[r].begin
+            out[r * width] = x[first + end_whole(
+                s.times + first, runs[r].end - first, runs[r].ordered, True)]
+    elif acc.kind == LAST:
+        for r in range(s.n):
+            first = runs[r].begin
+            out[r * width] = x[first + end_whole(
+                s.times + first, runs[r].end - first, runs[r].ordered, False)]
+    elif acc.kind == LEAST:
+        for r in range(s.n):
+            first = runs[r].begin
+            out[r * width].f = extreme_whole(
+                &x[first].f, runs[r].end - first, room - first, True)
+    elif acc.kind == GREATEST:
+        for r in range(s.n):
+            first = runs[r].begin
+            out[r * width].f = extreme_whole(
+                &x[first].f, runs[r].end - first, room - first, False)
+    elif acc.kind == LEAST_INT:
+        for r in range(s.n):
+            first = runs[r].begin
+            out[r * width].i = bias ^ extreme_int_whole(
+                &x[first].i, runs[r].end - first, s.bias, True)
+    elif acc.kind == GREATEST_INT:
+        for r in range(s.n):
+            first = runs[r].begin
+            out[r * width].i = bias ^ extreme_int_whole(
+                &x[first].i, runs[r].end - first, s.bias, False)
+    else:  # SUM_INT
+        for r in range(s.n):
+            first = runs[r].begin
+            out[r * width].i = sum_int_whole(&x[first].i, runs[r].end - first, room - first)
+
+
+cdef void fold_sums "tg_fold_sums"(
+    const Acc* acc, const Slices* s, Word* out, Py_ssize_t width
+) noexcept nogil:
+    """SUM, SQUARES or WEIGHTED of windows of calm rows, into every `width`-th word."""
+    cdef const Run* runs = s.runs
+    cdef Py_ssize_t r, first
     if acc.kind == SUM:
-        return sum_whole(&values[first].f, n, room, out)
-    if acc.kind == SQUARES:
-        return squares_whole(&values[first].f, n, room, out)
-    if acc.kind == LEAST or acc.kind == GREATEST:
-        return extreme_whole(&values[first].f, n, room, acc.kind == LEAST, out)
-    return False
+        for r in range(s.n):
+            first = runs[r].begin
+            sum_whole(&s.x[first].f, runs[r].end - first, s.room - first, out + r * width)
+    elif acc.kind == SQUARES:
+        for r in range(s.n):
+            first = runs[r].begin
+            squares_whole(&s.x[first].f, runs[r].end - first, s.room - first, out + r * width)
+    else:
+        for r in range(s.n):
+            first = runs[r].begin
+            weighted_whole(&s.x[first].f, &s.y[first].f, runs[r].end - first, s.room - first,
+                           out + r * width)
 
 
-cdef Py_ssize_t short_road "tg_short_road"(
-    const Plan* plan, const Column* columns, const int64_t* times, const Run* runs, Py_ssize_t r,
-    Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows, Word* folded,
+cdef void fold_wholes(
+    const Acc* acc, const Slices* s, Word* out, Py_ssize_t width
 ) noexcept nogil:
-    """Fold windows from r on; where it stopped."""
-    cdef const Run* run
-    cdef Py_ssize_t first
-    cdef Word* out
-    while r < n:
-        run = &runs[r]
-        first = base + run.begin
-        out = folded + r * plan.narrow
+    """One accumulator of windows of calm rows, as a folded record has it."""
+    cdef Py_ssize_t r, at, first
+    if acc.kind == SUM or acc.kind == SQUARES or acc.kind == WEIGHTED:
+        fold_sums(acc, s, out, width)
+        return
+    at = 1 if acc.kind == FIRST or acc.kind == LAST else 0
+    if acc.kind == NULLS:
+        for r in range(s.n):
+            out[r * width].i = 0
+        return
+    read_simple(acc, s, 0, out + at, width)
+    for r in range(s.n):
+        first = s.runs[r].begin
+        if acc.kind == SUM_INT:
+            out[r * width + 1].i = -1 if out[r * width].i < 0 else 0
+        elif acc.kind == LEAST or acc.kind == GREATEST:
+            out[r * width + 1].i = 0
+        elif at:
+            out[r * width].i = s.times[first + end_whole(
+                s.times + first, s.runs[r].end - first, s.runs[r].ordered, acc.kind == FIRST)]
+
+
+cdef void fold_with_care(
+    const Plan* plan, const Acc* acc, const Column* columns, const int64_t* times,
+    const Run* run, Py_ssize_t base, Word* record, Word* out,
+) noexcept nogil:
+    """One accumulator of one window, row by row."""
+    cdef Word* rare = record + plan.wide
+    cdef Py_ssize_t i
+    memcpy(record, plan.blank + acc.wide, (plan.wide - acc.wide) * sizeof(Word))
+    memcpy(rare, plan.blank_cold + acc.rare, (plan.cold - acc.rare) * sizeof(Word))
+    for i in range(run.end - run.begin):
+        push_row(acc, columns, base + run.begin + i, times[base + run.begin + i], LANES,
+                 <int>(i % LANES), record, rare)
+    fold_acc(acc, record, rare, out)
+
+
+cdef inline bint needs_calm(const Acc* acc) noexcept nogil:
+    """Whether the loops over windows are right for calm values only."""
+    return acc.kind in (SUM, SQUARES, LEAST, GREATEST, WEIGHTED, SUM_INT)
+
+
+cdef inline bint has_loop(const Acc* acc, const Column* columns) noexcept nogil:
+    """Whether there are loops over windows for an accumulator."""
+    if acc.kind == WEIGHTED:
+        return columns[acc.column].numeric == FLOAT and columns[acc.weight].numeric == FLOAT
+    return acc.kind != SQUARES_INT
+
+
+cdef inline bint all_calm(const Acc* acc, const uint8_t* calm) noexcept nogil:
+    """Whether the loops over windows are right for all rows of a block."""
+    if not needs_calm(acc):
+        return True
+    return calm[acc.column] and (acc.weight < 0 or calm[acc.weight])
+
+
+cdef void fold_any(
+    const Plan* plan, const Acc* acc, const Column* columns, const Slices* all,
+    Py_ssize_t base, Scratch* scratch,
+) noexcept nogil:
+    """One accumulator of windows whatever their values."""
+    cdef Word* out = scratch.folded + acc.narrow
+    cdef Slices s = slices_of(acc, columns, all, base)
+    cdef Py_ssize_t n = s.n, first, size
+    cdef bint has = has_loop(acc, columns)
+    if has and all_calm(acc, scratch.calm):
+        fold_wholes(acc, &s, out, plan.narrow)
+        return
+    s.n = 1
+    while n > 0:
+        first = base + s.runs.begin
+        size = s.runs.end - s.runs.begin
+        if has and is_calm(&columns[acc.column], first, size) and (
+                acc.weight < 0 or is_calm(&columns[acc.weight], first, size)):
+            fold_wholes(acc, &s, out, plan.narrow)
+        else:
+            fold_with_care(plan, acc, columns, s.times - base, s.runs, base, scratch.record, out)
+        out += plan.narrow
+        s.runs += 1
+        n -= 1
+
+
+cdef inline bint is_simple(const Acc* acc, const Output* output) noexcept nogil:
+    """Whether a result is one word of its rows, where they are calm and there is a value."""
+    return output.op in (OF_ROWS, OF_WORD, OF_EXTREME) or (
+        output.op == OF_SUM and output.numeric != FLOAT)
+
+
+cdef int read_some(
+    const Plan* plan, const Column* columns, const Slices* all, Py_ssize_t base,
+    Scratch* scratch, Results* results
+) noexcept nogil:
+    """Read a few windows: simple results straight off the rows, others by way of records."""
+    cdef const Acc* acc
+    cdef const Output* output
+    cdef Slices s
+    cdef bint folds = False
+    cdef Py_ssize_t at = results.n
+    cdef int status = DONE
+    for o in range(results.n_outputs):
+        output = &results.outputs[o]
+        folds |= not (is_simple(&plan.accs[output.acc], output)
+                      and all_calm(&plan.accs[output.acc], scratch.calm))
+    if folds:
         for a in range(plan.n_accs):
-            if not one_whole(&plan.accs[a], columns, times, first, run.end - run.begin,
-                             n_rows - first, run.ordered, out + plan.accs[a].narrow):
-                return r
-        r += 1
-    return r
-
-
-cdef void long_road(
-    const Plan* plan, const Column* columns, const int64_t* times, const Run* run,
-    Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena, Word* out,
-) noexcept nogil:
-    """Fold a window by way of a record."""
-    cdef Run alone = run[0]
-    alone.slot = 0
-    alone.lane = 0
-    memcpy(arena.records, plan.blank, plan.wide * sizeof(Word))
-    memcpy(arena.colds, plan.blank_cold, plan.cold * sizeof(Word))
-    arena.records[0].i = run.end - run.begin
-    reduce_runs(plan, columns, times, &alone, 1, base, n_rows, arena)
-    fold_records(plan, arena, &alone.slot, 1, out)
+            fold_any(plan, &plan.accs[a], columns, all, base, scratch)
+        return results_read(results, plan, scratch.folded, all.n)
+    for o in range(results.n_outputs):
+        output = &results.outputs[o]
+        acc = &plan.accs[output.acc]
+        s = slices_of(acc, columns, all, base)
+        read_simple(acc, &s, INT64_MIN if output.numeric == UNSIGNED else 0,
+                    results.values[o] + at, 1)
+        if results.valid[o] != NULL:
+            memset(results.valid[o] + at, 1, all.n)
+    results.n += all.n
+    return status
 
 
 cdef int read_wholes(
-    const Plan* plan, const Column* columns, const int64_t* times, const Run* runs,
-    const int64_t* windows, Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows, Scratch* scratch,
-    Results* results,
+    const Plan* plan, const Column* columns, int n_columns, const int64_t* times,
+    const Run* runs, const int64_t* windows, Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows,
+    Scratch* scratch, Results* results,
 ) noexcept nogil:
     """Turn runs that are whole windows into results.
 
     Runs count their rows from `base`; `windows` has their numbers. All columns must be plain.
     """
-    cdef Py_ssize_t done = 0, r, size, i
+    cdef Py_ssize_t done = 0, first = base + runs[0].begin
+    cdef Slices s
     cdef int status
+    for c in range(n_columns):
+        scratch.calm[c] = is_calm(&columns[c], first, base + runs[n - 1].end - first)
+    if results_room(results, n) != DONE:
+        return NO_MEMORY
+    s.times = times + base
+    s.room = n_rows - base
     while done < n:
-        size = min(<Py_ssize_t>WHOLES, n - done)
-        r = 0
-        while True:
-            r = short_road(plan, columns, times, runs + done, r, size, base, n_rows,
-                           scratch.folded)
-            if r == size:
-                break
-            long_road(plan, columns, times, &runs[done + r], base, n_rows, &scratch.arena,
-                      scratch.folded + r * plan.narrow)
-            r += 1
-        if results_room(results, size) != DONE:
-            return NO_MEMORY
-        for i in range(size):
-            results.windows[results.n + i] = windows[done + i]
-            results.codes[results.n + i] = 0
-        status = results_read(results, plan, scratch.folded, size)
+        s.runs = runs + done
+        s.n = min(<Py_ssize_t>WHOLES, n - done)
+        memcpy(results.windows + results.n, windows + done, s.n * sizeof(int64_t))
+        status = read_some(plan, columns, &s, base, scratch, results)
         if status != DONE:
             return status
-        done += size
+        done += s.n
     return DONE

@@ -12,9 +12,13 @@ from tidegate._kernels.cdata cimport ArrowArray, plain_words
 from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.emit cimport close_windows, first_due
 from tidegate._kernels.grid cimport (
-    Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
+    Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
 )
-from tidegate._kernels.output cimport results_free, results_init
+from tidegate._kernels.lanes cimport sub_overflows
+from tidegate._kernels.output cimport (
+    results_expect, results_free, results_init, results_take,
+)
+from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
     ASKS_LATER, DONE, FIRST, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, MUST_CLOSE,
     NO_MEMORY, NOT_PLAIN, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Output,
@@ -41,8 +45,9 @@ cdef extern from *:
 cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
 
 cdef enum:
-    BLOCK = 8192          # rows routed, then reduced, while their columns are in the cache
+    BLOCK = 16384          # rows routed, then reduced, while their columns are in the cache
     LINE = 8              # words in a cache line
+    SPARE = 1024          # results
     SPILL = 128 << 10     # bytes of open records from which a one-shot run closes what it can
 
 
@@ -181,8 +186,8 @@ cdef class WindowState:
         self.plan.blank = <Word*>calloc(self.plan.wide, sizeof(Word))
         self.plan.blank_cold = <Word*>calloc(self.plan.cold + 1, sizeof(Word))
         if (self.plan.blank == NULL or self.plan.blank_cold == NULL
-                or results_init(&self.results, self.outputs, len(outputs))
-                or scratch_init(&self.scratch, &self.plan)):
+                or results_init(&self.results, self.outputs, len(outputs), keyed)
+                or scratch_init(&self.scratch, &self.plan, len(columns))):
             raise MemoryError
         for i in range(len(accs)):
             make_blank(&self.plan.accs[i], lanes, self.plan.blank + self.plan.accs[i].wide)
@@ -335,6 +340,8 @@ cdef class WindowState:
             self.guesses and codes == NULL and self.router.grid.per_size == 1
             and self.router.grid.per_step == 1
             and all_plain(&self.plan, self.columns, self.n_columns))
+        if self.router.takes_wholes and n_rows - at > BLOCK:
+            status = self.expect(times[at], times[n_rows - 1], n_rows - at)
         while at < n_rows and status == DONE:
             size = min(<Py_ssize_t>BLOCK, n_rows - at)
             if codes != NULL:
@@ -365,6 +372,19 @@ cdef class WindowState:
         n_taken[0] = at
         return status
 
+    cdef int expect(self, int64_t first, int64_t last, Py_ssize_t n_rows) noexcept nogil:
+        """Make room for the windows of rows that seem to be in order: growing later is a copy.
+
+        Of windows with fewer than four rows there may be more; room is made for them later, as
+        for those that close together at the end.
+        """
+        cdef int64_t span
+        if sub_overflows(last, first, &span) or span < 0 or self.router.grid.is_float:
+            return DONE
+        return results_expect(
+            &self.results,
+            self.results.n + min(span // self.router.grid.width, <int64_t>n_rows // 4) + SPARE)
+
     cdef int take_wholes(
         self, const int64_t* times, Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows
     ) noexcept nogil:
@@ -373,8 +393,8 @@ cdef class WindowState:
             &self.router, &self.store, &self.results,
             edge(&self.router.grid, self.windows[0]))
         if status == DONE:
-            status = read_wholes(&self.plan, self.columns, times, self.wholes, self.windows, n,
-                                 base, n_rows, &self.scratch, &self.results)
+            status = read_wholes(&self.plan, self.columns, self.n_columns, times, self.wholes,
+                                 self.windows, n, base, n_rows, &self.scratch, &self.results)
         if status == DONE:
             self.router.closed_to = max(self.router.closed_to, self.router.whole_to)
         return status
@@ -493,28 +513,17 @@ cdef class WindowState:
         Returns
         -------
         tuple (n, starts, ends, codes, [(values, valid), ...])
-            Buffers of int64 (float64 for float times), int64, int32, and of each output 8-byte
-            words and uint8.
+            pyarrow.Buffers of int64 (float64 for float times), int64, int32, and of each output
+            8-byte words and uint8. None: no keys, all valid.
         """
         cdef Py_ssize_t n = self.results.n
-        cdef int o, n_outputs = self.results.n_outputs
-        cdef Word* starts = <Word*>malloc((n + 1) * sizeof(Word))
-        cdef Word* ends = <Word*>malloc((n + 1) * sizeof(Word))
-        if starts == NULL or ends == NULL:
-            free(starts)
-            free(ends)
+        cdef Block edges
+        memset(&edges, 0, sizeof(Block))
+        if not block_grow(&edges, 0, n * 8 + 1):
             raise MemoryError
-        self.write_edges(starts, ends)
-        free(self.results.windows)
-        out = (n, buffer_of(starts, n * 8), buffer_of(ends, n * 8),
-               buffer_of(self.results.codes, n * 4),
-               [(buffer_of(self.results.values[o], n * 8), buffer_of(self.results.valid[o], n))
-                for o in range(n_outputs)])
-        free(self.results.values)
-        free(self.results.valid)
-        if results_init(&self.results, self.outputs, n_outputs) != DONE:
-            raise MemoryError
-        return out
+        self.write_edges(<Word*>self.results.windows, <Word*>edges.at)
+        starts, codes, outputs = results_take(&self.results)
+        return n, starts, block_take(&edges, n * 8), codes, outputs
 
     def take_into(self, Slab slab not None):
         """Move the results of the windows closed so far behind those in a slab.
@@ -534,18 +543,25 @@ cdef class WindowState:
         for o in range(slab.n_outputs):
             memcpy(slab.values[o] + at, self.results.values[o], n * sizeof(Word))
             for i in range(n):
-                slab.put_bit(o, at + i, self.results.valid[o][i])
+                slab.put_bit(o, at + i, self.results.valid[o] == NULL or self.results.valid[o][i])
         slab.n += n
         self.results.n = 0
         return at
 
     cdef void write_edges(self, Word* starts, Word* ends) noexcept:
-        """Start and end of the window of every result."""
+        """Start and end of the window of every result; `starts` may be the window numbers."""
+        cdef const Grid* grid = &self.router.grid
+        cdef int64_t window, step = grid.width * grid.per_step
         cdef Py_ssize_t i
-        for i in range(self.results.n):
-            starts[i].i = window_start(&self.router.grid, self.results.windows[i])
-            ends[i].i = window_end(&self.router.grid, self.results.windows[i])
-            if self.router.grid.is_float:
+        if not grid.is_float:
+            for i in range(self.results.n):
+                starts[i].i = grid.anchor + self.results.windows[i] * step
+                ends[i].i = starts[i].i + grid.width * grid.per_size
+        else:
+            for i in range(self.results.n):
+                window = self.results.windows[i]
+                starts[i].i = window_start(grid, window)
+                ends[i].i = window_end(grid, window)
                 starts[i].f = float_of_order(starts[i].i)
                 ends[i].f = float_of_order(ends[i].i)
 

@@ -99,7 +99,6 @@ class ResultTables:
         columns.extend(as_array(edge, None, self._time_type) for edge in edges)
         for number, (values, valid) in enumerate(outputs):
             words = array_of(values, self._program.word_of(number))
-            flags = array_of(valid, np.uint8)
-            field = self._program.fields[number]
-            columns.append(as_array(words, None if flags.all() else flags, field.type))
+            flags = None if valid is None else array_of(valid, np.uint8)
+            columns.append(as_array(words, flags, self._program.fields[number].type))
         return pa.Table.from_arrays(columns, schema=self._schema)
