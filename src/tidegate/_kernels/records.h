@@ -63,6 +63,14 @@ typedef struct {
     int ddof;
 } tg_output;
 
+/* Where a record has what is kept of one float column. */
+typedef struct {
+    Py_ssize_t sum;
+    Py_ssize_t squares;
+    Py_ssize_t least;
+    Py_ssize_t greatest;
+} tg_places;
+
 /* Windows as slices of the rows of one block. */
 typedef struct {
     const tg_word *x;

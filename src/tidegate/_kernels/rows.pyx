@@ -4,14 +4,14 @@ All that is kept of one float column is brought up to date in one pass, so that 
 once. Values that need care go the way of `push`, with the same bits.
 """
 
-from libc.math cimport fabs, isnan
+from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t
 
-from tidegate._kernels.exact cimport exact_push, exact_push_product, exact_push_square
+from tidegate._kernels.exact cimport exact_push, exact_push_product
+from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
 from tidegate._kernels.push cimport is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
-    FIRST, FLOAT, GREATEST, LAST, LEAST, NULLS, SQUARES, SUM, TAME, WEIGHTED, Acc, Arena, Column,
-    Plan, Word,
+    FIRST, FLOAT, LAST, NULLS, TAME, WEIGHTED, Acc, Arena, Column, Plan, Word,
 )
 
 cdef extern from *:
@@ -24,37 +24,10 @@ cdef extern from *:
     #define TG_ROWS const int32_t *, Py_ssize_t, Py_ssize_t, const tg_arena *
 
     TG_CLONES static Py_ssize_t tg_float_rows(
-        const Py_ssize_t *, const double *, TG_ROWS);
+        const tg_places *, const double *, TG_ROWS);
     TG_CLONES static Py_ssize_t tg_weighted_rows(
         const Py_ssize_t *, const double *, const double *, TG_ROWS);
     """
-
-
-cdef struct Places:
-    Py_ssize_t sum       # offsets in a record of what is kept of one float column, -1: not kept
-    Py_ssize_t squares
-    Py_ssize_t least
-    Py_ssize_t greatest
-
-
-cdef inline void float_row(
-    const Places* places, bint sums, bint squares, bint extremes, Word* record, double x
-) noexcept nogil:
-    """One tame value into all that is kept of its column."""
-    cdef Word* at
-    if sums:
-        at = record + places.sum
-        exact_push(&at[0].f, &at[1].f, x)
-    if squares:
-        at = record + places.squares
-        if isnan(at[2].f):
-            at[2].f = x
-        exact_push_square(&at[0].f, &at[1].f, x, at[2].f)
-    if extremes:
-        if places.least >= 0 and x < record[places.least].f:
-            record[places.least].f = x + 0.0
-        if places.greatest >= 0 and x > record[places.greatest].f:
-            record[places.greatest].f = x + 0.0
 
 
 cdef inline Py_ssize_t float_loop(
@@ -68,17 +41,17 @@ cdef inline Py_ssize_t float_loop(
         if slots[i] >= 0:
             if not fabs(x[i]) < TAME:
                 break
-            float_row(places, sums, squares, extremes, records + slots[i] * width, x[i])
+            float_row(places, sums, squares, extremes, 1, 0, records + slots[i] * width,
+                      x[i])
         i += 1
     return i
 
 
 cdef Py_ssize_t float_rows "tg_float_rows"(
-    const Py_ssize_t* offsets, const double* x, const int32_t* slots, Py_ssize_t i,
+    const Places* places, const double* x, const int32_t* slots, Py_ssize_t i,
     Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
     """Tame rows from i on into the accumulators of one float column; where it stopped."""
-    cdef const Places* places = <const Places*>offsets
     cdef bint extremes = places.least >= 0 or places.greatest >= 0
     if places.sum < 0:
         return float_loop(places, False, False, True, x, slots, i, n_rows, arena)
@@ -150,44 +123,22 @@ cdef void end_rows(
                      times[base + i], first)
 
 
-cdef inline bint is_fused(const Acc* acc) noexcept nogil:
-    """Whether `float_rows` serves an accumulator."""
-    return acc.kind in (SUM, SQUARES, LEAST, GREATEST)
-
-
-cdef Places places_of(const Plan* plan, int column) noexcept nogil:
-    """What a plan keeps of a float column."""
-    cdef Places places
-    places.sum = places.squares = places.least = places.greatest = -1
-    for a in range(plan.n_accs):
-        if plan.accs[a].column == column:
-            if plan.accs[a].kind == SUM:
-                places.sum = plan.accs[a].wide
-            elif plan.accs[a].kind == SQUARES:
-                places.squares = plan.accs[a].wide
-            elif plan.accs[a].kind == LEAST:
-                places.least = plan.accs[a].wide
-            elif plan.accs[a].kind == GREATEST:
-                places.greatest = plan.accs[a].wide
-    return places
-
-
 cdef void float_column(
     const Plan* plan, int column, const Column* columns, const int64_t* times,
     const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
     """All that is kept of one float column without nulls, in one pass."""
-    cdef Places places = places_of(plan, column)
+    cdef Places places
     cdef const double* x = <const double*>columns[column].values + base
     cdef Py_ssize_t i = 0
-    if places.sum < 0 and places.least < 0 and places.greatest < 0:
+    if not places_of(plan, column, &places):
         return
     while True:
-        i = float_rows(<const Py_ssize_t*>&places, x, slots, i, n_rows, arena)
+        i = float_rows(&places, x, slots, i, n_rows, arena)
         if i == n_rows:
             return
         for a in range(plan.n_accs):
-            if plan.accs[a].column == column and is_fused(&plan.accs[a]):
+            if plan.accs[a].column == column and is_fused(&plan.accs[a], columns):
                 careful_row(&plan.accs[a], columns, times, slots, base, i, arena)
         i += 1
 
@@ -224,7 +175,7 @@ cdef void reduce_rows(
         acc = &plan.accs[a]
         column = &columns[acc.column]
         plain = is_plain(column) and (acc.weight < 0 or is_plain(&columns[acc.weight]))
-        if plain and (acc.kind == NULLS or (is_fused(acc) and column.numeric == FLOAT)):
+        if plain and (acc.kind == NULLS or is_fused(acc, columns)):
             continue
         if plain and (acc.kind == FIRST or acc.kind == LAST):
             end_rows(acc, column, times, slots, base, n_rows, arena)

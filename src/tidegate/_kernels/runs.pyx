@@ -5,17 +5,18 @@ for tame values and a careful one, row by row, for nulls, NaN, infinities and wi
 give the same bits, so that which one was taken never shows.
 """
 
-from libc.math cimport isnan
+from libc.math cimport fabs, isnan
 from libc.stdint cimport INT64_MIN, int64_t
 
+from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, greatest, greatest_of, least, least_of, load, load_part,
-    prefetch, see_odd, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
+    prefetch, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
 )
 from tidegate._kernels.push cimport has_value, push_end, push_row
 from tidegate._kernels.records cimport (
-    FIRST, FLOAT, GREATEST, LANES, LAST, LEAST, LEAST_INT, NULLS, ROWS, SQUARES, SQUARES_INT, SUM,
-    SUM_INT, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
+    FIRST, FLOAT, LANES, LAST, LEAST_INT, NULLS, ROWS, SQUARES_INT, SUM_INT, TAME, UNSIGNED,
+    WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
 )
 
 cdef extern from *:
@@ -28,9 +29,8 @@ cdef extern from *:
     #define TG_RUNS const tg_acc *, const tg_column *, const tg_run *, Py_ssize_t, Py_ssize_t, \
         Py_ssize_t, const tg_arena *
 
-    TG_CLONES static void tg_sum_runs(TG_RUNS);
-    TG_CLONES static void tg_squares_runs(TG_RUNS);
-    TG_CLONES static void tg_extreme_runs(TG_RUNS);
+    TG_CLONES static Py_ssize_t tg_float_run(
+        const tg_places *, const double *, const tg_run *, Py_ssize_t, Py_ssize_t, tg_word *);
     TG_CLONES static void tg_weighted_runs(TG_RUNS);
     TG_CLONES static void tg_sum_int_runs(TG_RUNS);
     TG_CLONES static void tg_extreme_int_runs(TG_RUNS);
@@ -56,148 +56,120 @@ cdef inline Py_ssize_t head_of(const Run* run) noexcept nogil:
     return run.end if head > run.end or run.end - run.begin < 3 else head
 
 
-cdef void sum_runs "tg_sum_runs"(
-    const Acc* acc, const Column* columns, const Run* runs, Py_ssize_t n_runs, Py_ssize_t base,
-    Py_ssize_t n_rows, const Arena* arena,
+cdef inline Py_ssize_t float_loop(
+    const Places* places, bint sums, bint squares, bint extremes, const double* x,
+    const Run* run, Py_ssize_t i, Py_ssize_t room, Word* record,
 ) noexcept nogil:
-    """SUM over runs of a float column without nulls."""
-    cdef const double* x = <const double*>columns[acc.column].values + base
-    cdef Py_ssize_t r, i, head, room = n_rows - base
-    cdef const Run* run
-    cdef Word* at
-    cdef v8 hi, lo, v, wild
-    for r in range(n_runs):
-        run = &runs[r]
-        at = arena.records + run.slot * arena.wide + acc.wide
-        head = head_of(run)
-        careful_run(acc, columns, NULL, run, base, run.begin, head, arena)
-        hi = load(&at[0].f)
-        lo = load(&at[LANES].f)
-        wild = splat(0.0)
-        i = head
-        while i + LANES <= run.end:
-            v = load(x + i)
-            prefetch(x + i)
-            wild = see_wild(wild, v)
-            add8(&hi, &lo, v)
-            i += LANES
-        if i < run.end:
-            v = load_part(x + i, run.end - i, room - i, -0.0)
-            wild = see_wild(wild, v)
-            add8(&hi, &lo, v)
-        if seen(wild):
-            careful_run(acc, columns, NULL, run, base, head, run.end, arena)
-        else:
-            store8(&at[0].f, hi)
-            store8(&at[LANES].f, lo)
+    """Tame rows of a run from i on; the flags are constants where this is inlined.
 
-
-cdef void squares_runs "tg_squares_runs"(
-    const Acc* acc, const Column* columns, const Run* runs, Py_ssize_t n_runs, Py_ssize_t base,
-    Py_ssize_t n_rows, const Arena* arena,
-) noexcept nogil:
-    """SQUARES over runs of a float column without nulls."""
-    cdef const double* x = <const double*>columns[acc.column].values + base
-    cdef Py_ssize_t r, i, head, room = n_rows - base
-    cdef const Run* run
-    cdef Word* at
-    cdef double first
-    cdef v8 hi, lo, v, shift, wild
-    for r in range(n_runs):
-        run = &runs[r]
-        at = arena.records + run.slot * arena.wide + acc.wide
-        head = head_of(run)
-        careful_run(acc, columns, NULL, run, base, run.begin, head, arena)
-        if head == run.end:
-            continue
-        first = at[2 * LANES].f
+    Stops at a wild value among the rows before the first of lane 0, and at that first row where
+    there is one anywhere after.
+    """
+    cdef Word* sum_at = record + places.sum if sums else NULL
+    cdef Word* squares_at = record + places.squares if squares else NULL
+    cdef Py_ssize_t head = head_of(run)
+    cdef double first = 0.0
+    cdef v8 hi, lo, hi2, lo2, shift, low, high, wild = splat(0.0), v
+    while i < head:
+        if not fabs(x[i]) < TAME:
+            return i
+        float_row(places, sums, squares, extremes, LANES,
+                  (run.lane + <int>(i - run.begin)) % LANES, record, x[i])
+        i += 1
+    if i >= run.end:
+        return i
+    if sums:
+        hi = load(&sum_at[0].f)
+        lo = load(&sum_at[LANES].f)
+    if squares:
+        first = squares_at[2 * LANES].f
         if isnan(first):
-            first = x[head]
+            first = x[i]
         shift = splat(first)
-        hi = load(&at[0].f)
-        lo = load(&at[LANES].f)
-        wild = splat(0.0)
-        i = head
-        while i + LANES <= run.end:
-            v = load(x + i)
-            prefetch(x + i)
-            wild = see_wild(wild, v)
-            add_square8(&hi, &lo, v, shift)
-            i += LANES
-        if i < run.end:
-            v = load_part(x + i, run.end - i, room - i, first)  # a distance of 0 adds 0
-            wild = see_wild(wild, v)
-            add_square8(&hi, &lo, v, shift)
-        if seen(wild):
-            careful_run(acc, columns, NULL, run, base, head, run.end, arena)
-        else:
-            at[2 * LANES].f = first
-            store8(&at[0].f, hi)
-            store8(&at[LANES].f, lo)
+        hi2 = load(&squares_at[0].f)
+        lo2 = load(&squares_at[LANES].f)
+    if extremes:
+        low = high = splat(x[i])
+    while i + LANES <= run.end:
+        v = load(x + i)
+        prefetch(x + i)
+        wild = see_wild(wild, v)
+        if sums:
+            add8(&hi, &lo, v)
+        if squares:
+            add_square8(&hi2, &lo2, v, shift)
+        if extremes:
+            low = least(low, v)
+            high = greatest(high, v)
+        i += LANES
+    if i < run.end:
+        v = load_part(x + i, run.end - i, room - i, -0.0)
+        wild = see_wild(wild, v)
+        if sums:
+            add8(&hi, &lo, v)
+        if squares:  # a distance of 0 adds 0
+            add_square8(&hi2, &lo2, load_part(x + i, run.end - i, room - i, first), shift)
+        if extremes:
+            v = load_part(x + i, run.end - i, room - i, x[i])
+            low = least(low, v)
+            high = greatest(high, v)
+    if seen(wild):
+        return head
+    if sums:
+        store8(&sum_at[0].f, hi)
+        store8(&sum_at[LANES].f, lo)
+    if squares:
+        squares_at[2 * LANES].f = first
+        store8(&squares_at[0].f, hi2)
+        store8(&squares_at[LANES].f, lo2)
+    if extremes and places.least >= 0:
+        record[places.least].f = min(record[places.least].f, least_of(low) + 0.0)
+    if extremes and places.greatest >= 0:
+        record[places.greatest].f = max(record[places.greatest].f, greatest_of(high) + 0.0)
+    return run.end
 
 
-cdef inline bint extreme_short(Word* at, const double* x, const Run* run, bint low) noexcept nogil:
-    """LEAST or GREATEST over a few rows; False, and nothing done, where one is NaN."""
-    cdef double kept = at[0].f
-    cdef Py_ssize_t i
-    cdef bint odd = False
-    if low:
-        for i in range(run.begin, run.end):
-            kept = x[i] if x[i] < kept else kept
-            odd |= x[i] != x[i]
-    else:
-        for i in range(run.begin, run.end):
-            kept = x[i] if x[i] > kept else kept
-            odd |= x[i] != x[i]
-    if odd:
-        return False
-    at[0].f = kept + 0.0
-    return True
-
-
-cdef void extreme_runs "tg_extreme_runs"(
-    const Acc* acc, const Column* columns, const Run* runs, Py_ssize_t n_runs, Py_ssize_t base,
-    Py_ssize_t n_rows, const Arena* arena,
+cdef Py_ssize_t float_run "tg_float_run"(
+    const Places* places, const double* x, const Run* run, Py_ssize_t i, Py_ssize_t room,
+    Word* record,
 ) noexcept nogil:
-    """LEAST or GREATEST over runs of a float column without nulls."""
-    cdef const double* x = <const double*>columns[acc.column].values + base
-    cdef Py_ssize_t r, i, room = n_rows - base
-    cdef bint low = acc.kind == LEAST
+    """Tame rows of a run from i on into all that is kept of one float column; where it stopped."""
+    cdef bint extremes = places.least >= 0 or places.greatest >= 0
+    if places.sum < 0:
+        return float_loop(places, False, False, True, x, run, i, room, record)
+    if places.squares < 0 and extremes:
+        return float_loop(places, True, False, True, x, run, i, room, record)
+    if places.squares < 0:
+        return float_loop(places, True, False, False, x, run, i, room, record)
+    if extremes:
+        return float_loop(places, True, True, True, x, run, i, room, record)
+    return float_loop(places, True, True, False, x, run, i, room, record)
+
+
+cdef void float_runs(
+    const Plan* plan, int column, const Column* columns, const Run* runs, Py_ssize_t n_runs,
+    Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """All that is kept of one float column without nulls, in one pass."""
+    cdef const double* x = <const double*>columns[column].values + base
     cdef const Run* run
-    cdef Word* at
-    cdef v8 kept, v, odd
+    cdef Places places
+    cdef Py_ssize_t r, i, begin
+    if not places_of(plan, column, &places):
+        return
     for r in range(n_runs):
         run = &runs[r]
-        at = arena.records + run.slot * arena.wide + acc.wide
-        if run.end - run.begin <= 2 * LANES:
-            if not extreme_short(at, x, run, low):
-                careful_run(acc, columns, NULL, run, base, run.begin, run.end, arena)
-            continue
-        kept = splat(at[0].f)
-        odd = splat(0.0)
         i = run.begin
-        if low:
-            while i + LANES <= run.end:
-                v = load(x + i)
-                prefetch(x + i)
-                odd = see_odd(odd, v)
-                kept = least(kept, v)
-                i += LANES
-        else:
-            while i + LANES <= run.end:
-                v = load(x + i)
-                prefetch(x + i)
-                odd = see_odd(odd, v)
-                kept = greatest(kept, v)
-                i += LANES
-        if i < run.end:
-            v = load_part(x + i, run.end - i, room - i, x[i])
-            odd = see_odd(odd, v)
-            kept = least(kept, v) if low else greatest(kept, v)
-        if seen(odd):
-            careful_run(acc, columns, NULL, run, base, run.begin, run.end, arena)
-        else:
-            at[0].f = (least_of(kept) if low else greatest_of(kept)) + 0.0
+        while i < run.end:
+            i = float_run(&places, x, run, i, n_rows - base,
+                          arena.records + run.slot * arena.wide)
+            if i == run.end:
+                break
+            begin = i
+            i = i + 1 if i < head_of(run) else run.end
+            for a in range(plan.n_accs):
+                if plan.accs[a].column == column and is_fused(&plan.accs[a], columns):
+                    careful_run(&plan.accs[a], columns, NULL, run, base, begin, i, arena)
 
 
 cdef void weighted_runs "tg_weighted_runs"(
@@ -314,8 +286,8 @@ cdef void end_runs(
 
 
 cdef void reduce_runs(
-    const Plan* plan, const Column* columns, const int64_t* times, const Run* runs,
-    Py_ssize_t n_runs, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+    const Plan* plan, const Column* columns, int n_columns, const int64_t* times,
+    const Run* runs, Py_ssize_t n_runs, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
     """Take the rows of runs into the records of an unkeyed plan.
 
@@ -324,6 +296,9 @@ cdef void reduce_runs(
     cdef Py_ssize_t r
     cdef const Acc* acc
     cdef bint plain
+    for c in range(n_columns):
+        if columns[c].valid == NULL and columns[c].numeric == FLOAT:
+            float_runs(plan, c, columns, runs, n_runs, base, n_rows, arena)
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
         if acc.kind == ROWS:
@@ -340,12 +315,8 @@ cdef void reduce_runs(
         elif not plain or acc.kind == NULLS or acc.kind == SQUARES_INT:
             for r in range(n_runs):
                 careful_run(acc, columns, times, &runs[r], base, runs[r].begin, runs[r].end, arena)
-        elif acc.kind == SUM:
-            sum_runs(acc, columns, runs, n_runs, base, n_rows, arena)
-        elif acc.kind == SQUARES:
-            squares_runs(acc, columns, runs, n_runs, base, n_rows, arena)
-        elif acc.kind == LEAST or acc.kind == GREATEST:
-            extreme_runs(acc, columns, runs, n_runs, base, n_rows, arena)
+        elif is_fused(acc, columns):
+            continue  # with the others of its column
         elif acc.kind == WEIGHTED:
             weighted_runs(acc, columns, runs, n_runs, base, n_rows, arena)
         elif acc.kind == SUM_INT:

@@ -353,8 +353,8 @@ cdef class WindowState:
                 status = route_runs(&self.router, &self.store, &self.left, times, valid, at, size,
                                     self.runs, &n_runs, self.wholes, self.windows, &n_wholes,
                                     &taken)
-                reduce_runs(&self.plan, self.columns, times, self.runs, n_runs, at, n_rows,
-                            &self.store.arena)
+                reduce_runs(&self.plan, self.columns, self.n_columns, times, self.runs, n_runs, at,
+                            n_rows, &self.store.arena)
                 if n_wholes and status == DONE:
                     status = self.take_wholes(times, n_wholes, at, n_rows)
             at += taken

@@ -1,0 +1,58 @@
+"""All that is kept of one float column, brought up to date together."""
+
+from libc.math cimport isnan
+
+from tidegate._kernels.exact cimport exact_push, exact_push_square
+from tidegate._kernels.records cimport (
+    FLOAT, GREATEST, LEAST, SQUARES, SUM, Acc, Column, Plan, Word,
+)
+
+
+cdef extern from "records.h" nogil:
+    ctypedef struct Places "tg_places":
+        Py_ssize_t sum       # offsets in a record, -1: not kept
+        Py_ssize_t squares   # only beside a sum
+        Py_ssize_t least
+        Py_ssize_t greatest
+
+
+cdef inline bint is_fused(const Acc* acc, const Column* columns) noexcept nogil:
+    """Whether an accumulator is one of those."""
+    return acc.kind in (SUM, SQUARES, LEAST, GREATEST) and columns[acc.column].numeric == FLOAT
+
+
+cdef inline bint places_of(const Plan* plan, int column, Places* places) noexcept nogil:
+    """Where a plan keeps what of a float column; False where it keeps nothing."""
+    places.sum = places.squares = places.least = places.greatest = -1
+    for a in range(plan.n_accs):
+        if plan.accs[a].column == column:
+            if plan.accs[a].kind == SUM:
+                places.sum = plan.accs[a].wide
+            elif plan.accs[a].kind == SQUARES:
+                places.squares = plan.accs[a].wide
+            elif plan.accs[a].kind == LEAST:
+                places.least = plan.accs[a].wide
+            elif plan.accs[a].kind == GREATEST:
+                places.greatest = plan.accs[a].wide
+    return places.sum >= 0 or places.least >= 0 or places.greatest >= 0
+
+
+cdef inline void float_row(
+    const Places* places, bint sums, bint squares, bint extremes, int lanes, int lane,
+    Word* record, double x
+) noexcept nogil:
+    """One tame value into all that is kept of its column; inlined, with constant flags."""
+    cdef Word* at
+    if sums:
+        at = record + places.sum
+        exact_push(&at[lane].f, &at[lanes + lane].f, x)
+    if squares:
+        at = record + places.squares
+        if isnan(at[2 * lanes].f):
+            at[2 * lanes].f = x
+        exact_push_square(&at[lane].f, &at[lanes + lane].f, x, at[2 * lanes].f)
+    if extremes:
+        if places.least >= 0 and x < record[places.least].f:
+            record[places.least].f = x + 0.0
+        if places.greatest >= 0 and x > record[places.greatest].f:
+            record[places.greatest].f = x + 0.0
