@@ -14,6 +14,7 @@ from tidegate._kernels.store cimport Store, store_close, store_sort
 
 cdef enum:
     CHUNK = 512  # records folded and read at a time: they stay in the cache
+    SPARSE = 32  # codes to a member from which sorting costs less than looking at all codes
 
 
 cdef struct Chunk:
@@ -63,6 +64,23 @@ cdef int by_code(const void* a, const void* b) noexcept nogil:
     return (<const Member*>a).code - (<const Member*>b).code
 
 
+cdef bint spread(const Store* store, Member* members, Py_ssize_t n) noexcept nogil:
+    """Bring members into order by a table of all codes; False where they are too few for it."""
+    cdef int32_t code, k = 0
+    cdef Py_ssize_t i
+    if n < store.n_recent // SPARSE:
+        return False
+    for i in range(n):
+        store.by_code[members[i].code] = members[i].slot
+    for code in range(store.n_recent):
+        if store.by_code[code] >= 0:
+            members[k].code = code
+            members[k].slot = store.by_code[code]
+            store.by_code[code] = -1
+            k += 1
+    return True
+
+
 cdef Py_ssize_t members_of(
     const Store* store, int32_t place, Member** members, Py_ssize_t* capacity
 ) noexcept nogil:
@@ -80,7 +98,7 @@ cdef Py_ssize_t members_of(
         in_order = in_order and (n == 0 or members[0][n - 1].code < members[0][n].code)
         n += 1
         slot = store.next_of[slot]
-    if not in_order:
+    if not in_order and not spread(store, members[0], n):
         qsort(members[0], n, sizeof(Member), by_code)
     return n
 

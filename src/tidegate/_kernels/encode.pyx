@@ -177,6 +177,25 @@ cdef inline int32_t code_of_int(Ints* table, int64_t value) noexcept nogil:
     return code
 
 
+cdef inline Py_ssize_t known_rows(
+    const Ints* table, const int_t* values, int32_t* codes, Py_ssize_t row, Py_ssize_t n_rows
+) noexcept nogil:
+    """Encode rows up to the first whose value has no code in the window."""
+    cdef const int32_t* window = table.window
+    cdef uint64_t base = table.base, width = table.width, place
+    cdef int32_t code
+    while row < n_rows:
+        place = <uint64_t><int64_t>values[row] - base
+        if place >= width:
+            break
+        code = window[place]
+        if code == NO_CODE:
+            break
+        codes[row] = code
+        row += 1
+    return row
+
+
 cdef Py_ssize_t int_rows(
     Ints* table, const int_t* values, const uint8_t* valid, int32_t* codes,
     Py_ssize_t row, Py_ssize_t n_rows,
@@ -184,6 +203,10 @@ cdef Py_ssize_t int_rows(
     """Encode rows up to the first for which there is no room."""
     cdef int32_t code
     while row < n_rows:
+        if valid == NULL and table.width:
+            row = known_rows(table, values, codes, row, n_rows)
+            if row == n_rows:
+                break
         if valid != NULL and not valid[row]:
             if table.null_code == NO_CODE:
                 table.null_code = <int32_t>table.n_codes

@@ -3,6 +3,7 @@
 from libc.math cimport isnan
 
 from tidegate._kernels.exact cimport exact_push, exact_push_square
+from tidegate._kernels.lanes cimport add_both
 from tidegate._kernels.records cimport (
     FLOAT, GREATEST, LEAST, SQUARES, SUM, Acc, Column, Plan, Word,
 )
@@ -10,6 +11,7 @@ from tidegate._kernels.records cimport (
 
 cdef extern from "records.h" nogil:
     ctypedef struct Places "tg_places":
+        bint counts          # the rows too, with one lane
         Py_ssize_t sum       # offsets in a record, -1: not kept
         Py_ssize_t squares   # only beside a sum
         Py_ssize_t least
@@ -23,6 +25,7 @@ cdef inline bint is_fused(const Acc* acc, const Column* columns) noexcept nogil:
 
 cdef inline bint places_of(const Plan* plan, int column, Places* places) noexcept nogil:
     """Where a plan keeps what of a float column; False where it keeps nothing."""
+    places.counts = False
     places.sum = places.squares = places.least = places.greatest = -1
     for a in range(plan.n_accs):
         if plan.accs[a].column == column:
@@ -38,21 +41,24 @@ cdef inline bint places_of(const Plan* plan, int column, Places* places) noexcep
 
 
 cdef inline void float_row(
-    const Places* places, bint sums, bint squares, bint extremes, int lanes, int lane,
+    const Places* places, bint sums, bint squares, bint low, bint high, int lanes, int lane,
     Word* record, double x
 ) noexcept nogil:
     """One tame value into all that is kept of its column; inlined, with constant flags."""
     cdef Word* at
-    if sums:
+    if squares and isnan(record[places.squares + 2 * lanes].f):
+        record[places.squares + 2 * lanes].f = x
+    if squares and lanes == 1:
+        add_both(&record[places.sum].f, &record[places.squares].f, x)
+    elif sums:
         at = record + places.sum
         exact_push(&at[lane].f, &at[lanes + lane].f, x)
-    if squares:
+    if squares and lanes > 1:
         at = record + places.squares
-        if isnan(at[2 * lanes].f):
-            at[2 * lanes].f = x
         exact_push_square(&at[lane].f, &at[lanes + lane].f, x, at[2 * lanes].f)
-    if extremes:
-        if places.least >= 0 and x < record[places.least].f:
-            record[places.least].f = x + 0.0
-        if places.greatest >= 0 and x > record[places.greatest].f:
-            record[places.greatest].f = x + 0.0
+    if low:
+        at = record + places.least
+        at.f = x + 0.0 if x < at.f else at.f
+    if high:
+        at = record + places.greatest
+        at.f = x + 0.0 if x > at.f else at.f

@@ -27,6 +27,7 @@ typedef double tg_v8 __attribute__((vector_size(64)));
 typedef double tg_v8u __attribute__((vector_size(64), aligned(8)));
 typedef double tg_v4 __attribute__((vector_size(32)));
 typedef double tg_v2 __attribute__((vector_size(16)));
+typedef double tg_v2u __attribute__((vector_size(16), aligned(8)));
 typedef int64_t tg_m8 __attribute__((vector_size(64)));
 typedef int64_t tg_m4 __attribute__((vector_size(32)));
 typedef int64_t tg_m2 __attribute__((vector_size(16)));
@@ -95,6 +96,7 @@ TG_INLINE tg_v8 tg_max(tg_v8 kept, tg_v8 x) { return tg_select(x > kept, x, kept
 
 /* The memory bus keeps busy only when it is told early what comes next. */
 #define TG_AHEAD 16384
+TG_INLINE void tg_prefetch_here(const void *p) { __builtin_prefetch(p, 1, 3); }
 TG_INLINE void tg_prefetch(const void *p) { __builtin_prefetch((const double *)p + TG_AHEAD, 0, 2); }
 
 /* Halves of a vector, to come down to one number in a fixed tree: 0+4, 1+5, ..., then 0+2, 1+3,
@@ -246,6 +248,25 @@ TG_INLINE int64_t tg_sum_many(const int64_t *p, int64_t n)
     for (; i < n; i++)
         total += p[i];
     return total;
+}
+
+/* One value x of a key into its sum (hi, lo) and its squares (hi, lo, shift): the same steps as
+ * tg_add8 and tg_add_square8, both sums in one vector. -0.0 adds nothing, not even to -0.0. */
+TG_INLINE void tg_add_both(double *sum, double *squares, double x)
+{
+    double shift = squares[2], d = x - shift, p = d * d, e = __builtin_fma(d, d, -p);
+    if (__builtin_expect(!(fabs(d) <= 0.5 * fabs(shift)), 0)) { /* else d is exact (Sterbenz) */
+        double b = d - x, r = (x - (d - b)) - (shift + b);
+        e += 2.0 * (d * r);
+    }
+    tg_v2 one = *(const tg_v2u *)sum, two = *(const tg_v2u *)squares;
+    tg_v2 hi = __builtin_shufflevector(one, two, 0, 2), lo = __builtin_shufflevector(one, two, 1, 3);
+    tg_v2 v = {x, p}, rest = {-0.0, e};
+    tg_v2 s = hi + v, back = s - hi;
+    lo += (hi - (s - back)) + (v - back);
+    lo += rest;
+    *(tg_v2u *)sum = __builtin_shufflevector(s, lo, 0, 2);
+    *(tg_v2u *)squares = __builtin_shufflevector(s, lo, 1, 3);
 }
 
 /* How many of the n times at p, in steps of 32, lie in [first, last]; `ordered` is cleared where

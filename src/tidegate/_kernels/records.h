@@ -47,6 +47,7 @@ typedef struct {
     tg_acc *accs;
     tg_word *blank;
     tg_word *blank_cold;
+    int *sources;
 } tg_plan;
 
 typedef struct {
@@ -65,6 +66,7 @@ typedef struct {
 
 /* Where a record has what is kept of one float column. */
 typedef struct {
+    int counts;
     Py_ssize_t sum;
     Py_ssize_t squares;
     Py_ssize_t least;

@@ -69,6 +69,8 @@ cdef extern from "records.h" nogil:
         Acc* accs
         Word* blank        # an empty record
         Word* blank_cold
+        int* sources       # with one lane: for each word of a folded record, which of a record,
+                           # those of the cold part after `wide`
 
     ctypedef struct Arena "tg_arena":
         Word* records

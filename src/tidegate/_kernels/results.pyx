@@ -49,24 +49,6 @@ cdef inline void fold_one(
         fold_lanes(&at[0].f, &at[LANES].f, &out[0].f, &out[1].f)
         fold_lanes(&at[2 * LANES].f, &at[3 * LANES].f, &out[2].f, &out[3].f)
         memcpy(out + 4, rare, 6 * sizeof(Word))
-    else:
-        copy_one(acc, at, rare, out)
-
-
-cdef inline void copy_one(
-    const Acc* acc, const Word* at, const Word* rare, Word* out
-) noexcept nogil:
-    """One accumulator that has one lane."""
-    if acc.kind == SUM:
-        out[0] = at[0]
-        out[1] = at[1]
-        memcpy(out + 2, rare, 3 * sizeof(Word))
-    elif acc.kind == SQUARES:
-        memcpy(out, at, 3 * sizeof(Word))
-        memcpy(out + 3, rare, 4 * sizeof(Word))
-    elif acc.kind == WEIGHTED:
-        memcpy(out, at, 4 * sizeof(Word))
-        memcpy(out + 4, rare, 6 * sizeof(Word))
     elif acc.kind == NULLS:
         out[0] = rare[0]
     elif acc.kind == LEAST or acc.kind == GREATEST:
@@ -86,17 +68,20 @@ cdef void fold_records(
 ) noexcept nogil:
     """Fold the records `slots` into `out`, n records of `plan.narrow` words."""
     cdef Py_ssize_t i
+    cdef int k, source
     cdef const Acc* acc
     cdef const Word* record
     cdef const Word* cold
     for i in range(n):
         record = arena.records + slots[i] * arena.wide
         cold = arena.colds + slots[i] * arena.cold
-        for a in range(plan.n_accs):
-            acc = &plan.accs[a]
-            if plan.lanes == 1:
-                copy_one(acc, record + acc.wide, cold + acc.rare, out + acc.narrow)
-            else:
+        if plan.lanes == 1:
+            for k in range(plan.narrow):
+                source = plan.sources[k]
+                out[k] = record[source] if source < plan.wide else cold[source - plan.wide]
+        else:
+            for a in range(plan.n_accs):
+                acc = &plan.accs[a]
                 fold_one(acc, record + acc.wide, cold + acc.rare, out + acc.narrow)
         out += plan.narrow
 

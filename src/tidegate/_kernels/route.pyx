@@ -14,7 +14,7 @@ from tidegate._kernels.lanes cimport all_rise, count_16, run_within
 from tidegate._kernels.records cimport (
     DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NO_MEMORY, Run, Word,
 )
-from tidegate._kernels.store cimport Store, store_pane, store_slot
+from tidegate._kernels.store cimport Recent, Store, store_pane, store_slot
 
 cdef extern from *:
     """
@@ -293,6 +293,29 @@ cdef int route_runs(
     return status
 
 
+cdef inline int take_run(
+    Store* store, int32_t place, const int32_t* codes, Py_ssize_t* row, Py_ssize_t end,
+    int32_t* slots
+) noexcept nogil:
+    """Find the records of the rows of a run, which are all in one pane."""
+    cdef int64_t index = store.pool[place].index
+    cdef const Recent* recent = store.recent
+    cdef Py_ssize_t i = row[0]
+    cdef int32_t slot
+    cdef int status
+    while i < end:
+        slot = recent[codes[i]].slot
+        if recent[codes[i]].pane != index:
+            status = store_slot(store, place, codes[i], &slot)
+            if status != DONE:
+                row[0] = i
+                return status
+        slots[i] = slot
+        i += 1
+    row[0] = i
+    return DONE
+
+
 cdef int route_rows(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows, int32_t* slots,
@@ -305,8 +328,7 @@ cdef int route_rows(
     """
     cdef Py_ssize_t i = base, end = base + n_rows, k, row
     cdef int status = DONE, ordered
-    cdef int64_t largest, index
-    cdef int32_t slot
+    cdef int64_t largest
     cdef bint enters
     while i < end:
         status = enter(router, store, left, times, valid, i, &enters)
@@ -317,21 +339,19 @@ cdef int route_rows(
             i += 1
             continue
         k = run_end(times, valid, i, end, &router.pane, &ordered, &largest)
-        index = router.pane.index
         if router.place < 0 and router.pane.covered:
-            status = store_pane(store, index, &router.place)
+            status = store_pane(store, router.pane.index, &router.place)
             if status != DONE:
                 break
-        for row in range(i, k):
-            slot = -1
-            if router.pane.covered:
-                slot = store.recent[codes[row]].slot
-                if slot < 0 or store.recent[codes[row]].pane != index:
-                    status = store_slot(store, router.place, codes[row], &slot)
-                    if status != DONE:
-                        n_taken[0] = row - base
-                        return status
-            slots[row - base] = slot
+        row = i
+        if router.pane.covered:
+            status = take_run(store, router.place, codes, &row, k, slots - base)
+        while row < k and status == DONE:
+            slots[row - base] = -1
+            row += 1
+        if status != DONE:
+            n_taken[0] = row - base
+            return status
         see(&router.clock, largest)
         router.used += k - i
         i = k

@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from tidegate._kernels.exact cimport exact_push, exact_push_product
 from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
+from tidegate._kernels.lanes cimport prefetch_here
 from tidegate._kernels.push cimport is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
     FIRST, FLOAT, LAST, NULLS, TAME, WEIGHTED, Acc, Arena, Column, Plan, Word,
@@ -30,21 +31,57 @@ cdef extern from *:
     """
 
 
+cdef enum:
+    AHEAD = 12  # rows whose records are on their way
+
+
 cdef inline Py_ssize_t float_loop(
-    const Places* places, bint sums, bint squares, bint extremes, const double* x,
-    const int32_t* slots, Py_ssize_t i, Py_ssize_t n_rows, const Arena* arena,
+    const Places* places, bint counts, bint sums, bint squares, bint low, bint high,
+    const double* x, const int32_t* slots, Py_ssize_t i, Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
     """Tame rows from i on; the flags are constants where this is inlined. Stops at a wild value."""
     cdef Word* records = arena.records
+    cdef Word* record
     cdef int64_t width = arena.wide
+    cdef Py_ssize_t ahead
     while i < n_rows:
         if slots[i] >= 0:
             if not fabs(x[i]) < TAME:
                 break
-            float_row(places, sums, squares, extremes, 1, 0, records + slots[i] * width,
-                      x[i])
+            record = records + slots[i] * width
+            ahead = i + AHEAD if i + AHEAD < n_rows else i
+            prefetch_here(records + slots[ahead] * width)
+            if counts:
+                record.i += 1
+            float_row(places, sums, squares, low, high, 1, 0, record, x[i])
         i += 1
     return i
+
+
+cdef inline Py_ssize_t extremes_choice(
+    const Places* places, bint counts, bint sums, bint squares, const double* x,
+    const int32_t* slots, Py_ssize_t i, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Choose the loop for the extremes that are kept."""
+    if places.least >= 0 and places.greatest >= 0:
+        return float_loop(places, counts, sums, squares, True, True, x, slots, i, n_rows, arena)
+    if places.least >= 0:
+        return float_loop(places, counts, sums, squares, True, False, x, slots, i, n_rows, arena)
+    if places.greatest >= 0:
+        return float_loop(places, counts, sums, squares, False, True, x, slots, i, n_rows, arena)
+    return float_loop(places, counts, sums, squares, False, False, x, slots, i, n_rows, arena)
+
+
+cdef inline Py_ssize_t float_choice(
+    const Places* places, bint counts, const double* x, const int32_t* slots, Py_ssize_t i,
+    Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Choose the loop for the sums that are kept."""
+    if places.sum < 0:
+        return extremes_choice(places, counts, False, False, x, slots, i, n_rows, arena)
+    if places.squares < 0:
+        return extremes_choice(places, counts, True, False, x, slots, i, n_rows, arena)
+    return extremes_choice(places, counts, True, True, x, slots, i, n_rows, arena)
 
 
 cdef Py_ssize_t float_rows "tg_float_rows"(
@@ -52,16 +89,9 @@ cdef Py_ssize_t float_rows "tg_float_rows"(
     Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
     """Tame rows from i on into the accumulators of one float column; where it stopped."""
-    cdef bint extremes = places.least >= 0 or places.greatest >= 0
-    if places.sum < 0:
-        return float_loop(places, False, False, True, x, slots, i, n_rows, arena)
-    if places.squares < 0 and extremes:
-        return float_loop(places, True, False, True, x, slots, i, n_rows, arena)
-    if places.squares < 0:
-        return float_loop(places, True, False, False, x, slots, i, n_rows, arena)
-    if extremes:
-        return float_loop(places, True, True, True, x, slots, i, n_rows, arena)
-    return float_loop(places, True, True, False, x, slots, i, n_rows, arena)
+    if places.counts:
+        return float_choice(places, True, x, slots, i, n_rows, arena)
+    return float_choice(places, False, x, slots, i, n_rows, arena)
 
 
 cdef Py_ssize_t weighted_rows "tg_weighted_rows"(
@@ -102,14 +132,6 @@ cdef void careful_rows(
         careful_row(acc, columns, times, slots, base, i, arena)
 
 
-cdef void count_rows(const int32_t* slots, Py_ssize_t n_rows, const Arena* arena) noexcept nogil:
-    """ROWS, the first word of every record."""
-    cdef Py_ssize_t i
-    for i in range(n_rows):
-        if slots[i] >= 0:
-            arena.records[slots[i] * arena.wide].i += 1
-
-
 cdef void end_rows(
     const Acc* acc, const Column* column, const int64_t* times, const int32_t* slots,
     Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
@@ -123,20 +145,36 @@ cdef void end_rows(
                      times[base + i], first)
 
 
-cdef void float_column(
-    const Plan* plan, int column, const Column* columns, const int64_t* times,
+cdef void count_rows(const int32_t* slots, Py_ssize_t n_rows, const Arena* arena) noexcept nogil:
+    """ROWS, the first word of every record."""
+    cdef Py_ssize_t i
+    for i in range(n_rows):
+        if i + AHEAD < n_rows and slots[i + AHEAD] >= 0:
+            prefetch_here(arena.records + slots[i + AHEAD] * arena.wide)
+        if slots[i] >= 0:
+            arena.records[slots[i] * arena.wide].i += 1
+
+
+cdef bint float_column(
+    const Plan* plan, int column, bint counts, const Column* columns, const int64_t* times,
     const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
-    """All that is kept of one float column without nulls, in one pass."""
+    """All that is kept of one float column without nulls, in one pass; False where nothing is.
+
+    Counts the rows on the way: a record is fetched once.
+    """
     cdef Places places
     cdef const double* x = <const double*>columns[column].values + base
     cdef Py_ssize_t i = 0
     if not places_of(plan, column, &places):
-        return
+        return False
+    places.counts = counts
     while True:
         i = float_rows(&places, x, slots, i, n_rows, arena)
         if i == n_rows:
-            return
+            return True
+        if counts:
+            count_rows(slots + i, 1, arena)
         for a in range(plan.n_accs):
             if plan.accs[a].column == column and is_fused(&plan.accs[a], columns):
                 careful_row(&plan.accs[a], columns, times, slots, base, i, arena)
@@ -166,11 +204,14 @@ cdef void reduce_rows(
     """Take `n_rows` rows from `base` on into the records `slots` (-1: none) of a keyed plan."""
     cdef const Acc* acc
     cdef const Column* column
-    cdef bint plain
-    count_rows(slots, n_rows, arena)
+    cdef bint plain, counted = False
+    cdef int c, a
     for c in range(n_columns):
         if is_plain(&columns[c]) and columns[c].numeric == FLOAT:
-            float_column(plan, c, columns, times, slots, base, n_rows, arena)
+            if float_column(plan, c, 0 if counted else 1, columns, times, slots, base, n_rows, arena):
+                counted = True
+    if not counted:
+        count_rows(slots, n_rows, arena)
     for a in range(1, plan.n_accs):
         acc = &plan.accs[a]
         column = &columns[acc.column]

@@ -73,7 +73,8 @@ cdef inline Py_ssize_t float_loop(
     while i < head:
         if not fabs(x[i]) < TAME:
             return i
-        float_row(places, sums, squares, extremes, LANES,
+        float_row(places, sums, squares, extremes and places.least >= 0,
+                  extremes and places.greatest >= 0, LANES,
                   (run.lane + <int>(i - run.begin)) % LANES, record, x[i])
         i += 1
     if i >= run.end:

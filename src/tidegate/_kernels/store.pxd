@@ -13,14 +13,14 @@ cdef struct OpenPane:
 
 
 cdef struct Recent:
-    int64_t pane      # the pane that a key was last seen in
+    int64_t pane      # the newest pane that a key has a record in; where `hashed`, any of them
     int32_t slot
 
 
 cdef struct Store:
     const Plan* plan
     Map panes             # pane index -> its place in the pool; only where `indexed`
-    Map slots             # (pane index, key code) -> slot; plans with keys only
+    Map slots             # (pane index, key code) -> slot; only where `hashed`
     OpenPane* pool
     int32_t* spare_panes  # places in the pool that are free
     int32_t n_pool, cap_pool, n_spare_panes
@@ -32,10 +32,14 @@ cdef struct Store:
     Arena arena           # the records, by slot
     int32_t* code_of
     int32_t* next_of      # the next record of the same pane, -1 at the end
+    int32_t* older_of     # the record of the same key in the pane before; may be out of date
+    int64_t* pane_of      # pane index, INT64_MIN: not in use; both with keys and not `hashed` only
+    bint hashed           # keys have so many open panes that `slots` is needed
     int32_t* spare_slots
     int32_t n_slots, cap_slots, n_spare_slots
     int64_t max_slots
     Recent* recent        # by key code
+    int32_t* by_code      # by key code, all -1: room to order the records of a pane
     int32_t n_recent
 
 

@@ -18,6 +18,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef enum:
     MOST_MOVED = 256  # panes that a new one may push aside before a table is worth its cost
+    MOST_STEPS = 64   # from a key's newest record to the one looked for, likewise
 
 
 cdef void store_init(Store* store, const Plan* plan, int64_t max_slots) noexcept nogil:
@@ -44,8 +45,11 @@ cdef void store_free(Store* store) noexcept nogil:
     free(store.arena.colds)
     free(store.code_of)
     free(store.next_of)
+    free(store.older_of)
+    free(store.pane_of)
     free(store.spare_slots)
     free(store.recent)
+    free(store.by_code)
 
 
 cdef void store_clear(Store* store) noexcept nogil:
@@ -67,7 +71,10 @@ cdef int store_keys(Store* store, Py_ssize_t n_keys) noexcept nogil:
     if grown == NULL:
         return NO_MEMORY
     store.recent = grown
+    if not grow(<void**>&store.by_code, capacity * sizeof(int32_t)):
+        return NO_MEMORY
     for i in range(store.n_recent, capacity):
+        store.by_code[i] = -1
         grown[i].pane = INT64_MIN
         grown[i].slot = -1
     store.n_recent = <int32_t>capacity
@@ -103,6 +110,8 @@ cdef int new_slot(Store* store, int32_t code, int32_t* slot) noexcept nogil:
                     and grow(<void**>&store.arena.colds, capacity * (plan.cold + 1) * sizeof(Word))
                     and grow(<void**>&store.code_of, capacity * 4)
                     and grow(<void**>&store.next_of, capacity * 4)
+                    and grow(<void**>&store.older_of, capacity * 4)
+                    and grow(<void**>&store.pane_of, capacity * 8)
                     and grow(<void**>&store.spare_slots, capacity * 4)):
                 return NO_MEMORY
             store.cap_slots = <int32_t>capacity
@@ -209,13 +218,59 @@ cdef int open_pane(Store* store, int64_t pane, int32_t* place) noexcept nogil:
     return DONE
 
 
+cdef inline int32_t older(const Store* store, int32_t slot) noexcept nogil:
+    """The record of the same key in an older pane, -1 where there is none.
+
+    Panes are closed from the oldest on, so that only the last record of a key can point to one that
+    is closed, and maybe in use again.
+    """
+    cdef int32_t other = store.older_of[slot]
+    if other < 0 or store.code_of[other] != store.code_of[slot] or (
+            store.pane_of[other] == INT64_MIN or store.pane_of[other] >= store.pane_of[slot]):
+        return -1
+    return other
+
+
+cdef int32_t find_slot(
+    const Store* store, int64_t pane, int32_t code, int32_t* newer, int* n_steps
+) noexcept nogil:
+    """The record of a key in a pane, -1 where there is none; and the one in the pane after."""
+    cdef int32_t slot = store.recent[code].slot
+    cdef Entry* entry
+    n_steps[0] = 0
+    newer[0] = -1
+    if store.hashed:
+        entry = map_find(&store.slots, pane, code)
+        return -1 if entry == NULL else entry.value
+    while slot >= 0 and store.pane_of[slot] > pane:
+        newer[0] = slot
+        slot = older(store, slot)
+        n_steps[0] += 1
+    return slot if slot >= 0 and store.pane_of[slot] == pane else -1
+
+
 cdef bint store_has(const Store* store, int64_t pane, int32_t code) noexcept nogil:
     """Whether a pane has a record (of a key, where the plan has keys)."""
-    cdef Entry* entry
+    cdef int32_t newer
+    cdef int n_steps
     if store.plan.lanes > 1:
         return find_pane(store, pane) >= 0
-    entry = map_find(&store.slots, pane, code)
-    return entry != NULL and entry.value >= 0
+    return find_slot(store, pane, code, &newer, &n_steps) >= 0
+
+
+cdef int hash_slots(Store* store) noexcept nogil:
+    """Begin to look records up in a table."""
+    cdef int32_t i, slot
+    for i in range(store.n_open):
+        slot = store.pool[store.open[i]].head
+        while slot >= 0:
+            if map_put(&store.slots, store.pool[store.open[i]].index, store.code_of[slot],
+                       slot) != DONE:
+                map_clear(&store.slots)
+                return NO_MEMORY
+            slot = store.next_of[slot]
+    store.hashed = True
+    return DONE
 
 
 cdef int store_pane(Store* store, int64_t pane, int32_t* place) noexcept nogil:
@@ -226,28 +281,48 @@ cdef int store_pane(Store* store, int64_t pane, int32_t* place) noexcept nogil:
     return open_pane(store, pane, place)
 
 
+cdef inline int add_slot(
+    Store* store, OpenPane* pane, int32_t code, int32_t newer, int32_t* slot
+) noexcept nogil:
+    """Make a record of a key behind the others of a pane."""
+    cdef Recent* recent = &store.recent[code]
+    cdef int status = new_slot(store, code, slot)
+    if status != DONE:
+        return status
+    if store.hashed and map_put(&store.slots, pane.index, code, slot[0]) != DONE:
+        store.spare_slots[store.n_spare_slots] = slot[0]
+        store.n_spare_slots += 1
+        return NO_MEMORY
+    store.pane_of[slot[0]] = pane.index
+    if newer >= 0:
+        store.older_of[slot[0]] = older(store, newer)
+        store.older_of[newer] = slot[0]
+    else:
+        store.older_of[slot[0]] = recent.slot
+    if pane.head < 0:
+        pane.head = slot[0]
+    else:
+        store.next_of[pane.tail] = slot[0]
+    pane.tail = slot[0]
+    return DONE
+
+
 cdef int store_slot(Store* store, int32_t place, int32_t code, int32_t* slot) noexcept nogil:
     """Find the record of a key in an open pane, making it where there is none."""
     cdef OpenPane* pane = &store.pool[place]
-    cdef Entry* entry = map_find(&store.slots, pane.index, code)
-    cdef int status
-    if entry != NULL and entry.value >= 0:
-        slot[0] = entry.value
-    else:
-        status = new_slot(store, code, slot)
+    cdef Recent* recent = &store.recent[code]
+    cdef int32_t newer
+    cdef int n_steps, status
+    slot[0] = find_slot(store, pane.index, code, &newer, &n_steps)
+    if n_steps > MOST_STEPS and hash_slots(store) != DONE:
+        return NO_MEMORY
+    if slot[0] < 0:
+        status = add_slot(store, pane, code, newer, slot)
         if status != DONE:
             return status
-        if map_put(&store.slots, pane.index, code, slot[0]) != DONE:
-            store.spare_slots[store.n_spare_slots] = slot[0]
-            store.n_spare_slots += 1
-            return NO_MEMORY
-        if pane.head < 0:
-            pane.head = slot[0]
-        else:
-            store.next_of[pane.tail] = slot[0]
-        pane.tail = slot[0]
-    store.recent[code].pane = pane.index
-    store.recent[code].slot = slot[0]
+    if store.hashed or newer < 0:
+        recent.pane = pane.index
+        recent.slot = slot[0]
     return DONE
 
 
@@ -293,7 +368,9 @@ cdef void store_close(Store* store, int32_t n) noexcept nogil:
         slot = pane.head
         while slot >= 0:
             if store.plan.lanes == 1:
-                map_remove(&store.slots, pane.index, store.code_of[slot])
+                if store.hashed:
+                    map_remove(&store.slots, pane.index, store.code_of[slot])
+                store.pane_of[slot] = INT64_MIN
                 if store.recent[store.code_of[slot]].pane == pane.index:
                     store.recent[store.code_of[slot]].slot = -1
                     store.recent[store.code_of[slot]].pane = INT64_MIN
@@ -306,7 +383,9 @@ cdef void store_close(Store* store, int32_t n) noexcept nogil:
     store.n_open -= n
     if not store.n_open:
         map_clear(&store.panes)
+        map_clear(&store.slots)
         store.indexed = False
+        store.hashed = False
     store.least = store.pool[store.open[0]].index if store.n_open else INT64_MAX
 
 

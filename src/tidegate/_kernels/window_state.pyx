@@ -21,7 +21,7 @@ from tidegate._kernels.output cimport (
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
     ASKS_LATER, DONE, FIRST, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, MUST_CLOSE,
-    NO_MEMORY, NOT_PLAIN, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Output,
+    NO_MEMORY, NOT_PLAIN, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Output, Plan,
     Run, Word,
 )
 from tidegate._kernels.route cimport (
@@ -87,6 +87,19 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
         at.i = INT64_MAX
     elif acc.kind == GREATEST_INT or acc.kind == LAST:
         at.i = INT64_MIN
+
+
+cdef void list_sources(Plan* plan) noexcept nogil:
+    """Where the words of a folded record come from, with one lane: the rare ones after the others."""
+    cdef const Acc* acc
+    cdef int k, n_words
+    for a in range(plan.n_accs):
+        acc = &plan.accs[a]
+        n_words = words_of(acc.kind, 1)
+        for k in range(n_words):
+            plan.sources[acc.narrow + k] = acc.wide + k
+        for k in range(rare_words_of(acc.kind)):
+            plan.sources[acc.narrow + n_words + k] = plan.wide + acc.rare + k
 
 
 cdef int64_t least_time "tg_least_time"(
@@ -183,12 +196,14 @@ cdef class WindowState:
             self.plan.narrow += words_of(self.plan.accs[i].kind, 1) + rare_words_of(
                 self.plan.accs[i].kind)
         self.plan.wide = (self.plan.wide + LINE - 1) // LINE * LINE
+        self.plan.sources = <int*>calloc(self.plan.narrow + 1, sizeof(int))
         self.plan.blank = <Word*>calloc(self.plan.wide, sizeof(Word))
         self.plan.blank_cold = <Word*>calloc(self.plan.cold + 1, sizeof(Word))
-        if (self.plan.blank == NULL or self.plan.blank_cold == NULL
+        if (self.plan.blank == NULL or self.plan.blank_cold == NULL or self.plan.sources == NULL
                 or results_init(&self.results, self.outputs, len(outputs), keyed)
                 or scratch_init(&self.scratch, &self.plan, len(columns))):
             raise MemoryError
+        list_sources(&self.plan)
         for i in range(len(accs)):
             make_blank(&self.plan.accs[i], lanes, self.plan.blank + self.plan.accs[i].wide)
         self.lay_grid(grid)
@@ -208,6 +223,7 @@ cdef class WindowState:
         results_free(&self.results)
         free(self.left.rows)
         free(self.plan.accs)
+        free(self.plan.sources)
         free(self.plan.blank)
         free(self.plan.blank_cold)
         free(self.outputs)
