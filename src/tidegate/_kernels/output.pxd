@@ -32,4 +32,7 @@ cdef int results_room(Results* results, Py_ssize_t n) noexcept nogil
 cdef int results_read(
     Results* results, const Plan* plan, const Word* records, Py_ssize_t n
 ) noexcept nogil
+cdef int results_read_one(
+    Results* results, const Plan* plan, int output, const Word* records, Py_ssize_t n
+) noexcept nogil
 cdef int results_sort(Results* results, Py_ssize_t first) noexcept nogil

@@ -79,28 +79,38 @@ cdef int begin_flags(Results* results, int output) noexcept nogil:
     return DONE
 
 
+cdef int results_read_one(
+    Results* results, const Plan* plan, int output, const Word* records, Py_ssize_t n
+) noexcept nogil:
+    """Read one output of n folded records, behind the results that are there."""
+    cdef const Output* what = &results.outputs[output]
+    cdef Py_ssize_t at = results.n, bad
+    cdef Word* values = results.values[output] + at
+    cdef bint has_nulls = False
+    bad = read_results(
+        plan, what, records, n, values,
+        NULL if results.valid[output] == NULL else results.valid[output] + at, &has_nulls)
+    if has_nulls and results.valid[output] == NULL:
+        if begin_flags(results, output) != DONE:
+            return NO_MEMORY
+        bad = read_results(plan, what, records, n, values, results.valid[output] + at, &has_nulls)
+    if bad < 0:
+        return DONE
+    results.bad_output = output
+    results.bad_window = results.windows[at + bad]
+    results.bad_code = results.codes[at + bad] if results.keyed else 0
+    return OVERFLOWED
+
+
 cdef int results_read(
     Results* results, const Plan* plan, const Word* records, Py_ssize_t n
 ) noexcept nogil:
     """Read all outputs of n folded records; their windows and codes are in place already."""
-    cdef int o
-    cdef Py_ssize_t at = results.n, bad
-    cdef bint has_nulls
+    cdef int o, status
     for o in range(results.n_outputs):
-        has_nulls = False
-        bad = read_results(
-            plan, &results.outputs[o], records, n, results.values[o] + at,
-            NULL if results.valid[o] == NULL else results.valid[o] + at, &has_nulls)
-        if has_nulls and results.valid[o] == NULL:
-            if begin_flags(results, o) != DONE:
-                return NO_MEMORY
-            bad = read_results(plan, &results.outputs[o], records, n, results.values[o] + at,
-                               results.valid[o] + at, &has_nulls)
-        if bad >= 0:
-            results.bad_output = o
-            results.bad_window = results.windows[at + bad]
-            results.bad_code = results.codes[at + bad] if results.keyed else 0
-            return OVERFLOWED
+        status = results_read_one(results, plan, o, records, n)
+        if status != DONE:
+            return status
     results.n += n
     return DONE
 

@@ -36,6 +36,18 @@ cdef inline double as_float(const Column* column, Py_ssize_t row) noexcept nogil
     return <double>(<const int64_t*>column.values)[row]
 
 
+cdef inline bint has_floats(const Column* column) noexcept nogil:
+    """Whether `floats_of` can give the values of a block."""
+    return column.numeric == FLOAT or column.floats != NULL
+
+
+cdef inline const double* floats_of(const Column* column, Py_ssize_t base) noexcept nogil:
+    """The values of the block that begins at `base` as float64."""
+    if column.numeric == FLOAT:
+        return <const double*>column.values + base
+    return column.floats
+
+
 cdef inline void push_sum(Word* at, Word* rare, int lanes, int lane, double x) noexcept nogil:
     """SUM of one value of any size."""
     if fabs(x) < TAME:

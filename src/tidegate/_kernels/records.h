@@ -28,6 +28,7 @@ typedef struct {
     const uint8_t *valid;
     int numeric;
     int skip_nan;
+    double *floats;
 } tg_column;
 
 typedef struct {

@@ -52,6 +52,7 @@ cdef extern from "records.h" nogil:
         const uint8_t* valid    # n_rows of 0 or 1, or NULL: all valid
         int numeric
         bint skip_nan           # a NaN is a missing value
+        double* floats          # of integers that are weighted: those of the block, as floats
 
     ctypedef struct Run "tg_run":
         int32_t begin      # rows [begin, end) of the block, all in one pane
@@ -69,8 +70,7 @@ cdef extern from "records.h" nogil:
         Acc* accs
         Word* blank        # an empty record
         Word* blank_cold
-        int* sources       # with one lane: for each word of a folded record, which of a record,
-                           # those of the cold part after `wide`
+        int* sources       # with one lane: which word of a record (cold behind wide) each folded is
 
     ctypedef struct Arena "tg_arena":
         Word* records

@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 from tidegate._kernels.exact cimport exact_push, exact_push_product
 from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
 from tidegate._kernels.lanes cimport prefetch_here
-from tidegate._kernels.push cimport is_plain, push_end, push_row
+from tidegate._kernels.push cimport floats_of, has_floats, is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
     FIRST, FLOAT, LAST, NULLS, TAME, WEIGHTED, Acc, Arena, Column, Plan, Word,
 )
@@ -185,9 +185,9 @@ cdef void weighted_column(
     const Acc* acc, const Column* columns, const int64_t* times, const int32_t* slots,
     Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
-    """WEIGHTED of two float columns without nulls."""
-    cdef const double* x = <const double*>columns[acc.column].values + base
-    cdef const double* y = <const double*>columns[acc.weight].values + base
+    """WEIGHTED of two columns without nulls."""
+    cdef const double* x = floats_of(&columns[acc.column], base)
+    cdef const double* y = floats_of(&columns[acc.weight], base)
     cdef Py_ssize_t i = 0, offset = acc.wide
     while True:
         i = weighted_rows(&offset, x, y, slots, i, n_rows, arena)
@@ -208,7 +208,9 @@ cdef void reduce_rows(
     cdef int c, a
     for c in range(n_columns):
         if is_plain(&columns[c]) and columns[c].numeric == FLOAT:
-            if float_column(plan, c, 0 if counted else 1, columns, times, slots, base, n_rows, arena):
+            if float_column(
+                plan, c, 0 if counted else 1, columns, times, slots, base, n_rows, arena
+            ):
                 counted = True
     if not counted:
         count_rows(slots, n_rows, arena)
@@ -220,8 +222,8 @@ cdef void reduce_rows(
             continue
         if plain and (acc.kind == FIRST or acc.kind == LAST):
             end_rows(acc, column, times, slots, base, n_rows, arena)
-        elif plain and acc.kind == WEIGHTED and column.numeric == FLOAT and (
-                columns[acc.weight].numeric == FLOAT):
+        elif plain and acc.kind == WEIGHTED and has_floats(column) and (
+                has_floats(&columns[acc.weight])):
             weighted_column(acc, columns, times, slots, base, n_rows, arena)
         else:
             careful_rows(acc, columns, times, slots, base, n_rows, arena)

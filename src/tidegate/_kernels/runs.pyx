@@ -13,7 +13,7 @@ from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, greatest, greatest_of, least, least_of, load, load_part,
     prefetch, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
 )
-from tidegate._kernels.push cimport has_value, push_end, push_row
+from tidegate._kernels.push cimport floats_of, has_floats, has_value, push_end, push_row
 from tidegate._kernels.records cimport (
     FIRST, FLOAT, LANES, LAST, LEAST_INT, NULLS, ROWS, SQUARES_INT, SUM_INT, TAME, UNSIGNED,
     WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
@@ -177,9 +177,9 @@ cdef void weighted_runs "tg_weighted_runs"(
     const Acc* acc, const Column* columns, const Run* runs, Py_ssize_t n_runs, Py_ssize_t base,
     Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
-    """WEIGHTED over runs of two float columns without nulls."""
-    cdef const double* x = <const double*>columns[acc.column].values + base
-    cdef const double* y = <const double*>columns[acc.weight].values + base
+    """WEIGHTED over runs of two columns without nulls."""
+    cdef const double* x = floats_of(&columns[acc.column], base)
+    cdef const double* y = floats_of(&columns[acc.weight], base)
     cdef Py_ssize_t r, i, head, room = n_rows - base
     cdef const Run* run
     cdef Word* at
@@ -307,8 +307,7 @@ cdef void reduce_runs(
         plain = columns[acc.column].valid == NULL
         if acc.weight >= 0:
             plain = (plain and columns[acc.weight].valid == NULL
-                     and columns[acc.column].numeric == FLOAT
-                     and columns[acc.weight].numeric == FLOAT)
+                     and has_floats(&columns[acc.column]) and has_floats(&columns[acc.weight]))
         if acc.kind == FIRST or acc.kind == LAST:
             end_runs(acc, columns, times, runs, n_runs, base, arena)
         elif acc.kind == NULLS and plain and not columns[acc.column].skip_nan:

@@ -10,6 +10,7 @@ cdef struct Scratch:
     Word* record      # one accumulator, for what needs care
     Word* folded      # WHOLES folded records
     uint8_t* calm     # of each column: no value of the block needs care
+    uint8_t* wanted   # of each accumulator: a result is read from it
 
 
 cdef int scratch_init(Scratch* scratch, const Plan* plan, int n_columns) noexcept nogil

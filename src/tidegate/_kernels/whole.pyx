@@ -12,12 +12,12 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from tidegate._kernels.output cimport Results, results_read, results_room
+from tidegate._kernels.output cimport Results, results_read_one, results_room
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, all_small, all_tame, fold_lanes, greatest, greatest_of, least,
     least_of, load, load_pair, load_part, prefetch, splat, store8, sum_few, sum_many, v8,
 )
-from tidegate._kernels.push cimport push_row
+from tidegate._kernels.push cimport floats_of, has_floats, push_row
 from tidegate._kernels.records cimport (
     DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, NO_MEMORY, NULLS,
     OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, UNSIGNED,
@@ -66,7 +66,8 @@ cdef inline Slices slices_of(
         s.x = <const Word*>columns[acc.column].values + base
         s.bias = INT64_MIN if columns[acc.column].numeric == UNSIGNED else 0
     if acc.kind == WEIGHTED:
-        s.y = <const Word*>columns[acc.weight].values + base
+        s.x = <const Word*>floats_of(&columns[acc.column], base)
+        s.y = <const Word*>floats_of(&columns[acc.weight], base)
     return s
 
 
@@ -75,7 +76,9 @@ cdef int scratch_init(Scratch* scratch, const Plan* plan, int n_columns) noexcep
     scratch.record = <Word*>calloc(plan.wide + plan.cold + 1, sizeof(Word))
     scratch.folded = <Word*>malloc(WHOLES * plan.narrow * sizeof(Word))
     scratch.calm = <uint8_t*>malloc(n_columns + 1)
-    if scratch.record == NULL or scratch.folded == NULL or scratch.calm == NULL:
+    scratch.wanted = <uint8_t*>malloc(plan.n_accs + 1)
+    if (scratch.record == NULL or scratch.folded == NULL or scratch.calm == NULL
+            or scratch.wanted == NULL):
         return NO_MEMORY
     return DONE
 
@@ -85,6 +88,7 @@ cdef void scratch_free(Scratch* scratch) noexcept nogil:
     free(scratch.record)
     free(scratch.folded)
     free(scratch.calm)
+    free(scratch.wanted)
 
 
 cdef bint all_plain(const Plan* plan, const Column* columns, int n_columns) noexcept nogil:
@@ -104,7 +108,7 @@ cdef bint is_calm "tg_is_calm"(
     return all_small(<const uint64_t*>column.values + first, n)
 
 
-# --------------------------------------------------------------------------- one window of calm rows
+# -------------------------------------------------------------------------- one window of calm rows
 
 cdef inline const double* within(
     const double* x, Py_ssize_t n, Py_ssize_t room, double* spare
@@ -116,7 +120,9 @@ cdef inline const double* within(
     return spare
 
 
-cdef inline void sum_whole(const double* x, Py_ssize_t n, Py_ssize_t room, Word* out) noexcept nogil:
+cdef inline void sum_whole(
+    const double* x, Py_ssize_t n, Py_ssize_t room, Word* out
+) noexcept nogil:
     """SUM."""
     cdef double[LANES] hi_lanes, lo_lanes
     cdef double[FEW] spare
@@ -194,7 +200,7 @@ cdef inline double extreme_whole(
 cdef inline void weighted_whole(
     const double* x, const double* y, Py_ssize_t n, Py_ssize_t room, Word* out
 ) noexcept nogil:
-    """WEIGHTED of two float columns."""
+    """WEIGHTED."""
     cdef double[LANES] hi_lanes, lo_lanes, sum_hi_lanes, sum_lo_lanes
     cdef v8 hi = splat(0.0), lo = splat(0.0), sum_hi = splat(0.0), sum_lo = splat(0.0), w
     cdef Py_ssize_t i = 0
@@ -220,8 +226,6 @@ cdef inline int64_t sum_int_whole(
     const int64_t* x, Py_ssize_t n, Py_ssize_t room
 ) noexcept nogil:
     """SUM_INT of small values."""
-    cdef int64_t total = 0
-    cdef Py_ssize_t i = 0
     if n <= FEW <= room:
         return sum_few(x, n)
     return sum_many(x, n)
@@ -369,7 +373,7 @@ cdef inline bint needs_calm(const Acc* acc) noexcept nogil:
 cdef inline bint has_loop(const Acc* acc, const Column* columns) noexcept nogil:
     """Whether there are loops over windows for an accumulator."""
     if acc.kind == WEIGHTED:
-        return columns[acc.column].numeric == FLOAT and columns[acc.weight].numeric == FLOAT
+        return has_floats(&columns[acc.column]) and has_floats(&columns[acc.weight])
     return acc.kind != SQUARES_INT
 
 
@@ -412,6 +416,16 @@ cdef inline bint is_simple(const Acc* acc, const Output* output) noexcept nogil:
         output.op == OF_SUM and output.numeric != FLOAT)
 
 
+cdef inline void want(const Plan* plan, const Acc* acc, uint8_t* wanted) noexcept nogil:
+    """Mark what a result that is read from a record needs of it."""
+    wanted[0] = True  # ROWS
+    wanted[acc - plan.accs] = True
+    if acc.nulls >= 0:
+        wanted[acc.nulls] = True
+    if acc.sum >= 0:
+        wanted[acc.sum] = True
+
+
 cdef int read_some(
     const Plan* plan, const Column* columns, const Slices* all, Py_ssize_t base,
     Scratch* scratch, Results* results
@@ -420,26 +434,29 @@ cdef int read_some(
     cdef const Acc* acc
     cdef const Output* output
     cdef Slices s
-    cdef bint folds = False
-    cdef Py_ssize_t at = results.n
     cdef int status = DONE
-    for o in range(results.n_outputs):
-        output = &results.outputs[o]
-        folds |= not (is_simple(&plan.accs[output.acc], output)
-                      and all_calm(&plan.accs[output.acc], scratch.calm))
-    if folds:
-        for a in range(plan.n_accs):
-            fold_any(plan, &plan.accs[a], columns, all, base, scratch)
-        return results_read(results, plan, scratch.folded, all.n)
+    memset(scratch.wanted, 0, plan.n_accs)
     for o in range(results.n_outputs):
         output = &results.outputs[o]
         acc = &plan.accs[output.acc]
-        s = slices_of(acc, columns, all, base)
-        read_simple(acc, &s, INT64_MIN if output.numeric == UNSIGNED else 0,
-                    results.values[o] + at, 1)
-        if results.valid[o] != NULL:
-            memset(results.valid[o] + at, 1, all.n)
-    results.n += all.n
+        if is_simple(acc, output) and all_calm(acc, scratch.calm):
+            s = slices_of(acc, columns, all, base)
+            read_simple(acc, &s, INT64_MIN if output.numeric == UNSIGNED else 0,
+                        results.values[o] + results.n, 1)
+            if results.valid[o] != NULL:
+                memset(results.valid[o] + results.n, 1, all.n)
+        else:
+            want(plan, acc, scratch.wanted)
+    for a in range(plan.n_accs):
+        if scratch.wanted[a]:
+            fold_any(plan, &plan.accs[a], columns, all, base, scratch)
+    for o in range(results.n_outputs):
+        output = &results.outputs[o]
+        acc = &plan.accs[output.acc]
+        if status == DONE and not (is_simple(acc, output) and all_calm(acc, scratch.calm)):
+            status = results_read_one(results, plan, o, scratch.folded, all.n)
+    if status == DONE:
+        results.n += all.n
     return status
 
 

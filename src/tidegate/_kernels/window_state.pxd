@@ -32,6 +32,7 @@ cdef class WindowState:
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, int64_t later, bint knows, Py_ssize_t* n_taken
     ) noexcept nogil
+    cdef void make_floats(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil
     cdef int expect(self, int64_t first, int64_t last, Py_ssize_t n_rows) noexcept nogil
     cdef int take_wholes(
         self, const int64_t* times, Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows

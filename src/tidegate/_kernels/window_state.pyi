@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Buffer as Readable
 from typing_extensions import disjoint_base
 
 from tidegate._kernels.buffer import Buffer
@@ -41,7 +42,9 @@ class WindowState:
     def close(self, watermark: int) -> int: ...
     def take_results(
         self,
-    ) -> tuple[int, pa.Buffer, pa.Buffer, pa.Buffer | None, list[tuple[pa.Buffer, pa.Buffer | None]]]: ...
+    ) -> tuple[
+        int, Readable, Readable, Readable | None, list[tuple[Readable, Readable | None]]
+    ]: ...
     def take_into(self, slab: Slab) -> int: ...
     def overflow(self) -> tuple[int, int | float, int | float, int]: ...
     def take_left(

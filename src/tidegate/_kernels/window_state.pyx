@@ -3,7 +3,7 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport INFINITY, NAN
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -20,9 +20,9 @@ from tidegate._kernels.output cimport (
 )
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, DONE, FIRST, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, MUST_CLOSE,
-    NO_MEMORY, NOT_PLAIN, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Output, Plan,
-    Run, Word,
+    ASKS_LATER, DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT,
+    MUST_CLOSE, NO_MEMORY, NOT_PLAIN, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, UNSIGNED, WEIGHTED,
+    Acc, Column, Output, Plan, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, Left, LeftRows, Router, enter_dry, route_rows, route_runs,
@@ -40,6 +40,8 @@ cdef extern from *:
     """
     #include "lanes.h"
     TG_CLONES static int64_t tg_least_time(const int64_t *, const uint8_t *, Py_ssize_t);
+    TG_CLONES static void tg_floats_of_signed(const int64_t *, Py_ssize_t, double *);
+    TG_CLONES static void tg_floats_of_unsigned(const uint64_t *, Py_ssize_t, double *);
     """
 
 cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
@@ -90,7 +92,7 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
 
 
 cdef void list_sources(Plan* plan) noexcept nogil:
-    """Where the words of a folded record come from, with one lane: the rare ones after the others."""
+    """Where the words of a folded record come from, with one lane: the rare ones come last."""
     cdef const Acc* acc
     cdef int k, n_words
     for a in range(plan.n_accs):
@@ -116,6 +118,24 @@ cdef int64_t least_time "tg_least_time"(
             if valid[i] == 1 and times[i] < least:
                 least = times[i]
     return least
+
+
+cdef void floats_of_signed "tg_floats_of_signed"(
+    const int64_t* x, Py_ssize_t n, double* out
+) noexcept nogil:
+    """Convert integers, rounded to nearest."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <double>x[i]
+
+
+cdef void floats_of_unsigned "tg_floats_of_unsigned"(
+    const uint64_t* x, Py_ssize_t n, double* out
+) noexcept nogil:
+    """Convert integers, rounded to nearest."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <double>x[i]
 
 
 def least_time_of(const int64_t[::1] times not None, const uint8_t[::1] valid):
@@ -184,6 +204,14 @@ cdef class WindowState:
             (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
              self.outputs[i].ddof) = outputs[i]
         self.plan.n_accs = len(accs)
+        for item in accs:
+            if item[0] == WEIGHTED:
+                for i in (item[1], item[2]):
+                    if self.columns[i].numeric != FLOAT and self.columns[i].floats == NULL:
+                        # load() of the last rows of a block reads a few beyond them
+                        self.columns[i].floats = <double*>calloc(BLOCK + 2 * LANES, sizeof(double))
+                        if self.columns[i].floats == NULL:
+                            raise MemoryError
         self.plan.lanes = lanes
         for i in range(len(accs)):
             (self.plan.accs[i].kind, self.plan.accs[i].column, self.plan.accs[i].weight,
@@ -227,6 +255,9 @@ cdef class WindowState:
         free(self.plan.blank)
         free(self.plan.blank_cold)
         free(self.outputs)
+        if self.columns != NULL:
+            for c in range(self.n_columns):
+                free(self.columns[c].floats)
         free(self.columns)
         free(self.views)
         free(self.runs)
@@ -360,6 +391,7 @@ cdef class WindowState:
             status = self.expect(times[at], times[n_rows - 1], n_rows - at)
         while at < n_rows and status == DONE:
             size = min(<Py_ssize_t>BLOCK, n_rows - at)
+            self.make_floats(at, size)
             if codes != NULL:
                 status = route_rows(&self.router, &self.store, &self.left, times, valid, codes, at,
                                     size, self.slots, &taken)
@@ -387,6 +419,18 @@ cdef class WindowState:
         free(ahead)
         n_taken[0] = at
         return status
+
+    cdef void make_floats(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil:
+        """Convert the integers of a block that are weighted, or weights, all at once."""
+        cdef const Column* column
+        for c in range(self.n_columns):
+            column = &self.columns[c]
+            if column.floats != NULL and column.valid == NULL:
+                if column.numeric == UNSIGNED:
+                    floats_of_unsigned(
+                        <const uint64_t*>column.values + base, n_rows, column.floats)
+                else:
+                    floats_of_signed(<const int64_t*>column.values + base, n_rows, column.floats)
 
     cdef int expect(self, int64_t first, int64_t last, Py_ssize_t n_rows) noexcept nogil:
         """Make room for the windows of rows that seem to be in order: growing later is a copy.

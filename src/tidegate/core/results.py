@@ -93,7 +93,7 @@ class ResultTables:
         _, starts, ends, codes, outputs = state.take_results()
         time = np.float64 if pa.types.is_floating(self._time_type) else np.int64
         columns: list[pa.Array[Any]] = []
-        if keys is not None:
+        if keys is not None and codes is not None:
             columns.extend(keys.take(array_of(codes, np.int32)))
         edges = (array_of(edge, time) for edge in (starts, ends))
         columns.extend(as_array(edge, None, self._time_type) for edge in edges)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from tidegate._kernels.buffer import Buffer
+    from typing_extensions import Buffer
+
     from tidegate._kernels.window_state import WindowState
 
 __all__ = [
