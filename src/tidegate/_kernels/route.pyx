@@ -202,6 +202,8 @@ cdef Py_ssize_t gallop_wholes "tg_gallop_wholes"(
             step(&router.grid, &pane)
         elif not locate(&router.grid, times[i], &pane):
             break
+        if pane.first <= router.clock.largest:  # it has rows already
+            break
         has_pane = True
         k = gallop(times, i, end, pane.last, &stride)
         if k == end or times[i] < router.share_first or times[k - 1] > router.share_last:
@@ -248,8 +250,7 @@ cdef int route_runs(
     n_runs[0] = 0
     n_wholes[0] = 0
     while i < end:
-        if rises and not closed and times[i] > router.clock.largest and (
-                not router.has_pane or times[i] > router.pane.last):
+        if rises and not closed and times[i] > router.clock.largest:
             i = gallop_wholes(router, times, base, i, end, wholes, windows, n_wholes)
         status = enter(router, store, left, times, valid, i, &enters)
         if status != DONE:
