@@ -95,7 +95,7 @@ TG_INLINE tg_v8 tg_min(tg_v8 kept, tg_v8 x) { return tg_select(x < kept, x, kept
 TG_INLINE tg_v8 tg_max(tg_v8 kept, tg_v8 x) { return tg_select(x > kept, x, kept); }
 
 /* The memory bus keeps busy only when it is told early what comes next. */
-#define TG_AHEAD 16384
+#define TG_AHEAD 8192
 TG_INLINE void tg_prefetch_here(const void *p) { __builtin_prefetch(p, 1, 3); }
 TG_INLINE void tg_prefetch(const void *p) { __builtin_prefetch((const double *)p + TG_AHEAD, 0, 2); }
 
@@ -183,26 +183,34 @@ TG_INLINE void tg_load_pair(const double *p, int64_t n, double fill, tg_v8 *a, t
 /* Whether all of n floats are tame, |x| < 2**480: sums and squares of them need no care. */
 TG_INLINE int tg_all_tame(const double *p, int64_t n)
 {
-    tg_v8 seen = tg_splat(0.0), more = seen, v;
+    tg_v8 a = tg_splat(0.0), b = a, c = a, d = a;
     int64_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        seen = tg_see_wild(seen, tg_load(p + i));
-        more = tg_see_wild(more, tg_load(p + i + 8));
+    for (; i + 32 <= n; i += 32) {
+        a = tg_see_wild(a, tg_load(p + i));
+        b = tg_see_wild(b, tg_load(p + i + 8));
+        c = tg_see_wild(c, tg_load(p + i + 16));
+        d = tg_see_wild(d, tg_load(p + i + 24));
     }
-    for (; i < n; i++) {
-        v = tg_splat(p[i]);
-        seen = tg_see_wild(seen, v);
-    }
-    return !tg_seen(seen + more);
+    for (; i < n; i++)
+        a = tg_see_wild(a, tg_splat(p[i]));
+    return !tg_seen((a + b) + (c + d));
 }
 
 /* Whether all of n integers lie in [-2**46, 2**46): sums of fewer than 2**16 fit in 64 bits. */
 TG_INLINE int tg_all_small(const uint64_t *p, int64_t n)
 {
-    uint64_t large = 0;
-    for (int64_t i = 0; i < n; i++)
-        large |= p[i] + (UINT64_C(1) << 46);
-    return large >> 47 == 0;
+    tg_w8 large = {0};
+    uint64_t rest = 0;
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        tg_prefetch(p + i);
+        large |= *(const tg_w8u *)(p + i) + (UINT64_C(1) << 46);
+    }
+    for (; i < n; i++)
+        rest |= p[i] + (UINT64_C(1) << 46);
+    for (int j = 0; j < 8; j++)
+        rest |= large[j];
+    return rest >> 47 == 0;
 }
 
 /* Whether the times at p never fall, p[-1] being one of them. */
@@ -211,6 +219,7 @@ TG_INLINE int tg_all_rise(const int64_t *p, int64_t n)
     tg_m8 falls = {0};
     int64_t i = 0;
     for (; i + 8 <= n; i += 8) {
+        tg_prefetch(p + i);
         falls |= *(const tg_m8u *)(p + i) < *(const tg_m8u *)(p + i - 1);
     }
     int fell = tg_sign8(falls) < 0;
@@ -241,7 +250,6 @@ TG_INLINE int64_t tg_sum_many(const int64_t *p, int64_t n)
     tg_m8 v = {0};
     int64_t i = 0;
     for (; i + 8 <= n; i += 8) {
-        tg_prefetch(p + i);
         v += *(const tg_m8u *)(p + i);
     }
     int64_t total = tg_sum_of(v);

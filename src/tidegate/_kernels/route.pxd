@@ -49,7 +49,7 @@ cdef int enter_dry(
 cdef int route_runs(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     Py_ssize_t base, Py_ssize_t n_rows, Run* runs, Py_ssize_t* n_runs, Run* wholes,
-    int64_t* windows, Py_ssize_t* n_wholes, Py_ssize_t* n_taken,
+    int64_t* windows, Py_ssize_t* n_wholes, Py_ssize_t* n_taken, bint goes_on,
 ) noexcept nogil
 
 cdef int route_rows(

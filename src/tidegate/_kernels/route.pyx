@@ -228,7 +228,7 @@ cdef Py_ssize_t gallop_wholes "tg_gallop_wholes"(
 cdef int route_runs(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     Py_ssize_t base, Py_ssize_t n_rows, Run* runs, Py_ssize_t* n_runs, Run* wholes,
-    int64_t* windows, Py_ssize_t* n_wholes, Py_ssize_t* n_taken,
+    int64_t* windows, Py_ssize_t* n_wholes, Py_ssize_t* n_taken, bint goes_on,
 ) noexcept nogil:
     """Find the runs of rows [base, base + n_rows) without keys.
 
@@ -237,6 +237,7 @@ cdef int route_runs(
 
     Where the router takes wholes, the runs of windows that begin and end here, the newest so far,
     go to `wholes`, one after the other: what was open before them is older, what comes after newer.
+    Where the batch goes on after the block, a window that begins in it is left to the next one.
     """
     cdef Py_ssize_t i = base, end = base + n_rows, k
     cdef bint closed = False  # no more wholes in this block
@@ -252,6 +253,8 @@ cdef int route_runs(
     while i < end:
         if rises and not closed and times[i] > router.clock.largest:
             i = gallop_wholes(router, times, base, i, end, wholes, windows, n_wholes)
+            if i > base and goes_on:
+                break
         status = enter(router, store, left, times, valid, i, &enters)
         if status != DONE:
             break

@@ -47,7 +47,7 @@ cdef extern from *:
 cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
 
 cdef enum:
-    BLOCK = 16384          # rows routed, then reduced, while their columns are in the cache
+    BLOCK = 8192           # rows routed, then reduced, while their columns are in the cache
     LINE = 8              # words in a cache line
     SPARE = 1024          # results
     SPILL = 128 << 10     # bytes of open records from which a one-shot run closes what it can
@@ -400,7 +400,7 @@ cdef class WindowState:
             else:
                 status = route_runs(&self.router, &self.store, &self.left, times, valid, at, size,
                                     self.runs, &n_runs, self.wholes, self.windows, &n_wholes,
-                                    &taken)
+                                    &taken, at + size < n_rows)
                 reduce_runs(&self.plan, self.columns, self.n_columns, times, self.runs, n_runs, at,
                             n_rows, &self.store.arena)
                 if n_wholes and status == DONE:
