@@ -277,6 +277,21 @@ TG_INLINE void tg_add_both(double *sum, double *squares, double x)
     *(tg_v2u *)squares = __builtin_shufflevector(s, lo, 1, 3);
 }
 
+/* The windows of 8 times, counted from the one that begins at `first`, in the upper halves, and the
+ * number after each time's own, from `row` on, in the lower ones; `per_unit` is 1 / width. Exact
+ * where (time - first) lies in [0, 2**48) and the windows below 2**31: half a unit keeps every
+ * quotient further from the next integer than both roundings can take it. */
+TG_INLINE void tg_windows_of8(const int64_t *p, int64_t first, double per_unit, int64_t row,
+                              int64_t *out)
+{
+    const tg_w8 exponent = (tg_w8){0} + (uint64_t)0x4330000000000000; /* of 2**52 */
+    const tg_w8 magic = (tg_w8)tg_splat(0x1.8p52), next = {1, 2, 3, 4, 5, 6, 7, 8};
+    tg_v8 from = (tg_v8)((*(const tg_w8u *)p - (uint64_t)first) | exponent) - 0x1p52;
+    tg_v8 place = (from + 0.5) * per_unit - 0.5;
+    tg_w8 window = (tg_w8)(place + tg_splat(0x1.8p52)) - magic;
+    *(tg_w8u *)out = window << 32 | (next + (uint64_t)row);
+}
+
 /* How many of the n times at p, in steps of 32, lie in [first, last]; `ordered` is cleared where
  * one of them is smaller than the one before it. p[-1] is there. Differences may wrap: where one
  * of (t - first) and (last - t) wraps to a wrong sign, the other wraps to the right one. */

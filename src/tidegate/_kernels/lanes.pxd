@@ -32,6 +32,7 @@ cdef extern from "lanes.h" nogil:
     bint all_small "tg_all_small"(const uint64_t*, int64_t)
     bint all_rise "tg_all_rise"(const int64_t*, int64_t)
 
+    void windows_of8 "tg_windows_of8"(const int64_t*, int64_t, double, int64_t, int64_t*)
     int64_t run_within "tg_run_within"(const int64_t*, int64_t, int64_t, int64_t, int*)
     bint sub_overflows "tg_sub_overflows"(int64_t a, int64_t b, int64_t* out)
     uint64_t slot_hash "tg_slot_hash"(int64_t pane, int32_t code)

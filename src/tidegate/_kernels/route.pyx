@@ -10,7 +10,9 @@ from libc.stdlib cimport realloc
 
 from tidegate._kernels.clock cimport see
 from tidegate._kernels.grid cimport Grid, Pane, locate
-from tidegate._kernels.lanes cimport all_rise, count_16, run_within
+from tidegate._kernels.lanes cimport (
+    all_rise, count_16, run_within, sub_overflows, windows_of8,
+)
 from tidegate._kernels.records cimport (
     DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NO_MEMORY, Run, Word,
 )
@@ -29,11 +31,18 @@ cdef extern from *:
     TG_CLONES static Py_ssize_t tg_gallop_wholes(
         void *, const int64_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, tg_run *, int64_t *,
         Py_ssize_t *);
+    TG_CLONES static Py_ssize_t tg_cut(
+        const int64_t *, Py_ssize_t, int64_t, int64_t, int64_t, int32_t, tg_run *, int64_t *);
     """
 
 cdef enum:
     FEW = 16        # times that are looked at together
     LONG = 1 << 12  # rows: the longest stride that is remembered
+    SHORT = 24      # rows a window, on average, up to which looking at every row costs less
+
+cdef int64_t FAR = <int64_t>1 << 48    # units, see tg_windows_of8
+cdef int64_t MANY = <int64_t>1 << 31   # windows, likewise
+
 
 cdef Py_ssize_t within "tg_within"(
     const int64_t* times, Py_ssize_t n, int64_t first, int64_t last, int* ordered
@@ -185,6 +194,58 @@ cdef inline Py_ssize_t gallop(
     return at + 1
 
 
+cdef Py_ssize_t cut "tg_cut"(
+    const int64_t* times, Py_ssize_t n, int64_t first, int64_t width, int64_t number,
+    int32_t begin, Run* wholes, int64_t* windows,
+) noexcept nogil:
+    """Write down the windows of n rising times, all within FAR of `first`, and count them.
+
+    The first of them begins there, has the number `number`, and its rows begin at `begin`. No
+    branch depends on a single time.
+    """
+    cdef int64_t[LANES] ends, rest
+    cdef int64_t before = 0
+    cdef double per_unit = 1.0 / <double>width
+    cdef Py_ssize_t i = 0, k = 0
+    cdef int32_t from_row = begin
+    cdef int j
+    while i < n:
+        if i + LANES <= n:
+            windows_of8(times + i, first, per_unit, i, ends)
+        else:
+            for j in range(LANES):
+                rest[j] = times[min(i + j, n - 1)]
+            windows_of8(rest, first, per_unit, i, ends)
+        for j in range(LANES):
+            k += (ends[j] >> 32) != (before >> 32)
+            windows[k] = ends[j]
+            before = ends[j]
+        i += LANES
+    for i in range(k + 1):
+        wholes[i].begin = from_row
+        from_row = begin + <int32_t>windows[i]
+        wholes[i].end = from_row
+        wholes[i].ordered = True
+        windows[i] = number + (windows[i] >> 32)
+    wholes[k].end = begin + <int32_t>n
+    return k + 1
+
+
+cdef inline bint are_short(
+    const Router* router, const Pane* pane, const int64_t* times, Py_ssize_t i, Py_ssize_t end
+) noexcept nogil:
+    """Whether rising rows from i on have so many windows that `cut` finds them best, and may."""
+    cdef int64_t span, windows
+    cdef Pane other
+    if sub_overflows(times[end - 1], pane.first, &span) or span >= FAR:
+        return False
+    windows = span // router.grid.width
+    return (not router.grid.is_float
+            and windows < MANY and end - i < windows * SHORT
+            and router.share_first <= times[i] and times[end - 1] <= router.share_last
+            and locate(&router.grid, times[end - 1], &other))
+
+
 cdef Py_ssize_t gallop_wholes "tg_gallop_wholes"(
     void* router_, const int64_t* times, Py_ssize_t base, Py_ssize_t i, Py_ssize_t end,
     Run* wholes, int64_t* windows, Py_ssize_t* n_wholes,
@@ -203,6 +264,13 @@ cdef Py_ssize_t gallop_wholes "tg_gallop_wholes"(
         elif not locate(&router.grid, times[i], &pane):
             break
         if pane.first <= router.clock.largest:  # it has rows already
+            break
+        if i == first and are_short(router, &pane, times, i, end):
+            n += cut(times + i, end - i, pane.first, router.grid.width, pane.index,
+                     <int32_t>(i - base), wholes + n, windows + n) - 1
+            i = base + wholes[n].begin
+            if n > n_wholes[0]:
+                locate(&router.grid, times[i - 1], &router.pane)
             break
         has_pane = True
         k = gallop(times, i, end, pane.last, &stride)
