@@ -162,6 +162,26 @@ def test_what_is_not_rounded_is_what_numpy_says(size):
         np.testing.assert_array_equal(got[name].to_numpy(), values, err_msg=name)
 
 
+def test_a_result_asked_for_twice_is_there_twice():
+    table = table_of(8)
+    got = tg.aggregate(
+        table,
+        tg.Tumbling(10),
+        on="t",
+        a=agg.max("x"),
+        b=agg.min("x"),
+        c=agg.max("x"),
+        d=agg.min("x"),
+        e=agg.max("y"),
+    )
+    assert got["a"].equals(got["c"])
+    assert got["b"].equals(got["d"])
+    assert_same_bits(
+        got.select(["a", "b"]).rename_columns(["high", "low"]),
+        one_shot(table, 10).select(["high", "low"]),
+    )
+
+
 def test_first_nulls_late_in_a_column_leave_earlier_results_valid():
     table = table_of(6)
     mask = np.zeros(N_ROWS, bool)

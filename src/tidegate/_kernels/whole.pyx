@@ -34,7 +34,7 @@ cdef extern from *:
 
     TG_CLONES static int tg_is_calm(const tg_column *, Py_ssize_t, Py_ssize_t);
     TG_CLONES static void tg_read_simple(
-        const tg_acc *, const tg_slices *, int64_t, tg_word *, Py_ssize_t);
+        const tg_acc *, const tg_slices *, int64_t, tg_word *, Py_ssize_t, tg_word *);
     TG_CLONES static void tg_fold_sums(
         const tg_acc *, const tg_slices *, tg_word *, Py_ssize_t);
     """
@@ -169,32 +169,38 @@ cdef inline void squares_whole(
     memset(out + 3, 0, 4 * sizeof(Word))
 
 
-cdef inline double extreme_whole(
-    const double* x, Py_ssize_t n, Py_ssize_t room, bint low
+cdef inline void extremes_whole(
+    const double* x, Py_ssize_t n, Py_ssize_t room, double* low, double* high
 ) noexcept nogil:
-    """LEAST or GREATEST; a value may be looked at twice."""
+    """LEAST and GREATEST, each unless NULL; a value may be looked at twice."""
     cdef double[FEW] spare
-    cdef v8 kept, more, v
+    cdef v8 down, up, v, w
     cdef Py_ssize_t i = 2 * LANES
     if n <= FEW:
-        load_pair(within(x, n, room, spare), n, x[0], &kept, &more)
+        load_pair(within(x, n, room, spare), n, x[0], &v, &w)
+        down = least(v, w)
+        up = greatest(v, w)
     else:
-        kept = load(x)
-        more = load(x + LANES)
+        v = load(x)
+        w = load(x + LANES)
+        down = least(v, w)
+        up = greatest(v, w)
         while i + 2 * LANES <= n:
             prefetch(x + i)
             prefetch(x + i + LANES)
-            kept = least(kept, load(x + i)) if low else greatest(kept, load(x + i))
-            v = load(x + i + LANES)
-            more = least(more, v) if low else greatest(more, v)
+            v = load(x + i)
+            w = load(x + i + LANES)
+            down = least(down, least(v, w))
+            up = greatest(up, greatest(v, w))
             i += 2 * LANES
         v = load(x + n - 2 * LANES)
-        kept = least(kept, v) if low else greatest(kept, v)
-        v = load(x + n - LANES)
-        more = least(more, v) if low else greatest(more, v)
-    if low:
-        return least_of(least(kept, more)) + 0.0
-    return greatest_of(greatest(kept, more)) + 0.0
+        w = load(x + n - LANES)
+        down = least(down, least(v, w))
+        up = greatest(up, greatest(v, w))
+    if low != NULL:
+        low[0] = least_of(down) + 0.0
+    if high != NULL:
+        high[0] = greatest_of(up) + 0.0
 
 
 cdef inline void weighted_whole(
@@ -259,9 +265,12 @@ cdef inline Py_ssize_t end_whole(
 # ----------------------------------------------------------------------------------- many windows
 
 cdef void read_simple "tg_read_simple"(
-    const Acc* acc, const Slices* s, int64_t bias, Word* out, Py_ssize_t width
+    const Acc* acc, const Slices* s, int64_t bias, Word* out, Py_ssize_t width, Word* also
 ) noexcept nogil:
-    """What is one word of each window of calm rows, into every `width`-th word."""
+    """What is one word of each window of calm rows, into every `width`-th word.
+
+    With LEAST, GREATEST of the same column goes to `also`, unless that is NULL.
+    """
     cdef const Word* x = s.x
     cdef const Run* runs = s.runs
     cdef Py_ssize_t r, first, room = s.room
@@ -278,16 +287,19 @@ cdef void read_simple "tg_read_simple"(
             first = runs[r].begin
             out[r * width] = x[first + end_whole(
                 s.times + first, runs[r].end - first, runs[r].ordered, False)]
+    elif acc.kind == LEAST and also != NULL:
+        for r in range(s.n):
+            first = runs[r].begin
+            extremes_whole(&x[first].f, runs[r].end - first, room - first, &out[r * width].f,
+                           &also[r * width].f)
     elif acc.kind == LEAST:
         for r in range(s.n):
             first = runs[r].begin
-            out[r * width].f = extreme_whole(
-                &x[first].f, runs[r].end - first, room - first, True)
+            extremes_whole(&x[first].f, runs[r].end - first, room - first, &out[r * width].f, NULL)
     elif acc.kind == GREATEST:
         for r in range(s.n):
             first = runs[r].begin
-            out[r * width].f = extreme_whole(
-                &x[first].f, runs[r].end - first, room - first, False)
+            extremes_whole(&x[first].f, runs[r].end - first, room - first, NULL, &out[r * width].f)
     elif acc.kind == LEAST_INT:
         for r in range(s.n):
             first = runs[r].begin
@@ -338,7 +350,7 @@ cdef void fold_wholes(
         for r in range(s.n):
             out[r * width].i = 0
         return
-    read_simple(acc, s, 0, out + at, width)
+    read_simple(acc, s, 0, out + at, width, NULL)
     for r in range(s.n):
         first = s.runs[r].begin
         if acc.kind == SUM_INT:
@@ -426,6 +438,19 @@ cdef inline void want(const Plan* plan, const Acc* acc, uint8_t* wanted) noexcep
         wanted[acc.sum] = True
 
 
+cdef inline int twin_of(const Plan* plan, const Results* results, int output) noexcept nogil:
+    """The result that is the other extreme of a float column, read in the same pass; -1: none."""
+    cdef const Acc* acc = &plan.accs[results.outputs[output].acc]
+    cdef const Acc* other
+    if acc.kind != LEAST and acc.kind != GREATEST:
+        return -1
+    for o in range(results.n_outputs):
+        other = &plan.accs[results.outputs[o].acc]
+        if other.column == acc.column and other.kind == LEAST + GREATEST - acc.kind:
+            return o
+    return -1
+
+
 cdef int read_some(
     const Plan* plan, const Column* columns, const Slices* all, Py_ssize_t base,
     Scratch* scratch, Results* results
@@ -434,19 +459,23 @@ cdef int read_some(
     cdef const Acc* acc
     cdef const Output* output
     cdef Slices s
-    cdef int status = DONE
+    cdef int status = DONE, twin
     memset(scratch.wanted, 0, plan.n_accs)
     for o in range(results.n_outputs):
         output = &results.outputs[o]
         acc = &plan.accs[output.acc]
-        if is_simple(acc, output) and all_calm(acc, scratch.calm):
+        if not is_simple(acc, output) or not all_calm(acc, scratch.calm):
+            want(plan, acc, scratch.wanted)
+            continue
+        if results.valid[o] != NULL:
+            memset(results.valid[o] + results.n, 1, all.n)
+        twin = twin_of(plan, results, o)
+        if acc.kind != GREATEST or twin < 0 or twin_of(plan, results, twin) != o:
             s = slices_of(acc, columns, all, base)
             read_simple(acc, &s, INT64_MIN if output.numeric == UNSIGNED else 0,
-                        results.values[o] + results.n, 1)
-            if results.valid[o] != NULL:
-                memset(results.valid[o] + results.n, 1, all.n)
-        else:
-            want(plan, acc, scratch.wanted)
+                        results.values[o] + results.n, 1,
+                        results.values[twin] + results.n if twin >= 0 and acc.kind == LEAST
+                        else NULL)
     for a in range(plan.n_accs):
         if scratch.wanted[a]:
             fold_any(plan, &plan.accs[a], columns, all, base, scratch)
