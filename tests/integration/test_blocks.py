@@ -182,6 +182,54 @@ def test_a_result_asked_for_twice_is_there_twice():
     )
 
 
+DEALT = {name: RESULTS[name] for name in ("n", "count", "low", "high", "sum", "mean", "std")}
+
+
+def keys_of(rng, how):
+    """Make key codes: alike, a few that have most rows, or ever new ones."""
+    if how == "even":
+        return rng.integers(0, 203, N_ROWS)
+    if how == "skewed":
+        return np.minimum(rng.geometric(0.05, N_ROWS), 150)
+    return np.arange(N_ROWS) // 90 - rng.integers(0, 20, N_ROWS)
+
+
+@pytest.mark.parametrize("what", [DEALT, {"n": agg.rows()}, {"high": agg.max("x")}], ids=len)
+@pytest.mark.parametrize("keys", ["even", "skewed", "new"])
+@pytest.mark.parametrize("values", ["tame", "odd", "wild", "alternating"])
+def test_keyed_windows_that_are_dealt_are_those_of_single_rows(values, keys, what):
+    table = table_of(9, values=values, jitter=5)
+    table = table.set_column(5, "k", pa.array(keys_of(np.random.default_rng(1), keys)))
+    what = what | {"y": agg.std("y")}  # a second column
+    for size in (3000, 100_000):
+        live = tg.Aggregator(tg.Tumbling(size), on="t", by="k", lateness=None, **what)
+        parts = [live.push(table.slice(at, 97)) for at in range(0, N_ROWS, 97)]
+        expected = pa.concat_tables([*parts, live.flush()])
+        got = tg.aggregate(table, tg.Tumbling(size), on="t", by="k", **what)
+        assert_same_bits(got, expected)
+
+
+def test_a_batch_with_too_many_open_windows_leaves_no_trace():
+    table = table_of(10).select(["t", "x", "k"])
+    table = table.set_column(2, "k", pa.array(np.arange(N_ROWS) // 100))
+    live = tg.Aggregator(
+        tg.Tumbling(10**6),
+        on="t",
+        by="k",
+        lateness=None,
+        limits=tg.Limits(max_open=300),
+        mean=agg.mean("x"),
+    )
+    with pytest.raises(tg.errors.LimitError, match="max_open"):
+        live.push(table)
+    assert live.stats.rows_in == 0
+    live.push(table.slice(0, 29_000))
+    expected = tg.aggregate(
+        table.slice(0, 29_000), tg.Tumbling(10**6), on="t", by="k", mean=agg.mean("x")
+    )
+    assert_same_bits(live.flush(), expected)
+
+
 def test_first_nulls_late_in_a_column_leave_earlier_results_valid():
     table = table_of(6)
     mask = np.zeros(N_ROWS, bool)

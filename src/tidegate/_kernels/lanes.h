@@ -156,6 +156,28 @@ TG_INLINE void tg_add_square8(tg_v8 *hi, tg_v8 *lo, tg_v8 x, tg_v8 shift)
     *lo += e + 2.0 * (d * r);
 }
 
+/* `yes` in the lanes whose n is above k, `no` in the others. */
+TG_INLINE tg_v8 tg_where_above(const int64_t *n, int64_t k, tg_v8 yes, tg_v8 no)
+{
+    return tg_select(k < *(const tg_m8u *)n, yes, no);
+}
+
+/* Word `at` of eight records, to and fro. */
+TG_INLINE tg_v8 tg_collect8(double *const *records, int64_t at)
+{
+    double words[8];
+    for (int j = 0; j < 8; j++)
+        words[j] = records[j][at];
+    return tg_load(words);
+}
+TG_INLINE void tg_spread8(double *const *records, int64_t at, tg_v8 v)
+{
+    double words[8];
+    tg_store(words, v);
+    for (int j = 0; j < 8; j++)
+        records[j][at] = words[j];
+}
+
 /* Eight (hi, lo) pairs to one, in the fixed tree. */
 #define TG_FOLD_STEP(hi, lo, a, x, b, y)                                                            \
     hi = (a) + (x);                                                                                 \

@@ -3,8 +3,9 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tidegate._kernels.clock cimport Clock
+from tidegate._kernels.deal cimport Dealer
 from tidegate._kernels.grid cimport Grid, Pane
-from tidegate._kernels.records cimport Run
+from tidegate._kernels.records cimport Column, Plan, Run
 from tidegate._kernels.store cimport Store
 
 
@@ -42,6 +43,13 @@ cdef struct Router:
     int64_t whole_to     # end of the last of them
 
 
+cdef struct Offer:     # to deal long runs
+    Dealer* dealer
+    const Plan* plan
+    const Column* columns
+    int n_columns
+
+
 cdef int enter_dry(
     Router* router, LeftRows* left, const int64_t* times, const uint8_t* valid, Py_ssize_t row
 ) noexcept nogil
@@ -55,5 +63,5 @@ cdef int route_runs(
 cdef int route_rows(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows, int32_t* slots,
-    Py_ssize_t* n_taken,
+    Py_ssize_t* n_taken, Py_ssize_t* n_seated, const Offer* offer,
 ) noexcept nogil

@@ -7,14 +7,16 @@ of the newest pane cannot close that pane, and one of an older pane does not mov
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.stdlib cimport realloc
+from libc.string cimport memset
 
 from tidegate._kernels.clock cimport see
+from tidegate._kernels.deal cimport deal_rows, is_worth
 from tidegate._kernels.grid cimport Grid, Pane, locate
 from tidegate._kernels.lanes cimport (
     all_rise, count_16, run_within, sub_overflows, windows_of8,
 )
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NO_MEMORY, Run, Word,
+    DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NO_MEMORY, TOO_MANY_OPEN, Run, Word,
 )
 from tidegate._kernels.store cimport Recent, Store, store_pane, store_slot
 
@@ -388,12 +390,35 @@ cdef inline int take_run(
     return DONE
 
 
+cdef inline int seat_run(
+    Store* store, int32_t place, const int32_t* codes, Py_ssize_t* row, Py_ssize_t end,
+    int32_t* slots, const Offer* offer, Py_ssize_t* n_seated,
+) noexcept nogil:
+    """Deal a run where that pays, else find the records of its rows."""
+    cdef Py_ssize_t first = row[0]
+    cdef int status
+    if offer != NULL and is_worth(offer.dealer, store, end - first):
+        status = deal_rows(offer.dealer, offer.plan, offer.columns, offer.n_columns, store, place,
+                           codes + first, first, end - first)
+        if status == DONE:
+            memset(slots + first, 0xFF, (end - first) * sizeof(int32_t))  # -1
+            row[0] = end
+        if status != TOO_MANY_OPEN:  # for all keys; those that come may still have room
+            return status
+    status = take_run(store, place, codes, row, end, slots)
+    n_seated[0] += row[0] - first
+    return status
+
+
 cdef int route_rows(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows, int32_t* slots,
-    Py_ssize_t* n_taken,
+    Py_ssize_t* n_taken, Py_ssize_t* n_seated, const Offer* offer,
 ) noexcept nogil:
     """Find the record of each row [base, base + n_rows) with keys; -1 for rows without one.
+
+    Long runs are dealt at once, where there is an `offer` to deal; their rows have -1 too. Tells
+    how many rows have a record.
 
     Stops early like `route_runs`. A record that the limit or the memory refuses leaves the rows
     before it taken.
@@ -402,6 +427,7 @@ cdef int route_rows(
     cdef int status = DONE, ordered
     cdef int64_t largest
     cdef bint enters
+    n_seated[0] = 0
     while i < end:
         status = enter(router, store, left, times, valid, i, &enters)
         if status != DONE:
@@ -417,7 +443,7 @@ cdef int route_rows(
                 break
         row = i
         if router.pane.covered:
-            status = take_run(store, router.place, codes, &row, k, slots - base)
+            status = seat_run(store, router.place, codes, &row, k, slots - base, offer, n_seated)
         while row < k and status == DONE:
             slots[row - base] = -1
             row += 1

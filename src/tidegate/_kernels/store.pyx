@@ -94,27 +94,44 @@ cdef bint grow_records(Store* store, Py_ssize_t capacity) noexcept nogil:
     return True
 
 
+cdef bint grow_slots(Store* store, Py_ssize_t capacity) noexcept nogil:
+    """Make room for more records."""
+    if not (grow_records(store, capacity)
+            and grow(<void**>&store.arena.colds,
+                     capacity * (store.plan.cold + 1) * sizeof(Word))
+            and grow(<void**>&store.code_of, capacity * 4)
+            and grow(<void**>&store.next_of, capacity * 4)
+            and grow(<void**>&store.older_of, capacity * 4)
+            and grow(<void**>&store.pane_of, capacity * 8)
+            and grow(<void**>&store.spare_slots, capacity * 4)):
+        return False
+    store.cap_slots = <int32_t>capacity
+    return True
+
+
+cdef int store_reserve(Store* store, Py_ssize_t n) noexcept nogil:
+    """See to it that n more records can be made; where the limit is in the way, none is."""
+    cdef Py_ssize_t needed = store.n_slots + n - store.n_spare_slots
+    if needed > store.max_slots:
+        return TOO_MANY_OPEN
+    if needed > store.cap_slots and not grow_slots(
+            store, max(needed, 2 * <Py_ssize_t>store.cap_slots)):
+        return NO_MEMORY
+    return DONE
+
+
 cdef int new_slot(Store* store, int32_t code, int32_t* slot) noexcept nogil:
     """Take an empty record."""
     cdef const Plan* plan = store.plan
-    cdef Py_ssize_t capacity
     if store.n_spare_slots:
         store.n_spare_slots -= 1
         slot[0] = store.spare_slots[store.n_spare_slots]
     else:
         if store.n_slots >= store.max_slots:
             return TOO_MANY_OPEN
-        if store.n_slots == store.cap_slots:
-            capacity = max(64, 2 * <Py_ssize_t>store.cap_slots)
-            if not (grow_records(store, capacity)
-                    and grow(<void**>&store.arena.colds, capacity * (plan.cold + 1) * sizeof(Word))
-                    and grow(<void**>&store.code_of, capacity * 4)
-                    and grow(<void**>&store.next_of, capacity * 4)
-                    and grow(<void**>&store.older_of, capacity * 4)
-                    and grow(<void**>&store.pane_of, capacity * 8)
-                    and grow(<void**>&store.spare_slots, capacity * 4)):
-                return NO_MEMORY
-            store.cap_slots = <int32_t>capacity
+        if store.n_slots == store.cap_slots and not grow_slots(
+                store, max(64, 2 * <Py_ssize_t>store.cap_slots)):
+            return NO_MEMORY
         slot[0] = store.n_slots
         store.n_slots += 1
     memcpy(store.arena.records + slot[0] * store.arena.wide, plan.blank, plan.wide * sizeof(Word))

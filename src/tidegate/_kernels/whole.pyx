@@ -99,13 +99,18 @@ cdef bint all_plain(const Plan* plan, const Column* columns, int n_columns) noex
     return True
 
 
-cdef bint is_calm "tg_is_calm"(
+cdef bint look_calm "tg_is_calm"(
     const Column* column, Py_ssize_t first, Py_ssize_t n
 ) noexcept nogil:
-    """Whether no value of n rows needs care: no wild float, no integer whose sums could be."""
+    """`is_calm`, for each kind of CPU."""
     if column.numeric == FLOAT:
         return all_tame(<const double*>column.values + first, n)
     return all_small(<const uint64_t*>column.values + first, n)
+
+
+cdef bint is_calm(const Column* column, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """Whether no value of n rows needs care: no wild float, no integer whose sums could be."""
+    return look_calm(column, first, n)
 
 
 # -------------------------------------------------------------------------- one window of calm rows

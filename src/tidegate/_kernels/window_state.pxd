@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from tidegate._kernels.deal cimport Dealer
 from tidegate._kernels.output cimport Results
 from tidegate._kernels.records cimport Column, Output, Plan, Run, Word
 from tidegate._kernels.route cimport Left, LeftRows, Router
@@ -22,6 +23,7 @@ cdef class WindowState:
     cdef Run* wholes
     cdef int64_t* windows
     cdef Scratch scratch
+    cdef Dealer dealer
     cdef int32_t* slots
     cdef int n_columns
     cdef Py_ssize_t spill_at
@@ -32,6 +34,7 @@ cdef class WindowState:
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, int64_t later, bint knows, Py_ssize_t* n_taken
     ) noexcept nogil
+    cdef bint are_calm(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil
     cdef void make_floats(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil
     cdef int expect(self, int64_t first, int64_t last, Py_ssize_t n_rows) noexcept nogil
     cdef int take_wholes(

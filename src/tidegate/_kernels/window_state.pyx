@@ -10,6 +10,7 @@ from libc.string cimport memcpy, memset
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.cdata cimport ArrowArray, plain_words
 from tidegate._kernels.clock cimport Clock
+from tidegate._kernels.deal cimport can_deal, dealer_free
 from tidegate._kernels.emit cimport close_windows, first_due
 from tidegate._kernels.grid cimport (
     Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
@@ -25,7 +26,7 @@ from tidegate._kernels.records cimport (
     Acc, Column, Output, Plan, Run, Word,
 )
 from tidegate._kernels.route cimport (
-    IS_LATE, Left, LeftRows, Router, enter_dry, route_rows, route_runs,
+    IS_LATE, Left, LeftRows, Offer, Router, enter_dry, route_rows, route_runs,
 )
 from tidegate._kernels.slab cimport Slab
 from tidegate._kernels.store cimport (
@@ -34,7 +35,9 @@ from tidegate._kernels.store cimport (
 )
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
-from tidegate._kernels.whole cimport all_plain, read_wholes, scratch_free, scratch_init
+from tidegate._kernels.whole cimport (
+    all_plain, is_calm, read_wholes, scratch_free, scratch_init,
+)
 
 cdef extern from *:
     """
@@ -48,6 +51,7 @@ cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must 
 
 cdef enum:
     BLOCK = 8192           # rows routed, then reduced, while their columns are in the cache
+    DEALT = 32768         # rows of keys that are dealt
     LINE = 8              # words in a cache line
     SPARE = 1024          # results
     SPILL = 128 << 10     # bytes of open records from which a one-shot run closes what it can
@@ -192,7 +196,7 @@ cdef class WindowState:
         self.runs = <Run*>malloc(BLOCK * sizeof(Run))
         self.wholes = <Run*>malloc(BLOCK * sizeof(Run))
         self.windows = <int64_t*>malloc(BLOCK * sizeof(int64_t))
-        self.slots = <int32_t*>malloc(BLOCK * sizeof(int32_t))
+        self.slots = <int32_t*>malloc(DEALT * sizeof(int32_t))
         if (self.plan.accs == NULL or self.outputs == NULL or self.columns == NULL
                 or self.views == NULL or self.runs == NULL or self.slots == NULL
                 or self.wholes == NULL or self.windows == NULL):
@@ -227,7 +231,9 @@ cdef class WindowState:
         self.plan.sources = <int*>calloc(self.plan.narrow + 1, sizeof(int))
         self.plan.blank = <Word*>calloc(self.plan.wide, sizeof(Word))
         self.plan.blank_cold = <Word*>calloc(self.plan.cold + 1, sizeof(Word))
+        self.dealer.nobody = <Word*>calloc(self.plan.wide, sizeof(Word))
         if (self.plan.blank == NULL or self.plan.blank_cold == NULL or self.plan.sources == NULL
+                or self.dealer.nobody == NULL
                 or results_init(&self.results, self.outputs, len(outputs), keyed)
                 or scratch_init(&self.scratch, &self.plan, len(columns))):
             raise MemoryError
@@ -264,6 +270,8 @@ cdef class WindowState:
         free(self.wholes)
         free(self.windows)
         scratch_free(&self.scratch)
+        dealer_free(&self.dealer)
+        free(self.dealer.nobody)
         free(self.slots)
 
     # ------------------------------------------------------------------------------------ rows in
@@ -295,7 +303,7 @@ cdef class WindowState:
 
         Notes
         -----
-        One pass in blocks of 8,192 rows; releases the GIL.
+        One pass, block by block; releases the GIL.
         """
         cdef Py_ssize_t n_rows = len(times), n_taken = start
         cdef bint knows = later is not None
@@ -380,23 +388,34 @@ cdef class WindowState:
         Py_ssize_t n_rows, int64_t later, bint knows, Py_ssize_t* n_taken
     ) noexcept nogil:
         """Route and reduce block by block, closing windows on the way."""
-        cdef Py_ssize_t at = n_taken[0], size, n_runs = 0, n_wholes = 0, taken = 0
+        cdef Py_ssize_t at = n_taken[0], size, n_runs = 0, n_wholes = 0, n_seated = 0, taken = 0
+        cdef Offer offer
+        cdef bint deals
         cdef int64_t* ahead = NULL
         cdef int status = DONE
         self.router.takes_wholes = (
             self.guesses and codes == NULL and self.router.grid.per_size == 1
             and self.router.grid.per_step == 1
             and all_plain(&self.plan, self.columns, self.n_columns))
+        deals = (codes != NULL and n_rows - at > BLOCK
+                 and all_plain(&self.plan, self.columns, self.n_columns)
+                 and can_deal(&self.plan, self.columns, self.n_columns))
+        offer.dealer = &self.dealer
+        offer.plan = &self.plan
+        offer.columns = self.columns
+        offer.n_columns = self.n_columns
         if self.router.takes_wholes and n_rows - at > BLOCK:
             status = self.expect(times[at], times[n_rows - 1], n_rows - at)
         while at < n_rows and status == DONE:
-            size = min(<Py_ssize_t>BLOCK, n_rows - at)
+            size = min(<Py_ssize_t>(DEALT if deals else BLOCK), n_rows - at)
             self.make_floats(at, size)
             if codes != NULL:
                 status = route_rows(&self.router, &self.store, &self.left, times, valid, codes, at,
-                                    size, self.slots, &taken)
-                reduce_rows(&self.plan, self.columns, self.n_columns, times, self.slots, at, taken,
-                            &self.store.arena)
+                                    size, self.slots, &taken, &n_seated,
+                                    &offer if deals and self.are_calm(at, size) else NULL)
+                if n_seated:
+                    reduce_rows(&self.plan, self.columns, self.n_columns, times, self.slots, at,
+                                taken, &self.store.arena)
             else:
                 status = route_runs(&self.router, &self.store, &self.left, times, valid, at, size,
                                     self.runs, &n_runs, self.wholes, self.windows, &n_wholes,
@@ -419,6 +438,13 @@ cdef class WindowState:
         free(ahead)
         n_taken[0] = at
         return status
+
+    cdef bint are_calm(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil:
+        """Whether no value of a block needs care."""
+        for c in range(self.n_columns):
+            if not is_calm(&self.columns[c], base, n_rows):
+                return False
+        return True
 
     cdef void make_floats(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil:
         """Convert the integers of a block that are weighted, or weights, all at once."""

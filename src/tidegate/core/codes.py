@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from tidegate._kernels.encode import BytesTable, IntTable, encode_bytes, encode_ints
 from tidegate.core.errors import InputError
 
-__all__ = ["BytesCodes", "Codes", "IntCodes", "Valid"]
+__all__ = ["BytesCodes", "Codes", "IntCodes", "Valid", "room_for_codes"]
 
 Codes: TypeAlias = npt.NDArray[np.int32]
 Valid: TypeAlias = npt.NDArray[np.uint8] | None
@@ -21,11 +22,20 @@ _WINDOW_PER_KEY = 8  # values; beyond that width, no more memory than the hash t
 _SMALL = 4096  # keys; up to here a hash table is at most 1/8 full: twice as fast as 1/2
 _FIRST_ROOM = 1024  # keys
 _FIRST_CAPACITY = 4096  # bytes
+_MANY = 1 << 16  # codes; from here on fresh pages of the system cost more than asking Arrow
 
 
 def _seed() -> int:
     """Return 64 random bits, so that nobody can choose keys that collide."""
     return int.from_bytes(os.urandom(8), "little")
+
+
+def room_for_codes(n_rows: int) -> Codes:
+    """Return room for the codes of so many rows; much of it comes from Arrow's pool."""
+    if n_rows < _MANY:
+        return np.empty(n_rows, np.int32)
+    memory: Any = pa.allocate_buffer(4 * n_rows)
+    return np.frombuffer(memory, np.int32)
 
 
 def _n_slots(room: int) -> int:
@@ -57,7 +67,7 @@ class IntCodes:
         O(n_rows), one pass, releases the GIL. Values from a small range are looked up in a table,
         others are hashed.
         """
-        codes = np.empty(len(values), np.int32)
+        codes = room_for_codes(len(values))
         row = 0
         while (row := encode_ints(self._table, values, valid, codes, row)) < len(values):
             rest = values[row:]
@@ -176,7 +186,7 @@ class BytesCodes:
         O(bytes), one pass, releases the GIL.
         """
         n_rows = len(offsets) - 1
-        codes = np.empty(n_rows, np.int32)
+        codes = room_for_codes(n_rows)
         row = 0
         while (row := encode_bytes(self._table, offsets, content, valid, codes, row)) < n_rows:
             start, end = int(offsets[row]), int(offsets[row + 1])

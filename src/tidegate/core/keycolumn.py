@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.encode import remap
-from tidegate.core.codes import BytesCodes, Codes, IntCodes, Valid
+from tidegate.core.codes import BytesCodes, Codes, IntCodes, Valid, room_for_codes
 from tidegate.core.columns import as_array, buffer_view, fits_64_bits, plain, stored, validity
 from tidegate.core.convert import Place, from_python, short
 from tidegate.core.errors import ColumnTypeError, InputError
@@ -135,7 +135,7 @@ class KeyColumn:
         indices = stored(values.indices)
         unsigned = indices.view(f"u{indices.itemsize}")  # what is negative is out of bounds, too
         valid = validity(values.indices)
-        codes = np.empty(len(indices), np.int32)
+        codes = room_for_codes(len(indices))
         fresh = np.empty(len(self._code_of), np.int32)
         n_fresh = remap(unsigned, valid, self._code_of, codes, fresh)
         if n_fresh == 0:

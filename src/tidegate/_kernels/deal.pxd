@@ -1,0 +1,24 @@
+"""Rows of many keys into records, eight keys at a time."""
+
+from libc.stdint cimport int32_t
+
+from tidegate._kernels.records cimport Column, Plan, Word
+from tidegate._kernels.store cimport Store
+
+
+cdef struct Dealer:
+    double* lines       # `stride` values each, a column for each key
+    int32_t* next       # by key code: where in `lines` its next value goes
+    Py_ssize_t stride
+    Py_ssize_t n_keys
+    int pause           # runs that are not dealt
+    Word* nobody        # a record for lanes without a key
+
+
+cdef bint can_deal(const Plan* plan, const Column* columns, int n_columns) noexcept nogil
+cdef void dealer_free(Dealer* dealer) noexcept nogil
+cdef bint is_worth(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexcept nogil
+cdef int deal_rows(
+    Dealer* dealer, const Plan* plan, const Column* columns, int n_columns, Store* store,
+    int32_t place, const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows,
+) noexcept nogil

@@ -1,0 +1,1 @@
+"""Rows of many keys into records, eight keys at a time."""
