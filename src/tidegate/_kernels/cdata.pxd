@@ -31,6 +31,7 @@ cdef extern from *:
         int64_t n_children
         const void** buffers
         ArrowArray** children
+        void (*release)(ArrowArray*) noexcept
 
 
 cdef inline const void* plain_words(const ArrowArray* batch, int64_t child) noexcept nogil:

@@ -9,6 +9,7 @@ cdef class Slab:
     cdef int n_outputs
     cdef Py_ssize_t n
     cdef Py_ssize_t capacity
+    cdef readonly Py_ssize_t most  # results at a time that are worth moving here
     cdef Word* starts      # (capacity,) int64, or float64 for float times
     cdef Word* ends
     cdef Word** values     # of each output, (capacity,)

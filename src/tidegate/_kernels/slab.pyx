@@ -26,12 +26,15 @@ cdef class Slab:
         How many columns there are beside start and end.
     capacity : int
         How many results.
+    most : int
+        How many at a time are worth moving; more are better handed over where they are.
     """
 
-    def __cinit__(self, int n_outputs, Py_ssize_t capacity):
+    def __cinit__(self, int n_outputs, Py_ssize_t capacity, Py_ssize_t most):
         cdef int o
         self.n_outputs = n_outputs
         self.capacity = capacity
+        self.most = most
         self.memory = []
         self.values = <Word**>calloc(n_outputs + 1, sizeof(Word*))
         self.bits = <uint8_t**>calloc(n_outputs + 1, sizeof(uint8_t*))

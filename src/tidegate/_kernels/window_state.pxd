@@ -6,6 +6,7 @@ from tidegate._kernels.deal cimport Dealer
 from tidegate._kernels.output cimport Results
 from tidegate._kernels.records cimport Column, Output, Plan, Run, Word
 from tidegate._kernels.route cimport Left, LeftRows, Router
+from tidegate._kernels.slab cimport Slab
 from tidegate._kernels.store cimport Store
 from tidegate._kernels.whole cimport Scratch
 
@@ -46,6 +47,7 @@ cdef class WindowState:
         int64_t later, int64_t** ahead
     ) noexcept nogil
     cdef int64_t next_due(self) noexcept
+    cdef Py_ssize_t move_into(self, Slab slab) noexcept
     cdef void write_edges(self, Word* starts, Word* ends) noexcept
     cdef tuple describe(self, const Left* row)
     cdef object outside(self, int64_t time)

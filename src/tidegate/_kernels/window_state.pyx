@@ -1,14 +1,12 @@
 """The running state of one windowed aggregation: rows in, results out."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.buffer cimport buffer_of
-from tidegate._kernels.cdata cimport ArrowArray, plain_words
 from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.deal cimport can_deal, dealer_free
 from tidegate._kernels.emit cimport close_windows, first_due
@@ -22,7 +20,7 @@ from tidegate._kernels.output cimport (
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
     ASKS_LATER, DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT,
-    MUST_CLOSE, NO_MEMORY, NOT_PLAIN, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, UNSIGNED, WEIGHTED,
+    MUST_CLOSE, NO_MEMORY, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, UNSIGNED, WEIGHTED,
     Acc, Column, Output, Plan, Run, Word,
 )
 from tidegate._kernels.route cimport (
@@ -332,47 +330,6 @@ cdef class WindowState:
                 PyBuffer_Release(&self.views[i])
         return status, n_taken
 
-    def push_plain(self, batch not None, tuple places not None):
-        """Take a batch whose columns are all read where they stand.
-
-        Parameters
-        ----------
-        batch : PyCapsule
-            An "arrow_array" of the Arrow C data interface, of the types that the plan was made for.
-        places : tuple of int
-            Where the times and the input columns stand in it.
-
-        Returns
-        -------
-        tuple (status, n_taken)
-            As `push`; NOT_PLAIN where a column has nulls or is misaligned, and nothing was taken.
-
-        Notes
-        -----
-        For plans without keys. One pass without a copy; releases the GIL.
-        """
-        cdef const ArrowArray* rows = <const ArrowArray*>PyCapsule_GetPointer(batch, "arrow_array")
-        cdef const int64_t* times
-        cdef Py_ssize_t n_taken = 0
-        cdef int i, status
-        if len(places) != self.n_columns + 1:
-            raise ValueError("the columns are not those of the plan")
-        if self.plan.lanes == 1:
-            raise ValueError("a plan with keys takes key codes, and no other does")
-        if store_keys(&self.store, 1) != DONE:
-            raise MemoryError
-        times = <const int64_t*>plain_words(rows, places[0])
-        if times == NULL:
-            return NOT_PLAIN, 0
-        for i in range(self.n_columns):
-            self.columns[i].values = plain_words(rows, places[i + 1])
-            self.columns[i].valid = NULL
-            if self.columns[i].values == NULL:
-                return NOT_PLAIN, 0
-        with nogil:
-            status = self.take_rows(times, NULL, NULL, rows.length, INT64_MIN, False, &n_taken)
-        return status, n_taken
-
     cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL:
         """Hold on to the bytes of an array; None is NULL."""
         if array is None:
@@ -619,12 +576,16 @@ cdef class WindowState:
         int
             Where the first of them stands; -1 where there is no room for all, and nothing is moved.
         """
+        if slab.n_outputs != self.results.n_outputs:
+            raise ValueError("the slab is not one of the plan")
+        return self.move_into(slab)
+
+    cdef Py_ssize_t move_into(self, Slab slab) noexcept:
+        """Do what `take_into` does, with a slab of the plan."""
         cdef Py_ssize_t n = self.results.n, at = slab.n, i
         cdef int o
         if n > slab.capacity - at:
             return -1
-        if slab.n_outputs != self.results.n_outputs:
-            raise ValueError("the slab is not one of the plan")
         self.write_edges(slab.starts + at, slab.ends + at)
         for o in range(slab.n_outputs):
             memcpy(slab.values[o] + at, self.results.values[o], n * sizeof(Word))

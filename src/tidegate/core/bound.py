@@ -100,10 +100,10 @@ class Bound:
         )
         known = {**self.types, **keys, plan.on: self.time_type}
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
-        self._tables = ResultTables(self.schema, self.program)
+        self.tables = ResultTables(self.schema, self.program)
         self.first: int | float | None = None
         self.state = self.new_state()
-        self._checked = schema
+        self.checked = schema
         self.places = self._places_in(schema)
 
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
@@ -182,7 +182,7 @@ class Bound:
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:
         """Hand over the results that are ready in a state of this binding, by default its own."""
-        return self._tables.take(self.state if state is None else state, self.keys)
+        return self.tables.take(self.state if state is None else state, self.keys)
 
     def _clock(self) -> tuple[bool, bool, int, float]:
         """The clock as a state takes it: whether it moves by rows, float times, lateness."""
@@ -232,14 +232,14 @@ class Bound:
         ColumnNotFoundError, ColumnTypeError
             Naming the column.
         """
-        if schema.equals(self._checked):
+        if schema.equals(self.checked):
             return
         _check_type(self.plan.on, time_type(schema, self.plan.on), self.time_type)
         for name, known in self.types.items():
             _check_type(name, self._type_in(schema, name), known)
         if self.keys is not None:
             self.keys.bind(schema)
-        self._checked, self.places = schema, self._places_in(schema)
+        self.checked, self.places = schema, self._places_in(schema)
 
     def _places_in(self, schema: pa.Schema) -> tuple[int, ...] | None:
         """Where the times and the input columns stand, if batches can be read where they stand."""

@@ -159,6 +159,11 @@ class Aggregator:
         -----
         O(n_rows), one pass without a copy of 64-bit columns without nulls.
         """
+        intake = self._run.intake
+        if intake is not None and self._buffer is None:
+            table = intake.push(batch, self._run)
+            if table is not None:
+                return table
         self._settle()
         self._run.push_input(batch)
         if self._buffer is not None:
@@ -309,7 +314,7 @@ class Aggregator:
         self._settle()
         self._run.close(INT64_MAX)
         self._ended = True
-        self._forget_buffer()
+        self._run.let_go()
         return self._run.take()
 
     def _settle(self) -> None:
@@ -379,8 +384,8 @@ class Aggregator:
         self._settle()
         other._settle()
         merge(self._run, other._run)
-        self._forget_buffer()
-        other._forget_buffer()
+        self._run.let_go()
+        other._run.let_go()
         other._ended = True
 
     # ------------------------------------------------------------------------------------- looking

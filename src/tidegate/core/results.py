@@ -35,6 +35,13 @@ class ResultTables:
     program : Program
         What the words of the results are.
 
+    Attributes
+    ----------
+    slab : Slab
+        Where a few results at a time go.
+    table : pyarrow.Table
+        The table of the slab, and of what will be in it.
+
     Notes
     -----
     A few results without keys cost some 2 microseconds: they are slices of a table that is made
@@ -46,8 +53,8 @@ class ResultTables:
         self._program = program
         self._time_type = schema.field("window_start").type
         self._are_words = all(is_word(field.type) for field in program.fields)
-        self._slab = Slab(0, 0)  # full
-        self._table = self.empty
+        self.slab = Slab(0, 0, 0)  # full
+        self.table = self.empty
 
     @cached_property
     def empty(self) -> pa.Table:
@@ -65,22 +72,22 @@ class ResultTables:
 
     def _take_slice(self, state: WindowState, n: int) -> pa.Table:
         """Put the results into the slab and slice its table."""
-        if self._table is self.empty:
+        if self.table is self.empty:
             self._begin_slab()
-        at = state.take_into(self._slab)
+        at = state.take_into(self.slab)
         if at < 0:
             self._begin_slab()
-            at = state.take_into(self._slab)
-        return self._table.slice(at, n)
+            at = state.take_into(self.slab)
+        return self.table.slice(at, n)
 
     def _begin_slab(self) -> None:
         """Make a new slab and its table; the last slab lives on in what was taken from it."""
-        self._slab = Slab(len(self._program.fields), SLAB_ROWS)
-        starts, ends, outputs = self._slab.columns()
+        self.slab = Slab(len(self._program.fields), SLAB_ROWS, MOST_IN_SLAB)
+        starts, ends, outputs = self.slab.columns()
         parts = [(self._time_type, None, edge) for edge in (starts, ends)]
         for field, (values, bits) in zip(self._program.fields, outputs, strict=True):
             parts.append((field.type, _buffer_of(bits), values))
-        self._table = pa.Table.from_arrays(
+        self.table = pa.Table.from_arrays(
             [
                 pa.Array.from_buffers(type_, SLAB_ROWS, [bits, _buffer_of(values)])
                 for type_, bits, values in parts

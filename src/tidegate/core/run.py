@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.intake import Counts, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
-from tidegate.core.state import ASKS_LATER, DONE, NOT_PLAIN, TOO_MANY_OPEN, dump, load
+from tidegate.core.state import ASKS_LATER, DONE, TOO_MANY_OPEN, dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tidegate.core.plan import Plan
     from tidegate.core.state import OpenWindows
 
-__all__ = ["MAX_BATCH", "Counts", "Run", "Stats"]
+__all__ = ["MAX_BATCH", "Run", "Stats"]
 
 MAX_BATCH = 1 << 20  # rows taken at a time: bounds what key codes and flags need
 
@@ -64,16 +64,6 @@ class Stats(NamedTuple):
     windows: int
 
 
-@dataclass(slots=True)
-class Counts:
-    """What a run counts beside its state."""
-
-    rows_in: int = 0
-    late: int = 0
-    rejected: int = 0
-    windows: int = 0  # results handed out
-
-
 class Run:
     """A plan and all that has become of its rows.
 
@@ -90,6 +80,9 @@ class Run:
         Results that are not in the state any more.
     broken : Exception or None
         What has made the state unusable.
+    intake : Intake or None
+        Takes batches like the last one that was read where it stands; None before there was one,
+        and where the state is another since.
     on_new_state : callable or None
         Called when whoever holds the state has to let go of it.
     """
@@ -100,6 +93,7 @@ class Run:
         self.counts = Counts()
         self.ready: list[pa.Table] = []
         self.broken: Exception | None = None
+        self.intake: Intake | None = None
         self.on_new_state: Callable[[], None] | None = None
         self._is_given = False
 
@@ -116,7 +110,7 @@ class Run:
         can_change = not self.counts.rows_in and not self._is_given
         if bound is None or (can_change and not bound.fits(schema)):
             bound = self.bound = Bound(self.plan, schema)  # only empty batches came before
-            self._let_go()
+            self.let_go()
         else:
             bound.check(schema)
         return bound
@@ -126,10 +120,17 @@ class Run:
         if isinstance(data, pa.RecordBatch) and data.num_rows <= MAX_BATCH:
             self.push(data)
             return
+        if isinstance(data, pa.Table) and data.num_rows and self._is_known(data.schema):
+            self.push_all(data.to_batches(max_chunksize=MAX_BATCH))
+            return
         rows = read_input(data, self.plan.inputs)
         if rows.n_rows == 0:
             self.bind(rows.schema)
         self.push_all(rows.batches(MAX_BATCH))
+
+    def _is_known(self, schema: pa.Schema) -> bool:
+        """Whether a schema is the one that was checked last."""
+        return self.bound is not None and schema.equals(self.bound.checked)
 
     def push(self, batch: pa.RecordBatch, later: Callable[[], int] | None = None) -> None:
         """Take one record batch, all of it or nothing.
@@ -143,8 +144,8 @@ class Run:
             where that lets windows be closed.
         """
         bound = self.bind(batch.schema)
-        places = bound.places
-        if places is not None and bound.is_laid and self._push_plain(bound, batch, places):
+        intake = self._intake_of(bound)
+        if intake is not None and intake.take(batch, self):
             return
         rows = rows_of(batch, bound)
         was_laid = bound.is_laid
@@ -171,7 +172,7 @@ class Run:
             self.push(first)
             return
         self.settle()
-        before = self.bound, replace(self.counts), len(self.ready)
+        before = self.bound, Counts(*self.counts.as_tuple()), len(self.ready)
         way_back = None if self.bound is None else self.bound.mark()
         try:
             for batch in chain((first, second), coming):
@@ -182,7 +183,7 @@ class Run:
             if self.bound is not None and way_back is not None:
                 self.bound.go_back(way_back)
             self.broken = None
-            self._let_go()
+            self.let_go()
             raise
 
     def _push(
@@ -209,20 +210,23 @@ class Run:
             self.put_aside(bound, batch, rows.times)
         self.counts.rows_in += len(rows.order)
 
-    def _push_plain(self, bound: Bound, batch: pa.RecordBatch, places: tuple[int, ...]) -> bool:
-        """Take the rows of a batch where they stand; False, and nothing taken, if they can't be."""
-        n_rows = batch.num_rows
-        guard = self.guard(bound, n_rows)
-        _, rows = batch.__arrow_c_array__()  # type: ignore[no-untyped-call]
-        status, n_taken = bound.state.push_plain(rows, places)
-        if status == NOT_PLAIN:
-            return False
-        if status != DONE:
-            self.fail(bound, status, n_taken, guard)
-        if bound.state.n_left:
-            self.put_aside(bound, batch, times_of(batch, bound)[0])
-        self.counts.rows_in += n_rows
-        return True
+    def _intake_of(self, bound: Bound) -> Intake | None:
+        """Find or make what takes the batches of the schema that was checked last."""
+        if bound.places is None or not bound.is_laid:
+            return None
+        if self.intake is None or self.intake.schema is not bound.checked:
+            self.intake = Intake(
+                bound.state,
+                self.counts,
+                self.ready,
+                bound.tables,
+                bound.checked,
+                bound.places,
+                pa.RecordBatch,
+                pa.RecordBatch._export_to_c,
+                MAX_BATCH,
+            )
+        return self.intake
 
     def _refuse_late(self, bound: Bound, rows: Rows) -> None:
         """Raise for the first late row, before anything is taken."""
@@ -239,8 +243,9 @@ class Run:
             self.ready.append(bound.take_results())
         return dump(bound.state)
 
-    def put_aside(self, bound: Bound, batch: pa.RecordBatch, times: Numbers) -> None:
+    def put_aside(self, bound: Bound, batch: pa.RecordBatch, times: Numbers | None = None) -> None:
         """Count the rows of a batch that were left out and put them on the side."""
+        times = times_of(batch, bound)[0] if times is None else times
         late, rejected = bound.state.count_left()
         left = bound.state.take_left()
         if self.plan.late != "drop":
@@ -269,11 +274,12 @@ class Run:
             load(bound.state, guard, bound.n_keys)
         else:
             self.broken = error
-        self._let_go()
+        self.let_go()
         raise error
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Tell whoever holds the state to look it up again."""
+        self.intake = None
         if self.on_new_state is not None:
             self.on_new_state()
 
@@ -300,7 +306,7 @@ class Run:
         table = self.bound.take_results()
         if self.ready:
             table = pa.concat_tables([*self.ready, table])
-            self.ready = []
+            self.ready.clear()
         self.counts.windows += table.num_rows
         return table
 

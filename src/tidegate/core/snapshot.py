@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.intake import Counts
 from tidegate.core.bound import Bound
 from tidegate.core.errors import SnapshotError, TidegateError
 from tidegate.core.keys import Keys
 from tidegate.core.plan import Plan
-from tidegate.core.run import Counts, Run
+from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
 
 __all__ = ["read", "write"]
@@ -42,7 +42,7 @@ def write(run: Run) -> bytes:
     """
     header: dict[str, Any] = {
         "plan": run.plan.to_json(),
-        "counts": list(astuple(run.counts)),
+        "counts": list(run.counts.as_tuple()),
         "bound": None,
     }
     sections: dict[str, bytes] = {}

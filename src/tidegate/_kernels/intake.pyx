@@ -1,0 +1,200 @@
+"""Record batches on their shortest way into a `WindowState`, and its results out.
+
+A push of a thousand rows takes about a microsecond in the kernels; everything else that a push
+needs is gathered here, so that it takes little more than what Arrow itself needs for it.
+"""
+
+from libc.stdint cimport INT64_MIN, int64_t, uintptr_t
+
+from tidegate._kernels.cdata cimport ArrowArray, plain_words
+from tidegate._kernels.records cimport DONE
+from tidegate._kernels.slab cimport Slab
+from tidegate._kernels.store cimport live_slots, store_keys
+from tidegate._kernels.window_state cimport WindowState
+
+cdef enum:
+    FEW = 4096  # rows: so many are taken in a few microseconds, not worth giving the GIL away
+
+
+cdef class Counts:
+    """What a run counts beside its state.
+
+    Attributes
+    ----------
+    rows_in, late, rejected : int
+        Rows.
+    windows : int
+        Results handed out.
+    """
+
+    cdef public int64_t rows_in, late, rejected, windows
+
+    def __cinit__(self, int64_t rows_in=0, int64_t late=0, int64_t rejected=0, int64_t windows=0):
+        self.rows_in = rows_in
+        self.late = late
+        self.rejected = rejected
+        self.windows = windows
+
+    def as_tuple(self):
+        """Give the counts in the order in which a new object takes them."""
+        return self.rows_in, self.late, self.rejected, self.windows
+
+
+cdef class Intake:
+    """Takes the record batches of one schema into a `WindowState`, where they stand.
+
+    Parameters
+    ----------
+    state : WindowState
+        Where the rows go, of a plan without keys.
+    counts : Counts
+        Counts them.
+    ready : list
+        Results that go before those of the state.
+    tables : ResultTables
+        Makes tables of results.
+    schema : pyarrow.Schema
+        Of the batches; its columns are of the types that the plan was made for.
+    places : tuple of int
+        Where the times and the input columns stand in it: words of 64 bits, all of them.
+    kind : type
+        Class of the batches.
+    export : callable
+        Called with a batch and the address of an ArrowArray of the Arrow C data interface, which
+        it fills.
+    max_rows : int
+        Batches with more rows are left to others.
+    """
+
+    cdef readonly object schema
+    cdef WindowState state
+    cdef Counts counts
+    cdef list ready
+    cdef object tables, kind, export, empty, cut
+    cdef Slab slab
+    cdef tuple places
+    cdef int64_t max_rows
+
+    def __cinit__(self, WindowState state not None, Counts counts not None, list ready not None,
+                  tables, schema, tuple places not None, kind, export, int64_t max_rows):
+        if len(places) != state.n_columns + 1:
+            raise ValueError("the columns are not those of the plan")
+        if state.plan.lanes == 1:
+            raise ValueError("a plan with keys takes key codes, and no other does")
+        self.state = state
+        self.counts = counts
+        self.ready = ready
+        self.tables = tables
+        self.schema = schema
+        self.places = places
+        self.kind = kind
+        self.export = export
+        self.max_rows = max_rows
+        self.empty = tables.empty
+        self.follow()
+
+    def push(self, batch, run):
+        """Take a batch and hand over the results that are ready.
+
+        Parameters
+        ----------
+        batch : object
+            Whatever the user has.
+        run : Run
+            Deals with what goes wrong.
+
+        Returns
+        -------
+        pyarrow.Table or None
+            None, and nothing taken, where `take` says False, and where results are ready already.
+        """
+        if self.ready or not self.take_batch(batch, run):
+            return None
+        return self.results()
+
+    def take(self, batch, run):
+        """Take a batch.
+
+        Parameters
+        ----------
+        batch, run
+            As for `push`.
+
+        Returns
+        -------
+        bool
+            False, and nothing taken, where the batch is of another class or schema, where a column
+            has nulls or is misaligned, and where it may open more windows than there may be.
+
+        Notes
+        -----
+        O(n_rows), one pass without a copy; releases the GIL where that is worth it.
+        """
+        return self.take_batch(batch, run)
+
+    cdef bint take_batch(self, object batch, object run) except -1:
+        """Take a batch, or leave it to others."""
+        cdef WindowState state = self.state
+        cdef ArrowArray rows
+        cdef const int64_t* times
+        cdef Py_ssize_t n_taken = 0
+        cdef int64_t n_rows
+        cdef int status
+        if type(batch) is not self.kind:
+            return False
+        schema = batch.schema
+        if schema is not self.schema and not self.schema.equals(schema):
+            return False
+        if store_keys(&state.store, 1) != DONE:
+            raise MemoryError
+        self.export(batch, <uintptr_t>&rows)
+        n_rows = rows.length
+        times = NULL
+        if n_rows <= self.max_rows and live_slots(&state.store) + n_rows <= state.store.max_slots:
+            times = self.find_columns(&rows)
+        if times == NULL:
+            rows.release(&rows)
+            return False
+        if n_rows > FEW:
+            with nogil:
+                status = state.take_rows(times, NULL, NULL, n_rows, INT64_MIN, False, &n_taken)
+        else:
+            status = state.take_rows(times, NULL, NULL, n_rows, INT64_MIN, False, &n_taken)
+        rows.release(&rows)
+        if status != DONE:
+            run.fail(run.bound, status, n_taken)
+        if state.left.n:
+            run.put_aside(run.bound, batch)
+        self.counts.rows_in += n_rows
+        return True
+
+    cdef const int64_t* find_columns(self, const ArrowArray* rows) noexcept:
+        """Point the state at the columns and give the times; NULL where one is not plain."""
+        cdef WindowState state = self.state
+        cdef int i
+        for i in range(state.n_columns):
+            state.columns[i].values = plain_words(rows, <int64_t>self.places[i + 1])
+            state.columns[i].valid = NULL
+            if state.columns[i].values == NULL:
+                return NULL
+        return <const int64_t*>plain_words(rows, <int64_t>self.places[0])
+
+    cdef object results(self):
+        """A table of the results that wait in the state."""
+        cdef Py_ssize_t at = -1, n = self.state.results.n
+        if not n:
+            return self.empty
+        self.counts.windows += n
+        if n <= self.slab.most:
+            at = self.state.move_into(self.slab)
+        if at >= 0:
+            return self.cut(at, n)
+        table = self.tables.take(self.state, None)
+        self.follow()
+        return table
+
+    cdef int follow(self) except -1:
+        """Use the slab that the tables use."""
+        self.slab = self.tables.slab
+        self.cut = self.tables.table.slice
+        return 0

@@ -1,0 +1,241 @@
+"""Record batches on the shortest way in: the same answers, the same errors, nothing kept."""
+
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tidegate as tg
+from tidegate.core.run import MAX_BATCH
+
+SCHEMA = pa.schema([("t", pa.int64()), ("x", pa.float64()), ("n", pa.int64())])
+AGGREGATIONS = (tg.agg.sum("x"), tg.agg.count("x"), tg.agg.last("n"), tg.agg.rows())
+
+
+def live(**options: object) -> tg.Aggregator:
+    return tg.Aggregator(tg.Tumbling(10), *AGGREGATIONS, on="t", **options)
+
+
+def rows(first: int, n: int = 25) -> pa.RecordBatch:
+    t = np.arange(first, first + n)
+    return pa.record_batch({"t": t, "x": np.sqrt(t), "n": t * 3})
+
+
+def misaligned(batch: pa.RecordBatch, name: str) -> pa.RecordBatch:
+    at, values = batch.schema.get_field_index(name), batch[name]
+    raw = pa.py_buffer(b"\0" + values.to_numpy().tobytes()).slice(1)
+    beside = pa.Array.from_buffers(values.type, len(values), [None, raw])
+    return batch.set_column(at, name, beside)
+
+
+def with_null(batch: pa.RecordBatch, name: str, row: int) -> pa.RecordBatch:
+    values = batch[name].to_pylist()
+    values[row] = None
+    at = batch.schema.get_field_index(name)
+    return batch.set_column(at, name, pa.array(values, batch.schema.field(name).type))
+
+
+def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
+
+
+UNLIKE = {
+    "a null": lambda batch: with_null(batch, "x", 3),
+    "a null time": lambda batch: with_null(batch, "t", 4),
+    "misaligned": lambda batch: misaligned(batch, "x"),
+    "misaligned times": lambda batch: misaligned(batch, "t"),
+    "sliced": lambda batch: batch.slice(2, 20),
+    "no rows": lambda batch: batch.slice(0, 0),
+    "no memory": lambda batch: pa.RecordBatch.from_pylist([], batch.schema),
+    "an empty table": lambda batch: batch.schema.empty_table(),
+    "reordered": lambda batch: batch.select(["n", "x", "t"]),
+    "more columns": lambda batch: batch.append_column("more", batch["x"]),
+    "metadata": lambda batch: batch.replace_schema_metadata({"a": "b"}),
+    "late rows": lambda batch: rows(0, batch.num_rows),
+    "a table": lambda batch: pa.table(batch),
+    "a table in chunks": lambda batch: pa.Table.from_batches([batch.slice(0, 7), batch.slice(7)]),
+    "a table of chunks that differ": lambda batch: pa.table(
+        {
+            "t": pa.chunked_array([batch["t"][:5], batch["t"][5:]]),
+            "x": batch["x"],
+            "n": pa.chunked_array([batch["n"][:9], batch["n"][9:]]),
+        }
+    ),
+    "a dict": lambda batch: {name: batch[name].to_numpy() for name in batch.schema.names},
+    "a list": lambda batch: batch.to_pylist(),
+}
+
+
+@pytest.mark.parametrize("unlike", UNLIKE.values(), ids=UNLIKE)
+def test_a_batch_that_is_unlike_those_before_says_what_a_copy_says(unlike):
+    aggregator, copied = live(), live(schema=SCHEMA)
+    for number, change in enumerate([plain, plain, unlike, plain, unlike, unlike]):
+        batch = change(rows(25 * number))
+        table = pa.Table.from_pylist(records_of(batch), SCHEMA)
+        copies = {name: table[name].to_pylist() for name in SCHEMA.names}
+        expected = copied.push(copies) if table.num_rows else copied.take()
+        assert aggregator.push(batch).equals(expected)
+        assert aggregator.stats == copied.stats
+        assert aggregator.watermark == copied.watermark
+    assert aggregator.take_late().equals(copied.take_late())
+    assert aggregator.flush().equals(copied.flush())
+
+
+def records_of(batch: object) -> list[dict[str, object]]:
+    if isinstance(batch, list):
+        return batch
+    return (pa.table(batch) if isinstance(batch, dict) else batch).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (rows(50).set_column(1, "x", pa.array(["a"] * 25)), tg.errors.ColumnTypeError),
+        (rows(50).set_column(1, "x", pa.array([1] * 25)), tg.errors.ColumnTypeError),
+        (rows(50).set_column(0, "t", rows(50)["x"]), tg.errors.ColumnTypeError),
+        (rows(50).set_column(1, "x", rows(50)["x"].cast("float32")), tg.errors.ColumnTypeError),
+        (rows(50).select(["t", "n"]), tg.errors.ColumnNotFoundError),
+        (rows(50).append_column("x", rows(50)["x"]), tg.errors.ColumnTypeError),
+        (7, tg.errors.ColumnTypeError),
+        (None, tg.errors.ColumnTypeError),
+    ],
+    ids=["text", "integers", "float times", "narrow", "missing", "twice", "a number", "None"],
+)
+@pytest.mark.parametrize("as_table", [False, True], ids=["batch", "table"])
+def test_a_wrong_batch_is_refused_whole_and_right_ones_go_on(wrong, error, as_table):
+    aggregator, other = live(), live()
+    for batch in (rows(0), rows(25)):
+        assert aggregator.push(batch).equals(other.push(batch))
+    before = aggregator.stats
+    with pytest.raises(error):
+        aggregator.push(pa.table(wrong) if as_table and hasattr(wrong, "schema") else wrong)
+    assert aggregator.stats == before
+    assert aggregator.push(rows(50)).equals(other.push(rows(50)))
+    assert aggregator.flush().equals(other.flush())
+
+
+def test_tables_that_were_taken_never_change_while_more_is_pushed():
+    aggregator = live()
+    taken, written = [], []
+    for number in range(200):
+        taken.append(aggregator.push(rows(25 * number)))
+        written.append(taken[-1].to_pylist())
+    assert [table.to_pylist() for table in taken] == written
+    whole = tg.aggregate(rows(0, 25 * 200), tg.Tumbling(10), *AGGREGATIONS, on="t")
+    assert pa.Table.from_batches([whole]).equals(pa.concat_tables([*taken, aggregator.flush()]))
+
+
+@pytest.mark.parametrize("n", [1, 24, 4096, 4097, MAX_BATCH, MAX_BATCH + 1])
+def test_batches_of_any_length_are_taken(n):
+    aggregator, window = live(), tg.Tumbling(10)
+    taken = [aggregator.push(rows(0, 3)), aggregator.push(rows(3, n)), aggregator.push(rows(3 + n))]
+    whole = tg.aggregate(pa.table(rows(0, n + 28)), window, *AGGREGATIONS, on="t")
+    assert pa.concat_tables([*taken, aggregator.flush()]).equals(whole)
+    assert aggregator.stats.rows_in == aggregator.stats.used == n + 28
+    assert aggregator.stats.windows == whole.num_rows
+
+
+def test_rows_and_batches_in_turn_are_one_stream():
+    aggregator, other = live(), live()
+    taken, expected = [], []
+    for number in range(12):
+        batch = rows(25 * number)
+        expected.append(other.push(batch))
+        if number % 3 == 1:
+            for row in batch.to_pylist():
+                aggregator.push_row(*row.values())
+        else:
+            taken.append(aggregator.push(batch))
+        assert aggregator.stats == other.stats
+    taken.append(aggregator.take())
+    assert pa.concat_tables(taken).equals(pa.concat_tables(expected))
+    assert aggregator.flush().equals(other.flush())
+
+
+def test_a_snapshot_goes_on_after_any_push():
+    aggregator, other = live(), live()
+    for number in range(8):
+        batch = rows(25 * number)
+        aggregator.snapshot()  # results that wait are set aside
+        aggregator = tg.Aggregator.restore(aggregator.snapshot())
+        assert aggregator.push(batch).equals(other.push(batch))
+        assert aggregator.stats == other.stats
+
+
+def test_the_end_is_the_end():
+    aggregator = live()
+    for number in range(3):
+        aggregator.push(rows(25 * number))
+    aggregator.flush()
+    with pytest.raises(tg.errors.InputError, match="ended"):
+        aggregator.push(rows(75))
+
+
+def test_after_an_overflow_nothing_is_taken():
+    aggregator = tg.Aggregator(tg.Tumbling(10), tg.agg.sum("n"), on="t")
+    most = pa.record_batch({"t": [21, 22], "n": [2**63 - 1, 1]})
+    aggregator.push(pa.record_batch({"t": [1], "n": [1]}))
+    aggregator.push(pa.record_batch({"t": [2], "n": [1]}))
+    aggregator.push(most)
+    for _ in range(2):
+        with pytest.raises(tg.errors.AggregateOverflowError):
+            aggregator.push(pa.record_batch({"t": [31], "n": [1]}))
+
+
+@pytest.mark.parametrize("n_before", [0, 1, 2])
+def test_too_many_windows_are_refused_whole_and_the_stream_goes_on(n_before):
+    options = {"lateness": 100, "limits": tg.Limits(max_open=8)}
+    aggregator, other = live(**options), live(**options)
+    for number in range(n_before):
+        assert aggregator.push(rows(2 * number, 2)).equals(other.push(rows(2 * number, 2)))
+    before = aggregator.stats
+    with pytest.raises(tg.errors.LimitError, match="nothing of the batch was taken"):
+        aggregator.push(rows(0, 95))
+    assert aggregator.stats == before
+    for batch in (rows(4, 2), rows(6, 3), rows(300, 4), rows(304, 1)):
+        assert aggregator.push(batch).equals(other.push(batch))
+    assert aggregator.flush().equals(other.flush())
+
+
+def test_results_of_a_push_that_failed_come_first():
+    aggregator = live(lateness=100, limits=tg.Limits(max_open=8))
+    for time in range(0, 50, 10):
+        aggregator.push_row(time, 1.0, 1)
+    aggregator.push_row(150, 1.0, 1)
+    assert aggregator.stats.windows == 5
+    with pytest.raises(tg.errors.LimitError):
+        aggregator.push(rows(150, 95))
+    assert aggregator.push(rows(250, 1))["window_start"].to_pylist() == [0, 10, 20, 30, 40]
+
+
+def test_after_a_merge_both_states_are_one():
+    mine, theirs = live(), live()
+    for number in range(2):
+        mine.push(rows(5 * number, 5))
+    for number in range(2):
+        theirs.push(rows(20 + 2 * number, 2))
+    mine.merge(theirs)
+    assert mine.push(rows(24, 10))["rows"].to_pylist() == [10, 4 + 6]
+    with pytest.raises(tg.errors.InputError):
+        theirs.push(rows(40))
+
+
+def test_first_row_lays_the_grid():
+    aggregator = tg.Aggregator(tg.Tumbling(10, origin="first"), tg.agg.sum("n"), on="t")
+    taken = [aggregator.push(rows(first, 5)) for first in (3, 8, 40)]
+    starts = pa.concat_tables([*taken, aggregator.flush()])["window_start"]
+    assert starts.to_pylist() == [3, 33, 43]
+
+
+def test_no_memory_of_a_batch_is_kept():
+    aggregator = live()
+    values = np.arange(25.0)
+    t = np.arange(25)
+    before = sys.getrefcount(values), sys.getrefcount(t)
+    for n_more in range(5):
+        batch = pa.record_batch({"t": t + 25 * n_more, "x": pa.array(values), "n": pa.array(t)})
+        aggregator.push(batch)
+        aggregator.push(misaligned(batch, "t"))  # looked at, and left to others
+    del batch
+    assert (sys.getrefcount(values), sys.getrefcount(t)) == before
