@@ -1,14 +1,16 @@
 """Rows that come one at a time, gathered into columns."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, final
 
 from typing_extensions import disjoint_base
 
 from tidegate._kernels.buffer import Buffer
 from tidegate._kernels.window_state import WindowState
 
-@disjoint_base
+_Method = TypeVar("_Method", bound=Callable[..., bool])
+
+@final
 class RowBuffer:
     def __new__(
         cls,
@@ -22,9 +24,13 @@ class RowBuffer:
         refuse: Callable[[int, Any], int | float],
         drain: Callable[[], None],
     ) -> RowBuffer: ...
-    def row_pusher(self) -> Callable[..., bool]: ...
-    def retire(self, successor: Callable[..., bool]) -> None: ...
     def __len__(self) -> int: ...
     def clear(self) -> None: ...
     def flush(self, n_all_keys: int) -> tuple[int, int]: ...
     def columns(self) -> tuple[Buffer, Buffer, Buffer, list[tuple[Buffer, Buffer]]]: ...
+
+@disjoint_base
+class RowTaker:
+    _buffer: RowBuffer | None
+
+def by_array(method: _Method) -> _Method: ...

@@ -1,6 +1,7 @@
 """Rows that come one at a time, gathered into columns."""
 
-from cpython.object cimport PyObject
+cimport cython
+from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -20,13 +21,14 @@ cdef extern from "Python.h":
         int ml_flags
         const char* ml_doc
     int METH_FASTCALL
-    object PyCFunction_New(PyMethodDef* method, object self)
+    object PyDescr_NewMethod(PyTypeObject* owner, PyMethodDef* method)
     int64_t PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
 
 cdef enum:
     ROOM = 4096  # rows; they stay in the cache until they are taken
 
 
+@cython.final
 cdef class RowBuffer:
     """A few thousand rows in columns, on their way into a `WindowState`.
 
@@ -60,7 +62,7 @@ cdef class RowBuffer:
     cdef int n_keys
     cdef int* numerics
     cdef dict known
-    cdef object code_of, time_of, refuse, drain, successor
+    cdef object code_of, time_of, refuse, drain
     cdef Py_ssize_t n
     cdef Py_ssize_t room
     cdef int64_t* times
@@ -111,33 +113,11 @@ cdef class RowBuffer:
         free(self.valid)
         free(self.has_null)
 
-    def row_pusher(self):
-        """Make the function that takes one event: time, keys, the input columns in order.
-
-        Returns
-        -------
-        callable
-            Of positional arguments, None is null; tells whether windows wait to be taken.
-
-        Notes
-        -----
-        O(1) a row; every few thousand rows go through the kernels at once. The arguments come as
-        an array (METH_FASTCALL), for which a `def` has no spelling: a tuple of them costs a
-        quarter of the whole.
-        """
-        return PyCFunction_New(&PUSH_ROW, self)
-
-    def retire(self, successor):
-        """Pass further rows on to another function, for those who still hold the one from here."""
-        self.successor = successor
-
     cdef bint take_row(self, PyObject** row, Py_ssize_t n) except -1:
         """Take one event."""
         cdef Py_ssize_t at = self.n
         cdef int i, first = 1 + self.n_keys
         cdef int64_t time
-        if self.successor is not None:
-            return self.successor(*tuple_of(row, n))
         if n != first + self.n_columns:
             self.refuse(-1, tuple_of(row, n))
         time = self.as_time(<object>row[0], at)
@@ -293,16 +273,68 @@ cdef tuple tuple_of(PyObject** items, Py_ssize_t n):
     return tuple([<object>items[i] for i in range(n)])
 
 
-cdef object push_row(object buffer, PyObject** row, Py_ssize_t n):
+cdef class RowTaker:
+    """Base of what takes events one at a time, from a buffer where there is one.
+
+    Attributes
+    ----------
+    _buffer : RowBuffer or None
+        Where events go. None: they go to ``_push_slowly``, which takes a tuple.
+    """
+
+    cdef public RowBuffer _buffer
+
+
+cdef object push_row(object taker, PyObject** row, Py_ssize_t n):
     """Take one event, as METH_FASTCALL calls it."""
-    return (<RowBuffer>buffer).take_row(row, n)
+    cdef RowBuffer buffer = (<RowTaker>taker)._buffer
+    if buffer is None:
+        return taker._push_slowly(tuple_of(row, n))
+    return buffer.take_row(row, n)
 
 
-cdef PyMethodDef PUSH_ROW
-PUSH_ROW.ml_name = "push_row"
-PUSH_ROW.ml_meth = <PyCFunction><void*>push_row
-PUSH_ROW.ml_flags = METH_FASTCALL
-PUSH_ROW.ml_doc = "Take one event: time, keys, the input columns in order; None is null."
+@cython.internal
+cdef class ByArray:
+    """Stands in for a method until the class is made."""
+
+    cdef bytes name, doc
+    cdef PyMethodDef definition
+
+    def __cinit__(self, method not None):
+        self.name = method.__name__.encode()
+        self.doc = f"{method.__name__}($self, /, *row)\n--\n\n{method.__doc__}".encode()
+        self.definition.ml_name = self.name
+        self.definition.ml_meth = <PyCFunction><void*>push_row
+        self.definition.ml_flags = METH_FASTCALL
+        self.definition.ml_doc = self.doc
+
+    def __set_name__(self, owner, str name):
+        """Take the place of the method."""
+        if not issubclass(owner, RowTaker):
+            raise TypeError(f"{owner.__name__} is no RowTaker")
+        FOREVER.append(self)  # anybody may have looked up the method
+        setattr(owner, name, PyDescr_NewMethod(<PyTypeObject*>owner, &self.definition))
+
+
+cdef list FOREVER = []
+
+
+def by_array(method):
+    """Make a method of a `RowTaker` take its arguments as an array, on their way to the buffer.
+
+    Parameters
+    ----------
+    method : function
+        Gives an event, which comes as positional arguments, to ``_push_slowly`` as a tuple. Its
+        name and its documentation stay.
+
+    Notes
+    -----
+    Arguments as an array (METH_FASTCALL) have no spelling in a `def`: a tuple of them costs a
+    quarter of the whole. A method of the class is found without a look at the instance, which
+    costs a sixth.
+    """
+    return ByArray(method)
 
 
 cdef Buffer copied(const void* source, Py_ssize_t size):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from tidegate._kernels.row_buffer import RowTaker, by_array
 from tidegate.core import snapshot
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.errors import InputError, MergeError
@@ -16,9 +17,6 @@ from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tidegate._kernels.row_buffer import RowBuffer
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
     from tidegate.core.windows import Window
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Aggregator"]
 
 
-class Aggregator:
+class Aggregator(RowTaker):
     """Event-time windows, fed bit by bit.
 
     The answer does not depend on how the rows were cut into batches: `push`, `push_row` and
@@ -111,8 +109,6 @@ class Aggregator:
         """Begin where a run is."""
         self.plan = run.plan
         self._run = run
-        self._buffer: RowBuffer | None = None
-        self._row_pusher: Callable[..., bool] | None = None
         self._ended = False
 
     @classmethod
@@ -172,6 +168,7 @@ class Aggregator:
 
     # ------------------------------------------------------------------------------- row by row
 
+    @by_array
     def push_row(self, *row: object) -> bool:
         """Take one event.
 
@@ -207,20 +204,21 @@ class Aggregator:
         >>> live.take()["x_sum"].to_pylist()
         [2.0]
         """
-        if self._row_pusher is not None:  # a reference to this method, taken before the first row
-            return self._row_pusher(*row)
+        return self._push_slowly(row)
+
+    def _push_slowly(self, row: tuple[object, ...]) -> bool:
+        """Take one event where there is no buffer yet, or where there can be none."""
         self._settle()
         run = self._run
         if run.bound is None:
             run.bind(batch_of_row(run, row).schema)
-        self._buffer = make_buffer(run, self._drain)
-        if self._buffer is None:
+        buffer = make_buffer(run, self._drain)
+        if buffer is None:
             run.push(batch_of_row(run, row))
             return run.bound is not None and run.bound.state.n_results > 0
         run.on_new_state = self._forget_buffer
-        self._row_pusher = pusher = self._buffer.row_pusher()
-        self.__dict__["push_row"] = pusher  # from now on without a detour
-        return pusher(*row)
+        self._buffer = buffer
+        return Aggregator.push_row(self, *row)
 
     def _drain(self) -> None:
         """Let the kernels take the rows that `push_row` has gathered."""
@@ -229,10 +227,7 @@ class Aggregator:
 
     def _forget_buffer(self) -> None:
         """Go back to the slow road of `push_row`, which looks at everything anew."""
-        buffer, self._buffer, self._row_pusher = self._buffer, None, None
-        self.__dict__.pop("push_row", None)
-        if buffer is not None:  # somebody may hold on to its function
-            buffer.retire(self.push_row)
+        self._buffer = None
 
     # ---------------------------------------------------------------------------------- results out
 
