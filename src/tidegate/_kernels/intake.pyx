@@ -4,7 +4,7 @@ A push of a thousand rows takes about a microsecond in the kernels; everything e
 needs is gathered here, so that it takes little more than what Arrow itself needs for it.
 """
 
-from libc.stdint cimport INT64_MIN, int64_t, uintptr_t
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uintptr_t
 
 from tidegate._kernels.cdata cimport ArrowArray, plain_words
 from tidegate._kernels.records cimport DONE
@@ -46,7 +46,7 @@ cdef class Intake:
     Parameters
     ----------
     state : WindowState
-        Where the rows go, of a plan without keys.
+        Where the rows go.
     counts : Counts
         Counts them.
     ready : list
@@ -64,32 +64,36 @@ cdef class Intake:
         it fills.
     max_rows : int
         Batches with more rows are left to others.
+    keys : Keys or None
+        Gives the codes of the keys of a batch.
     """
 
     cdef readonly object schema
     cdef WindowState state
     cdef Counts counts
     cdef list ready
-    cdef object tables, kind, export, empty, cut
+    cdef object tables, kind, export, equals, empty, cut, keys
     cdef Slab slab
     cdef tuple places
     cdef int64_t max_rows
 
     def __cinit__(self, WindowState state not None, Counts counts not None, list ready not None,
-                  tables, schema, tuple places not None, kind, export, int64_t max_rows):
+                  tables, schema, tuple places not None, kind, export, int64_t max_rows, keys):
         if len(places) != state.n_columns + 1:
             raise ValueError("the columns are not those of the plan")
-        if state.plan.lanes == 1:
+        if (keys is None) == (state.plan.lanes == 1):
             raise ValueError("a plan with keys takes key codes, and no other does")
         self.state = state
         self.counts = counts
         self.ready = ready
         self.tables = tables
         self.schema = schema
+        self.equals = schema.equals
         self.places = places
         self.kind = kind
         self.export = export
         self.max_rows = max_rows
+        self.keys = keys
         self.empty = tables.empty
         self.follow()
 
@@ -134,38 +138,58 @@ cdef class Intake:
 
     cdef bint take_batch(self, object batch, object run) except -1:
         """Take a batch, or leave it to others."""
-        cdef WindowState state = self.state
         cdef ArrowArray rows
-        cdef const int64_t* times
-        cdef Py_ssize_t n_taken = 0
         cdef int64_t n_rows
-        cdef int status
+        cdef bint taken
         if type(batch) is not self.kind:
             return False
         schema = batch.schema
-        if schema is not self.schema and not self.schema.equals(schema):
+        if schema is not self.schema and not self.equals(schema):
             return False
-        if store_keys(&state.store, 1) != DONE:
-            raise MemoryError
         self.export(batch, <uintptr_t>&rows)
         n_rows = rows.length
-        times = NULL
-        if n_rows <= self.max_rows and live_slots(&state.store) + n_rows <= state.store.max_slots:
-            times = self.find_columns(&rows)
-        if times == NULL:
+        try:
+            taken = self.take_rows(batch, &rows, run)
+        finally:
             rows.release(&rows)
+        if not taken:
             return False
-        if n_rows > FEW:
-            with nogil:
-                status = state.take_rows(times, NULL, NULL, n_rows, INT64_MIN, False, &n_taken)
-        else:
-            status = state.take_rows(times, NULL, NULL, n_rows, INT64_MIN, False, &n_taken)
-        rows.release(&rows)
-        if status != DONE:
-            run.fail(run.bound, status, n_taken)
-        if state.left.n:
+        if self.state.left.n:
             run.put_aside(run.bound, batch)
         self.counts.rows_in += n_rows
+        return True
+
+    cdef bint take_rows(self, object batch, const ArrowArray* rows, object run) except -1:
+        """Take the rows of a batch that stand there, or leave them to others."""
+        cdef WindowState state = self.state
+        cdef const int64_t* times
+        cdef const int32_t[::1] codes
+        cdef const int32_t* code = NULL
+        cdef int64_t n_rows = rows.length
+        cdef Py_ssize_t n_taken = 0
+        cdef int status
+        if n_rows > self.max_rows or live_slots(&state.store) + n_rows > state.store.max_slots:
+            return False
+        times = self.find_columns(rows)
+        if times == NULL:
+            return False
+        if self.keys is None:
+            status = store_keys(&state.store, 1)
+        elif not n_rows:
+            return False
+        else:
+            codes = self.keys.encode_checked(batch)
+            code = &codes[0]
+            status = store_keys(&state.store, self.keys.n_keys)
+        if status != DONE:
+            raise MemoryError
+        if n_rows > FEW:
+            with nogil:
+                status = state.take_rows(times, NULL, code, n_rows, INT64_MIN, False, &n_taken)
+        else:
+            status = state.take_rows(times, NULL, code, n_rows, INT64_MIN, False, &n_taken)
+        if status != DONE:
+            run.fail(run.bound, status, n_taken)
         return True
 
     cdef const int64_t* find_columns(self, const ArrowArray* rows) noexcept:
@@ -189,7 +213,7 @@ cdef class Intake:
             at = self.state.move_into(self.slab)
         if at >= 0:
             return self.cut(at, n)
-        table = self.tables.take(self.state, None)
+        table = self.tables.take(self.state, self.keys)
         self.follow()
         return table
 

@@ -28,6 +28,7 @@ _LARGE = {
     pa.binary_view().id: pa.large_binary(),
 }
 _VIEWS = {pa.string_view().id, pa.binary_view().id}
+_CHEAP_BYTES = 1 << 16  # of keys that are cast again whenever there is a new one
 _32_BIT_OFFSETS = {pa.string().id, pa.binary().id}
 
 
@@ -87,6 +88,8 @@ class KeyColumn:
         self.name = name
         self.type = type
         self._codes = _codes_for(name, type)
+        self._is_view = type.id in _VIEWS
+        self._known: pa.Array[Any] | None = None
         self._dictionary: pa.Array[Any] | None = None
         self._code_of = np.empty(0, np.int32)  # of each entry of the dictionary; the last: null
 
@@ -119,13 +122,24 @@ class KeyColumn:
         """Return the values of codes."""
         if isinstance(self._codes, IntCodes):
             return _from_ints(*self._codes.take(codes), self.type)
-        known = _from_bytes(self._codes, self.type)
+        known = self._known_values(self._codes)
         taken = known.take(_places(codes, self._codes.null_code))
         return taken if taken.type == self.type else taken.cast(self.type)
 
+    def _known_values(self, codes: BytesCodes) -> pa.Array[Any]:
+        """Return all values, made anew where there are more than the last time.
+
+        A few are brought to their own type all at once, which is most of what a take costs.
+        """
+        if self._known is None or len(self._known) < codes.n_codes:
+            known = _from_bytes(codes, self.type)
+            is_cheap = known.nbytes <= _CHEAP_BYTES and known.type != self.type
+            self._known = known.cast(self.type) if is_cheap and not self._is_view else known
+        return self._known
+
     def truncate(self, n_codes: int) -> None:
         """Forget all codes from `n_codes` on."""
-        self._dictionary = None
+        self._dictionary = self._known = None
         self._codes.truncate(n_codes)
 
     def _encode_dictionary(self, values: pa.DictionaryArray[Any, Any]) -> Codes:
@@ -286,6 +300,8 @@ def _entries(entries: pa.Array[Any], places: Codes) -> pa.Array[Any]:
 
 def _places(places: Codes, null: int) -> pa.Array[Any]:
     """Return places to take from as an Arrow array, with null where one equals `null`."""
+    if null < 0:
+        return pa.Array.from_buffers(pa.int32(), len(places), [None, _py_buffer(places)])
     valid = (places != null).view(np.uint8)
     return as_array(places.astype(np.int64), valid, pa.int64())
 

@@ -135,8 +135,11 @@ class Keys:
         O(n_rows) per column; integers from a small range, dictionaries and short strings are fast.
         """
         self.bind(batch.schema)
-        places = [column_index(batch.schema, name) for name in self.names]
-        return self._encode([batch.column(place) for place in places])
+        return self.encode_checked(batch)
+
+    def encode_checked(self, batch: pa.RecordBatch) -> Codes:
+        """Do what `encode` does, with a batch of which `bind` has seen the schema."""
+        return self._encode([batch.column(name) for name in self.names])
 
     def code(self, key: tuple[object, ...]) -> int:
         """Return the code of one key of Python values; it is the same as `encode` gives.
@@ -164,7 +167,7 @@ class Keys:
         """Return the key columns for codes, one array per column."""
         if not self._columns:
             return []
-        left = np.asarray(codes, np.int32)
+        left = np.ascontiguousarray(codes, np.int32)
         arrays: list[pa.Array[Any]] = []
         for level in reversed(range(len(self._pairs))):
             pair = self._pairs[level].values[left]

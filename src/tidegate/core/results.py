@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.slab import Slab
@@ -52,7 +53,7 @@ class ResultTables:
         self._schema = schema
         self._program = program
         self._time_type = schema.field("window_start").type
-        self._are_words = all(is_word(field.type) for field in program.fields)
+        self._is_word = [is_word(field.type) for field in program.fields]
         self.slab = Slab(0, 0, 0)  # full
         self.table = self.empty
 
@@ -66,7 +67,7 @@ class ResultTables:
         n = state.n_results
         if not n:
             return self.empty
-        if keys is None and self._are_words and n <= MOST_IN_SLAB:
+        if keys is None and all(self._is_word) and n <= MOST_IN_SLAB:
             return self._take_slice(state, n)
         return self._take_all(state, keys)
 
@@ -97,15 +98,25 @@ class ResultTables:
 
     def _take_all(self, state: WindowState, keys: Keys | None) -> pa.Table:
         """Hand over the results in the memory that they are in."""
-        _, starts, ends, codes, outputs = state.take_results()
-        time = np.float64 if pa.types.is_floating(self._time_type) else np.int64
+        n, starts, ends, codes, outputs = state.take_results()
         columns: list[pa.Array[Any]] = []
         if keys is not None and codes is not None:
             columns.extend(keys.take(array_of(codes, np.int32)))
-        edges = (array_of(edge, time) for edge in (starts, ends))
-        columns.extend(as_array(edge, None, self._time_type) for edge in edges)
+        columns += [_words(edge, None, n, self._time_type) for edge in (starts, ends)]
         for number, (values, valid) in enumerate(outputs):
-            words = array_of(values, self._program.word_of(number))
+            type_ = self._program.fields[number].type
             flags = None if valid is None else array_of(valid, np.uint8)
-            columns.append(as_array(words, flags, self._program.fields[number].type))
+            if self._is_word[number]:
+                columns.append(_words(values, flags, n, type_))
+            else:
+                words = array_of(values, self._program.word_of(number))
+                columns.append(as_array(words, flags, type_))
         return pa.Table.from_arrays(columns, schema=self._schema)
+
+
+def _words(
+    values: Any, valid: npt.NDArray[np.uint8] | None, n: int, type_: pa.DataType
+) -> pa.Array[Any]:
+    """View memory as an array of a type that Arrow keeps in the kernels' words."""
+    bitmap = None if valid is None else _buffer_of(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(type_, n, [bitmap, _buffer_of(values)])

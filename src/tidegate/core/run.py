@@ -225,6 +225,7 @@ class Run:
                 pa.RecordBatch,
                 pa.RecordBatch._export_to_c,
                 MAX_BATCH,
+                bound.keys,
             )
         return self.intake
 

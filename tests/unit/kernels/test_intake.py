@@ -51,6 +51,23 @@ UNLIKE = {
     "an empty table": lambda batch: batch.schema.empty_table(),
     "reordered": lambda batch: batch.select(["n", "x", "t"]),
     "more columns": lambda batch: batch.append_column("more", batch["x"]),
+    "short views": lambda batch: batch.append_column(
+        "more", pa.array(["a"] * len(batch)).cast(pa.string_view())
+    ),
+    "short views in lists": lambda batch: batch.append_column(
+        "more", pa.array([["a"]] * len(batch)).cast(pa.list_(pa.string_view()))
+    ),
+    "short views in a dictionary in a struct": lambda batch: batch.append_column(
+        "more",
+        pa.StructArray.from_arrays(
+            [
+                pa.DictionaryArray.from_arrays(
+                    pa.array([0] * len(batch)), pa.array(["a"]).cast(pa.string_view())
+                )
+            ],
+            ["inner"],
+        ),
+    ),
     "metadata": lambda batch: batch.replace_schema_metadata({"a": "b"}),
     "late rows": lambda batch: rows(0, batch.num_rows),
     "a table": lambda batch: pa.table(batch),
@@ -86,6 +103,105 @@ def records_of(batch: object) -> list[dict[str, object]]:
     if isinstance(batch, list):
         return batch
     return (pa.table(batch) if isinstance(batch, dict) else batch).to_pylist()
+
+
+def keyed_rows(first: int, n: int, kind: str, n_keys: int = 7) -> pa.RecordBatch:
+    """Rows of keys that come and go; every ninth has none."""
+    t = np.arange(first, first + n)
+    names = [None if i % 9 == 0 else f"key {(i + i // 50) % n_keys}" for i in t.tolist()]
+    keys = pa.array(names, pa.string())
+    if kind == "dictionary":
+        keys = keys.dictionary_encode()
+    elif kind == "integers":
+        keys = pa.array([None if name is None else int(name[4:]) for name in names])
+    elif kind != "string":
+        keys = keys.cast(kind)
+    return rows(first, n).append_column("k", keys)
+
+
+KINDS = ["dictionary", "string", "large_string", "string_view", "binary", "integers"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n_keys", [3, 5000], ids=["few keys", "many keys"])
+@pytest.mark.parametrize("by", ["k", ["k", "n"]], ids=["one key", "two keys"])
+def test_batches_with_keys_say_what_one_shot_says(kind, n_keys, by):
+    aggregator = live(by=by)
+    batches = [keyed_rows(900 * number, 900, kind, n_keys) for number in range(8)]
+    cuts = [
+        cut for batch in batches for cut in (batch.slice(0, 1), batch.slice(1, 500), batch[501:])
+    ]
+    taken = [aggregator.push(batch) for batch in [*cuts[:9], cuts[9].slice(0, 0), *cuts[9:]]]
+    assert aggregator.stats.rows_in == aggregator.stats.used == 7200
+    whole = pa.Table.from_batches(batches).unify_dictionaries()
+    said = tg.aggregate(whole, tg.Tumbling(10), *AGGREGATIONS, on="t", by=by)
+    together = pa.concat_tables([*taken, aggregator.flush()])
+    together.validate(full=True)
+    assert together.equals(said)
+
+
+def test_keys_of_a_type_may_come_as_a_dictionary_or_plain():
+    aggregator = live(by="k")
+    kinds = ["string", "dictionary", "dictionary", "string", "string"]
+    taken = [aggregator.push(keyed_rows(30 * at, 30, kind)) for at, kind in enumerate(kinds)]
+    said = tg.aggregate(
+        pa.table(keyed_rows(0, 150, "string")), tg.Tumbling(10), *AGGREGATIONS, on="t", by="k"
+    )
+    assert pa.concat_tables([*taken, aggregator.flush()]).equals(said)
+    with pytest.raises(tg.errors.InputError):
+        aggregator.push(keyed_rows(150, 30, "string"))
+
+
+@pytest.mark.parametrize("wrong", ["a null", "misaligned"])
+def test_batches_with_keys_that_are_not_plain_say_what_plain_ones_say(wrong):
+    aggregator, copied = live(by="k"), live(by="k")
+    for at in range(6):
+        batch = keyed_rows(30 * at, 30, "dictionary")
+        batch = UNLIKE[wrong](batch) if at % 2 else batch
+        plain_copy = pa.Table.from_pylist(batch.to_pylist(), keyed_rows(0, 1, "string").schema)
+        assert aggregator.push(batch).equals(copied.push(plain_copy))
+    assert aggregator.flush().equals(copied.flush())
+
+
+def test_late_rows_with_keys_are_on_the_side():
+    aggregator = live(by="k")
+    for at in (0, 30, 5):
+        aggregator.push(keyed_rows(at, 30, "string"))
+    late = aggregator.take_late()
+    assert late["t"].to_pylist() == list(range(5, 35))
+    assert late["k"].to_pylist() == keyed_rows(5, 30, "string")["k"].to_pylist()
+    assert aggregator.stats == tg.Stats(90, 60, 30, 0, 0, aggregator.stats.windows)
+
+
+def test_one_key_too_many_is_refused_with_its_batch():
+    aggregator = live(by="k", limits=tg.Limits(max_keys=4))
+    other = live(by="k", limits=tg.Limits(max_keys=4))
+    for at in (0, 30):
+        assert aggregator.push(keyed_rows(at, 30, "string", 3)).equals(
+            other.push(keyed_rows(at, 30, "string", 3))
+        )
+    before = aggregator.stats
+    with pytest.raises(tg.errors.LimitError, match="max_keys"):
+        aggregator.push(keyed_rows(60, 30, "string", 5))
+    assert aggregator.stats == before
+    assert aggregator.push(keyed_rows(60, 30, "string", 3)).equals(
+        other.push(keyed_rows(60, 30, "string", 3))
+    )
+    assert aggregator.flush().equals(other.flush())
+
+
+def test_a_damaged_dictionary_is_refused_and_right_ones_go_on():
+    aggregator, other = live(by="k"), live(by="k")
+    good = keyed_rows(0, 30, "dictionary")
+    for taker in (aggregator, other):
+        taker.push(good)
+    index = pa.Array.from_buffers(pa.int32(), 30, [None, pa.py_buffer(np.full(30, 99, np.int32))])
+    bad = pa.DictionaryArray.from_arrays(index, good["k"].dictionary, safe=False)
+    with pytest.raises(tg.errors.InputError, match="dictionary"):
+        aggregator.push(rows(30, 30).append_column("k", bad))
+    more = keyed_rows(30, 30, "dictionary")
+    assert aggregator.push(more).equals(other.push(more))
+    assert aggregator.stats == other.stats
 
 
 @pytest.mark.parametrize(
