@@ -215,8 +215,10 @@ def _from_mapping(columns: Mapping[Any, object], wanted: list[str] | None) -> pa
         if not isinstance(name, str):
             raise ColumnTypeError(f"the column name {name!r} is not a string")
     if wanted is not None:
-        schema = pa.schema([(name, pa.null()) for name in columns])
-        columns = {schema.names[column_index(schema, name)]: columns[name] for name in wanted}
+        for name in wanted:
+            if name not in columns:
+                column_index(pa.schema([(known, pa.null()) for known in columns]), name)
+        columns = {name: columns[name] for name in wanted}
     arrays: dict[str, Any] = {
         name: to_arrow(values, Place(name)) for name, values in columns.items()
     }
