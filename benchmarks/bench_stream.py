@@ -20,7 +20,7 @@ import tidegate as tg
 N_ROUNDS = 3
 TARGET_BATCHES = 0.5
 TARGET_EVENTS = 2
-BATCH_ROWS = 1000
+BATCH_ROWS = (100, 1_000, 10_000)
 SECOND = timedelta(seconds=1)
 BAR = ("open", "high", "low", "close", "volume")
 
@@ -45,6 +45,14 @@ def push_batches(batches: list[pa.RecordBatch]) -> pa.Table:
     live = aggregator(batches[0].schema)
     bars = [live.push(batch) for batch in batches]
     return pa.concat_tables([*bars, live.flush()])
+
+
+def push_batches_take_last(batches: list[pa.RecordBatch]) -> pa.Table:
+    """Make the bars batch by batch, and take them all at the end, as one call gives them."""
+    live = aggregator(batches[0].schema)
+    for batch in batches:
+        live.push(batch, take=False)
+    return live.flush()
 
 
 def push_events(events: Columns, schema: pa.Schema) -> pa.Table:
@@ -105,12 +113,26 @@ def bars_of_csp(outputs: dict[str, Any]) -> pa.Table:
     return pa.table({"window_end": outputs["open"][0].astype("M8[ns]"), **columns})
 
 
-def test_push_of_batches(race: Any, ticks: pa.Table) -> None:
-    batches = ticks.to_batches(max_chunksize=BATCH_ROWS)
-    assert push_batches(batches).equals(one_shot(ticks))
+@pytest.mark.parametrize("n_rows_each", BATCH_ROWS)
+@pytest.mark.parametrize(
+    ("work", "push"),
+    [
+        ("each taken as it closes", push_batches),
+        ("all taken at the end", push_batches_take_last),
+    ],
+)
+def test_push_of_batches(
+    race: Any,
+    ticks: pa.Table,
+    n_rows_each: int,
+    work: str,
+    push: Callable[[list[pa.RecordBatch]], pa.Table],
+) -> None:
+    batches = ticks.to_batches(max_chunksize=n_rows_each)
+    assert push(batches).equals(one_shot(ticks))
     race(
-        "push of 1,000-row batches, 1 s bars",
-        lambda: push_batches(batches),
+        f"push of {n_rows_each:,}-row batches, 1 s bars, {work}",
+        lambda: push(batches),
         {"our own one-shot, 1 thread": lambda: one_shot(ticks)},
         target=TARGET_BATCHES,
         n_rounds=N_ROUNDS,

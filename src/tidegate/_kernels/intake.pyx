@@ -97,7 +97,7 @@ cdef class Intake:
         self.empty = tables.empty
         self.follow()
 
-    def push(self, batch, run):
+    def push(self, batch, run, bint hands_over):
         """Take a batch and hand over the results that are ready.
 
         Parameters
@@ -106,6 +106,8 @@ cdef class Intake:
             Whatever the user has.
         run : Run
             Deals with what goes wrong.
+        hands_over : bool
+            False: an empty table; the results stay where they are.
 
         Returns
         -------
@@ -114,7 +116,7 @@ cdef class Intake:
         """
         if self.ready or not self.take_batch(batch, run):
             return None
-        return self.results()
+        return self.results() if hands_over else self.empty
 
     def take(self, batch, run):
         """Take a batch.

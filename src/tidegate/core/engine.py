@@ -125,20 +125,23 @@ class Aggregator(RowTaker):
 
     # ------------------------------------------------------------------------------------ rows in
 
-    def push(self, batch: object, /) -> pa.Table:
+    def push(self, batch: object, /, *, take: bool = True) -> pa.Table:
         """Take a batch of rows and hand over the windows that it closed.
 
         Parameters
         ----------
         batch : object
             Arrow, pandas, Polars, a dict of arrays, a list of dicts.
+        take : bool, default True
+            False leaves the windows for `take` or a later push, which saves a table for each few
+            of them; the table is empty then.
 
         Returns
         -------
         pyarrow.Table
             The keys, ``window_start`` and ``window_end`` in the type of the times, the aggregates;
-            by window end, then by key in order of first appearance. Windows that `push_row` closed
-            before come first.
+            by window end, then by key in order of first appearance. Windows that were closed
+            before, and not taken, come first.
 
         Raises
         ------
@@ -153,18 +156,30 @@ class Aggregator(RowTaker):
 
         Notes
         -----
-        O(n_rows), one pass without a copy of 64-bit columns without nulls.
+        O(n_rows), one pass without a copy of 64-bit columns without nulls. A record batch of the
+        schema of the last one, without keys, costs some 1 microsecond beside that, and a table of
+        results some 0.2 microseconds a column.
+
+        Examples
+        --------
+        >>> import tidegate as tg
+        >>> live = tg.Aggregator(tg.Tumbling(10), tg.agg.rows(), on="t")
+        >>> for time in (1, 11, 21):
+        ...     nothing = live.push({"t": [time]}, take=False)
+        >>> live.take()["window_start"].to_pylist()
+        [0, 10]
         """
-        intake = self._run.intake
+        run = self._run
+        intake = run.intake
         if intake is not None and self._buffer is None:
-            table = intake.push(batch, self._run)
+            table = intake.push(batch, run, take)
             if table is not None:
                 return table
         self._settle()
-        self._run.push_input(batch)
+        run.push_input(batch)
         if self._buffer is not None:
             self._buffer.clear()
-        return self._run.take()
+        return run.take() if take else run.empty
 
     # ------------------------------------------------------------------------------- row by row
 
@@ -232,7 +247,7 @@ class Aggregator(RowTaker):
     # ---------------------------------------------------------------------------------- results out
 
     def take(self) -> pa.Table:
-        """Hand over the windows that `push_row` closed since the last call, as `push` does."""
+        """Hand over the windows that were closed and not taken yet, as `push` does."""
         self._settle()
         return self._run.take()
 

@@ -301,15 +301,22 @@ class Run:
     def take(self) -> pa.Table:
         """Hand over the results that are ready."""
         if self.bound is None:
-            names = [*self.plan.by, "window_start", "window_end"]
-            names += [name for name, _ in self.plan.results]
-            return pa.schema([pa.field(name, pa.null()) for name in names]).empty_table()
+            return self.empty
         table = self.bound.take_results()
         if self.ready:
             table = pa.concat_tables([*self.ready, table])
             self.ready.clear()
         self.counts.windows += table.num_rows
         return table
+
+    @property
+    def empty(self) -> pa.Table:
+        """No results, of the types as far as they are known."""
+        if self.bound is not None:
+            return self.bound.tables.empty
+        names = [*self.plan.by, "window_start", "window_end"]
+        names += [name for name, _ in self.plan.results]
+        return pa.schema([pa.field(name, pa.null()) for name in names]).empty_table()
 
     def take_late(self) -> pa.Table:
         """Hand over the rows on the side."""

@@ -252,6 +252,31 @@ def test_batches_of_any_length_are_taken(n):
     assert aggregator.stats.windows == whole.num_rows
 
 
+@pytest.mark.parametrize("by", [None, "n"])
+@pytest.mark.parametrize("n_held", [1, 3, 60])
+def test_results_may_be_left_while_more_is_pushed(by, n_held):
+    aggregator, other = live(by=by), live(by=by)
+    held, expected = [], []
+    for number in range(120):
+        batch = rows(25 * number)
+        expected.append(other.push(batch))
+        is_last = number % n_held == n_held - 1
+        table = aggregator.push(pa.table(batch) if number == 50 else batch, take=is_last)
+        assert is_last or table.num_rows == 0
+        assert table.schema.equals(expected[-1].schema)
+        assert aggregator.stats == other.stats
+        held.append(table)
+        if number % 50 == 20:
+            aggregator = tg.Aggregator.restore(aggregator.snapshot())
+    assert pa.concat_tables([*held, aggregator.take()]).equals(pa.concat_tables(expected))
+    assert aggregator.flush().equals(other.flush())
+
+
+def test_nothing_left_before_the_types_are_known_is_an_empty_table():
+    table = live().push([], take=False)
+    assert table.equals(live().push([]))
+
+
 def test_rows_and_batches_in_turn_are_one_stream():
     aggregator, other = live(), live()
     taken, expected = [], []
