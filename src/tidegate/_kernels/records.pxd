@@ -128,4 +128,3 @@ cdef enum Status:
     FOREIGN         # a row outside the share of times that this state was given
     DISORDER        # a row of a window that was closed on the guess that rows are in order
     ASKS_LATER      # much is open, and how early later batches are is not known
-    NOT_PLAIN       # a batch with nulls or misaligned values; nothing of it was taken

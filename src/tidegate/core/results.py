@@ -46,7 +46,7 @@ class ResultTables:
     Notes
     -----
     A few results without keys cost some 2 microseconds: they are slices of a table that is made
-    once in a thousand results. Others cost some 7 microseconds a column.
+    once in a thousand results. Others cost some 2 microseconds a column.
     """
 
     def __init__(self, schema: pa.Schema, program: Program) -> None:

@@ -16,7 +16,6 @@ __all__ = [
     "ASKS_LATER",
     "DISORDER",
     "DONE",
-    "NOT_PLAIN",
     "OVERFLOWED",
     "TOO_MANY_OPEN",
     "OpenWindows",
@@ -27,7 +26,7 @@ __all__ = [
 
 # The statuses of _kernels/records.pxd.
 DONE, NO_MEMORY, TOO_MANY_OPEN, MUST_CLOSE, OVERFLOWED = range(5)
-FOREIGN, DISORDER, ASKS_LATER, NOT_PLAIN = range(5, 9)
+FOREIGN, DISORDER, ASKS_LATER = range(5, 8)
 
 Word = TypeVar("Word", bound=np.generic)
 
