@@ -3,6 +3,7 @@
 from tidegate.core import aggregations as agg
 from tidegate.core import errors
 from tidegate.core.aggregations import Aggregation
+from tidegate.core.asof import asof_join
 from tidegate.core.engine import Aggregator
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.oneshot import Side, aggregate
@@ -24,6 +25,7 @@ __all__ = [
     "Watermark",
     "agg",
     "aggregate",
+    "asof_join",
     "errors",
 ]
 

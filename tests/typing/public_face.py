@@ -58,6 +58,34 @@ def options(table: pa.Table) -> None:
     tg.aggregate(table, tg.Tumbling(10), on="t", n="rows")  # type: ignore[arg-type]
 
 
+def joins(
+    table: pa.Table,
+    frame: pd.DataFrame,
+    polars_frame: pl.DataFrame,
+    records: list[dict[str, float]],
+) -> None:
+    assert_type(tg.asof_join(table, frame, on="t"), pa.Table)
+    assert_type(tg.asof_join(frame, table, on="t", by="k", tolerance="1s"), pd.DataFrame)
+    assert_type(
+        tg.asof_join(
+            polars_frame,
+            records,
+            on=("t", "u"),
+            by=["k", "v"],
+            tolerance=dt.timedelta(seconds=1),
+            direction="nearest",
+            allow_exact_matches=False,
+            suffix="_quote",
+            threads=2,
+            limits=tg.Limits(max_keys=100),
+        ),
+        pl.DataFrame,
+    )
+    assert_type(tg.asof_join(records, table, on="t"), list[dict[str, float]])
+    tg.asof_join(table, table, on="t", direction="up")  # type: ignore[arg-type]
+    tg.asof_join(table, table)  # type: ignore[call-arg]
+
+
 # Bit by bit.
 
 

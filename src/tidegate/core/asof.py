@@ -1,0 +1,311 @@
+"""Joins in time, in one call: for each left row the right row that was known then."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tidegate._kernels.asof import Columns, Matcher, Walk, choose, rises, take
+from tidegate.core.asofrule import AsofTypes, make_rule
+from tidegate.core.batch import read_input
+from tidegate.core.keys import Keys
+from tidegate.core.plan import Limits
+from tidegate.core.shares import n_threads
+from tidegate.core.taking import STEP_ROWS, Taker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tidegate.core.asofrule import Direction, Moments
+    from tidegate.core.batch import Input
+    from tidegate.core.durations import Duration
+    from tidegate.core.taking import Place
+
+__all__ = ["asof_join", "match"]
+
+Left = TypeVar("Left")
+Room = TypeVar("Room")
+Part = TypeVar("Part")
+Index: TypeAlias = npt.NDArray[np.int64]
+Arrays: TypeAlias = "list[pa.Array[Any]]"
+BACKWARD, FORWARD = 0, 1
+BYTE_BITS = 8
+
+
+def asof_join(
+    left: Left,
+    right: object,
+    /,
+    *,
+    on: str | tuple[str, str],
+    by: str | list[str] | tuple[str, ...] | None = None,
+    tolerance: Duration | None = None,
+    direction: Direction = "backward",
+    allow_exact_matches: bool = True,
+    suffix: str = "_right",
+    threads: int | None = None,
+    limits: Limits | None = None,
+) -> Left:
+    """Give each left row the right row that is next to it in time.
+
+    Parameters
+    ----------
+    left : pyarrow Table, RecordBatch or RecordBatchReader, pandas or Polars DataFrame, dict, list
+        The rows to keep, in whatever order; also anything with ``__arrow_c_stream__``, a dict of
+        arrays, a list of dicts.
+    right : object
+        The rows to look up, of any of these kinds, in whatever order.
+    on : str or (str, str)
+        The time column: timestamps of any unit, dates, integers, or floats. A pair names the left
+        one and the right one; where they differ, the right times are a column of the result.
+    by : str or list of str, optional
+        Key columns of both sides, of any Arrow type but nested ones: only rows of one key match. A
+        null is a key (it matches null), NaN equals NaN.
+    tolerance : Duration, optional
+        How far the times may be apart, this far included: ``"250ms"``, a timedelta, or a number in
+        the unit of the left times. By default as far as it may be.
+    direction : {"backward", "forward", "nearest"}, default "backward"
+        The right row with the largest time up to the left row's; the smallest from it on; or the
+        nearer one of the two, which is the one before if both are as near.
+    allow_exact_matches : bool, default True
+        Whether a right row at the very time of the left row matches.
+    suffix : str, default "_right"
+        What is added to the name of a right column that the left side has too.
+    threads : int, optional
+        At most how many threads to use, by default what the rows are worth; the result has the same
+        bits for any number. Rows in time order run on more than one.
+    limits : Limits, optional
+        How many keys there may be.
+
+    Returns
+    -------
+    the kind of thing that `left` is
+        Its columns and its rows, in its order; then the columns of the right side without the keys
+        and (where they have one name) the times. Null where nothing matches.
+
+    Raises
+    ------
+    ColumnNotFoundError, ColumnTypeError, InputError
+        If a side does not fit, or an option is not one; if times of different units (or keys of
+        different types) cannot be compared exactly.
+    DurationError
+        If the tolerance is not a whole number of units of the times.
+    LimitError
+        If there are more keys than `limits` allows.
+
+    Notes
+    -----
+    Of right rows at one time, a backward match takes the last to arrive, a forward match the first.
+    A left row without a time (null, NaN, NaT) stays and matches nothing; a right row without one is
+    never matched. Times of different units are compared in the finer one, exactly; those with a
+    time zone are not compared with those without. Distances of float times are rounded as floats
+    are.
+
+    O(n_left + n_right) where both sides are in time order, which is found out on the way, in one
+    pass over the times of both; what is not is sorted first. Left columns are not copied, right
+    ones are gathered once.
+
+    Examples
+    --------
+    >>> import tidegate as tg
+    >>> trades = {"ts": [3, 7, 12], "price": [10.0, 11.0, 12.0]}
+    >>> quotes = {"ts": [1, 7, 8], "bid": [9.5, 10.5, 11.5]}
+    >>> tg.asof_join(trades, quotes, on="ts")["bid"].tolist()
+    [9.5, 10.5, 11.5]
+    >>> tg.asof_join(trades, quotes, on="ts", tolerance=2)["bid"].tolist()
+    [9.5, 10.5, nan]
+    """
+    rule = make_rule(
+        on=on,
+        by=by,
+        tolerance=tolerance,
+        direction=direction,
+        allow_exact_matches=allow_exact_matches,
+        suffix=suffix,
+    )
+    needed = (rule.on[0], *rule.by), (rule.on[1], *rule.by)
+    mine, theirs = _read(left, needed[0]), _read(right, needed[1])
+    rows, others = mine.table(), theirs.table()
+    types = AsofTypes(rule, rows.schema, others.schema)
+    n = n_threads(threads, rows.num_rows)
+    keys = None
+    if rule.by:
+        keys = Keys(rule.by, max_keys=(limits or Limits()).max_keys)
+    after = types.moments(others, "right", keys)
+    before = types.moments(rows, "left", keys)
+    taker = Taker([others.column(name) for name, _ in types.taken], others.num_rows)
+    n_keys = 1 if keys is None else keys.n_keys
+    columns = match(types, before, after, n_keys, taker, rows.num_rows, threads=n)
+    for (_, field), parts in zip(types.taken, zip(*columns, strict=True), strict=True):
+        rows = rows.append_column(field, pa.chunked_array(parts, field.type))
+    result: Left = mine.give_back(rows)
+    return result
+
+
+def _read(data: object, needed: Sequence[str]) -> Input:
+    """Read all columns; an empty list has those that are needed."""
+    is_empty = isinstance(data, list | tuple) and not data
+    return read_input(data, needed if is_empty else None)
+
+
+def match(
+    types: AsofTypes,
+    left: Moments,
+    right: Moments,
+    n_keys: int,
+    taker: Taker,
+    n_left: int,
+    *,
+    threads: int,
+) -> list[Arrays]:
+    """Take the right columns for all left rows.
+
+    Returns
+    -------
+    list of list of pyarrow.Array
+        The columns of consecutive pieces of the result.
+    """
+    join = _Join(types, n_keys, threads)
+    in_order = left.rows is None and right.rows is None and types.rule.direction != "nearest"
+    if in_order and len(left.times) and len(right.times):
+        parts = join.taken(left, right, taker)
+        if parts is not None:
+            return parts
+    return join.taken_by_index(join.index(left, right, n_left), taker)
+
+
+class _Join:
+    """Ways to bring two sides together."""
+
+    def __init__(self, types: AsofTypes, n_keys: int, threads: int) -> None:
+        self._types = types
+        self._n_keys = n_keys
+        self._threads = threads
+
+    def taken(self, left: Moments, right: Moments, taker: Taker) -> list[Arrays] | None:
+        """Match and take in one pass; None where a side is not in time order."""
+        forward = self._types.rule.direction == "forward"
+
+        def step(walk: Walk, place: Place) -> Arrays | None:
+            n_matched = walk.step(place.n_rows, place.rows, place.matched, place.columns)
+            return None if n_matched < 0 else taker.arrays(place, n_matched)
+
+        return self._walked(left, right, FORWARD if forward else BACKWARD, taker.place, step)
+
+    def index(self, left: Moments, right: Moments, n_left: int) -> Index:
+        """Find the right row of each left row, in whatever order they are; -1 for none."""
+        index = np.full(n_left, -1, np.int64)
+        if not len(left.times) or not len(right.times):
+            return index
+        left, right = (one if rises(one.times) else one.sorted() for one in (left, right))
+        direction = self._types.rule.direction
+        found = [
+            self._sorted_index(left, right, way)
+            for way in (
+                (BACKWARD, FORWARD) if direction == "nearest" else (direction == "forward",)
+            )
+        ]
+        if direction == "nearest":
+            choose(left.times, right.times, self._types.is_float, *found)
+        rows = found[0]
+        if right.rows is not None:
+            rows = np.where(rows < 0, -1, right.rows[rows])
+        if left.rows is None:
+            return rows
+        index[left.rows] = rows
+        return index
+
+    def taken_by_index(self, index: Index, taker: Taker) -> list[Arrays]:
+        """Take rows by their numbers."""
+
+        def step(begin: int, place: Place) -> Arrays:
+            rows = index[begin : begin + place.n_rows]
+            if place.rows is not None:
+                place.rows[:] = rows
+            return taker.arrays(place, take(rows, place.matched, place.columns))
+
+        sizes = _steps(len(index)) or [0]
+        begins = range(0, len(index) or 1, STEP_ROWS)
+        with ThreadPoolExecutor(self._threads, "tidegate") as pool:
+            return list(pool.map(step, begins, map(taker.place, sizes)))
+
+    def _sorted_index(self, left: Moments, right: Moments, way: int) -> Index:
+        """Find the right row of each left row, both in time order."""
+        none = Columns([], len(right.times), 0)
+
+        def step(walk: Walk, index: Index) -> Index | None:
+            bits = np.empty((len(index) + 7) // 8, np.uint8)
+            return None if walk.step(len(index), index, bits, none) < 0 else index
+
+        parts = self._walked(left, right, way, lambda n_rows: np.empty(n_rows, np.int64), step)
+        assert parts is not None, "both sides are in time order"  # noqa: S101
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _walked(
+        self,
+        left: Moments,
+        right: Moments,
+        way: int,
+        room: Callable[[int], Room],
+        step: Callable[[Walk, Room], Part | None],
+    ) -> list[Part] | None:
+        """Go through the left rows in shares and steps; None where a side is not in time order.
+
+        Room is made on this thread: what a thread asks of the pool goes back to the system with it.
+        """
+        types, goes_down = self._types, way == FORWARD and left.codes is not None
+        matcher = Matcher(
+            right.times,
+            right.codes,
+            self._n_keys,
+            way,
+            types.rule.exact,
+            types.tolerance,
+            types.is_float,
+        )
+
+        def run(share: tuple[int, int, int, int], rooms: list[Room]) -> list[Part] | None:
+            walk = Walk(matcher, left.times, left.codes, share)
+            parts = []
+            for place in rooms[::-1] if goes_down else rooms:
+                part = step(walk, place)
+                if part is None:
+                    return None
+                parts.append(part)
+            return parts[::-1] if goes_down else parts
+
+        shares = _shares(left.times, right.times, self._threads)
+        rooms = [[room(n_rows) for n_rows in _steps(end - begin)] for begin, end, *_ in shares]
+        if len(shares) == 1:
+            return run(shares[0], rooms[0])
+        with ThreadPoolExecutor(len(shares), "tidegate") as pool:
+            done = list(pool.map(run, shares, rooms))
+        if any(parts is None for parts in done):
+            return None
+        return [part for parts in done if parts is not None for part in parts]
+
+
+def _steps(n_rows: int) -> list[int]:
+    """Cut rows into steps."""
+    return [min(STEP_ROWS, n_rows - begin) for begin in range(0, n_rows, STEP_ROWS)]
+
+
+def _shares(
+    left: npt.NDArray[Any], right: npt.NDArray[Any], n: int
+) -> list[tuple[int, int, int, int]]:
+    """Cut the left rows into n shares, and the right rows where these begin.
+
+    Where a side is not in time order the cuts mean nothing, and a share finds that out.
+    """
+    cuts = sorted({len(left) * k // n for k in range(n)})
+    places = [0, *(int(np.searchsorted(right, left[cut])) for cut in cuts[1:])]
+    places = np.maximum.accumulate(places).tolist()
+    ends = zip([*cuts[1:], len(left)], [*places[1:], len(right)], strict=True)
+    return [
+        (begin, end, first, stop)
+        for begin, first, (end, stop) in zip(cuts, places, ends, strict=True)
+    ]
