@@ -20,6 +20,8 @@ cdef extern from *:
     #undef CYTHON_INLINE
     #define CYTHON_INLINE TG_ALWAYS_INLINE
 
+    static inline void tg_ask_for(const void *p) { __builtin_prefetch(p, 0, 2); }
+
     TG_CLONES static int tg_rises(const int64_t *, Py_ssize_t);
     TG_CLONES static void tg_count_places(
         const int64_t *, const int64_t *, const Py_ssize_t *, Py_ssize_t, int, int64_t *);
@@ -33,6 +35,8 @@ cdef extern from *:
         const uint64_t *, const int64_t *, Py_ssize_t, int, uint64_t *);
     """
 
+    void ask_for "tg_ask_for"(const void*) noexcept nogil
+
 ctypedef fused word_t:
     uint8_t
     uint16_t
@@ -45,6 +49,7 @@ cdef enum:
     SPARSE = 4        # right rows to a left one from which searching costs less than counting
     AHEAD = 16        # rows between asking for a place of the table and reading it
     LARGE = 1 << 15   # places of a table that the second cache does not hold for sure
+    LINE = 64         # bytes that come together
     BACKWARD = 0
     FORWARD = 1
     UNSORTED = -1
@@ -432,6 +437,23 @@ cdef Py_ssize_t put_rows(const Place* out, Py_ssize_t n, const int64_t* rows) no
     return n - missing
 
 
+cdef void ask_for_rows(
+    const Place* out, Py_ssize_t begin, Py_ssize_t end
+) noexcept nogil:
+    """Ask for right rows of all columns that are about to be read here and there.
+
+    The CPU foresees only what is read one after the other.
+    """
+    cdef Py_ssize_t i, at
+    cdef const Taken* column
+    for i in range(out.n_taken):
+        column = &out.taken[i]
+        at = begin * column.width
+        while at < end * column.width:
+            ask_for(column.values + at)
+            at += LINE
+
+
 cdef Py_ssize_t join_block(
     Join* join, const Place* out, Py_ssize_t begin, Py_ssize_t n, Py_ssize_t low, Py_ssize_t high,
 ) noexcept nogil:
@@ -439,6 +461,8 @@ cdef Py_ssize_t join_block(
     cdef int64_t rows[BLOCK]
     cdef const int64_t* left = join.left.at + begin
     cdef bint forward = join.rule.direction == FORWARD
+    if join.table != NULL and high - low <= SPARSE * n:
+        ask_for_rows(out, low, high)
     find_block(&join.right, left, n, low, high, join.rule.exact == forward, rows)
     if join.table == NULL:
         neighbours(n, forward, join.right.n, rows)

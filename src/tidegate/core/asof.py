@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.asof import Columns, Matcher, Walk, choose, rises, take
+from tidegate._kernels.asof import Matcher, Walk, choose, rises, take
 from tidegate.core.asofrule import AsofTypes, make_rule
 from tidegate.core.batch import read_input
 from tidegate.core.keys import Keys
 from tidegate.core.plan import Limits
 from tidegate.core.shares import n_threads
-from tidegate.core.taking import STEP_ROWS, Taker
+from tidegate.core.taking import Place, Taker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,13 +23,10 @@ if TYPE_CHECKING:
     from tidegate.core.asofrule import Direction, Moments
     from tidegate.core.batch import Input
     from tidegate.core.durations import Duration
-    from tidegate.core.taking import Place
 
 __all__ = ["asof_join", "match"]
 
 Left = TypeVar("Left")
-Room = TypeVar("Room")
-Part = TypeVar("Part")
 Index: TypeAlias = npt.NDArray[np.int64]
 Arrays: TypeAlias = "list[pa.Array[Any]]"
 BACKWARD, FORWARD = 0, 1
@@ -140,8 +137,8 @@ def asof_join(
     taker = Taker([others.column(name) for name, _ in types.taken], others.num_rows)
     n_keys = 1 if keys is None else keys.n_keys
     columns = match(types, before, after, n_keys, taker, rows.num_rows, threads=n)
-    for (_, field), parts in zip(types.taken, zip(*columns, strict=True), strict=True):
-        rows = rows.append_column(field, pa.chunked_array(parts, field.type))
+    for (_, field), column in zip(types.taken, columns, strict=True):
+        rows = rows.append_column(field, column)
     result: Left = mine.give_back(rows)
     return result
 
@@ -161,21 +158,24 @@ def match(
     n_left: int,
     *,
     threads: int,
-) -> list[Arrays]:
+) -> Arrays:
     """Take the right columns for all left rows.
 
     Returns
     -------
-    list of list of pyarrow.Array
-        The columns of consecutive pieces of the result.
+    list of pyarrow.Array
+        One for each column of the taker.
     """
     join = _Join(types, n_keys, threads)
     in_order = left.rows is None and right.rows is None and types.rule.direction != "nearest"
+    place = taker.place(n_left)
+    n_matched = None
     if in_order and len(left.times) and len(right.times):
-        parts = join.taken(left, right, taker)
-        if parts is not None:
-            return parts
-    return join.taken_by_index(join.index(left, right, n_left), taker)
+        way = FORWARD if types.rule.direction == "forward" else BACKWARD
+        n_matched = join.walk(left, right, way, place)
+    if n_matched is None:
+        n_matched = join.take(join.index(left, right, n_left), place)
+    return taker.arrays(place, n_matched)
 
 
 class _Join:
@@ -185,16 +185,6 @@ class _Join:
         self._types = types
         self._n_keys = n_keys
         self._threads = threads
-
-    def taken(self, left: Moments, right: Moments, taker: Taker) -> list[Arrays] | None:
-        """Match and take in one pass; None where a side is not in time order."""
-        forward = self._types.rule.direction == "forward"
-
-        def step(walk: Walk, place: Place) -> Arrays | None:
-            n_matched = walk.step(place.n_rows, place.rows, place.matched, place.columns)
-            return None if n_matched < 0 else taker.arrays(place, n_matched)
-
-        return self._walked(left, right, FORWARD if forward else BACKWARD, taker.place, step)
 
     def index(self, left: Moments, right: Moments, n_left: int) -> Index:
         """Find the right row of each left row, in whatever order they are; -1 for none."""
@@ -219,45 +209,20 @@ class _Join:
         index[left.rows] = rows
         return index
 
-    def taken_by_index(self, index: Index, taker: Taker) -> list[Arrays]:
-        """Take rows by their numbers."""
+    def take(self, index: Index, place: Place) -> int:
+        """Take rows by their numbers; how many are there."""
+        if place.rows is not None:
+            place.rows[:] = index
 
-        def step(begin: int, place: Place) -> Arrays:
-            rows = index[begin : begin + place.n_rows]
-            if place.rows is not None:
-                place.rows[:] = rows
-            return taker.arrays(place, take(rows, place.matched, place.columns))
+        def run(begin: int, end: int) -> int:
+            part = place.part(begin, end)
+            return take(index[begin:end], part.matched, part.columns)
 
-        sizes = _steps(len(index)) or [0]
-        begins = range(0, len(index) or 1, STEP_ROWS)
-        with ThreadPoolExecutor(self._threads, "tidegate") as pool:
-            return list(pool.map(step, begins, map(taker.place, sizes)))
+        return sum(self._in_shares(run, _cuts(len(index), self._threads)))
 
-    def _sorted_index(self, left: Moments, right: Moments, way: int) -> Index:
-        """Find the right row of each left row, both in time order."""
-        none = Columns([], len(right.times), 0)
-
-        def step(walk: Walk, index: Index) -> Index | None:
-            bits = np.empty((len(index) + 7) // 8, np.uint8)
-            return None if walk.step(len(index), index, bits, none) < 0 else index
-
-        parts = self._walked(left, right, way, lambda n_rows: np.empty(n_rows, np.int64), step)
-        assert parts is not None, "both sides are in time order"  # noqa: S101
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _walked(
-        self,
-        left: Moments,
-        right: Moments,
-        way: int,
-        room: Callable[[int], Room],
-        step: Callable[[Walk, Room], Part | None],
-    ) -> list[Part] | None:
-        """Go through the left rows in shares and steps; None where a side is not in time order.
-
-        Room is made on this thread: what a thread asks of the pool goes back to the system with it.
-        """
-        types, goes_down = self._types, way == FORWARD and left.codes is not None
+    def walk(self, left: Moments, right: Moments, way: int, place: Place) -> int | None:
+        """Match rows in time order; how many match, or None where a side is not in time order."""
+        types = self._types
         matcher = Matcher(
             right.times,
             right.codes,
@@ -267,45 +232,41 @@ class _Join:
             types.tolerance,
             types.is_float,
         )
+        cuts = _cuts(len(left.times), self._threads)
+        # Where a side is not in time order these mean nothing, and a share finds that out.
+        places = [int(np.searchsorted(right.times, left.times[begin])) for begin, _ in cuts[1:]]
+        starts = np.maximum.accumulate([0, *places, len(right.times)]).tolist()
 
-        def run(share: tuple[int, int, int, int], rooms: list[Room]) -> list[Part] | None:
-            walk = Walk(matcher, left.times, left.codes, share)
-            parts = []
-            for place in rooms[::-1] if goes_down else rooms:
-                part = step(walk, place)
-                if part is None:
-                    return None
-                parts.append(part)
-            return parts[::-1] if goes_down else parts
+        def run(begin: int, end: int, first: int, stop: int) -> int:
+            part = place.part(begin, end)
+            walk = Walk(matcher, left.times, left.codes, (begin, end, first, stop))
+            return walk.step(end - begin, part.rows, part.matched, part.columns)
 
-        shares = _shares(left.times, right.times, self._threads)
-        rooms = [[room(n_rows) for n_rows in _steps(end - begin)] for begin, end, *_ in shares]
+        firsts, stops = starts[:-1], starts[1:]
+        shares = [(*cut, *ends) for cut, *ends in zip(cuts, firsts, stops, strict=True)]
+        found = self._in_shares(run, shares)
+        return None if min(found) < 0 else sum(found)
+
+    def _sorted_index(self, left: Moments, right: Moments, way: int) -> Index:
+        """Find the right row of each left row, both in time order."""
+        n_rows = len(left.times)
+        index, bits = np.empty(n_rows, np.int64), np.empty((n_rows + 7) // 8, np.uint8)
+        place = Place(n_rows, len(right.times), index, bits, [])
+        assert self.walk(left, right, way, place) is not None  # noqa: S101  # they are
+        return index
+
+    def _in_shares(self, run: Callable[..., int], shares: Sequence[tuple[int, ...]]) -> list[int]:
+        """Run something for each share, each on a thread of its own."""
         if len(shares) == 1:
-            return run(shares[0], rooms[0])
+            return [run(*shares[0])]
         with ThreadPoolExecutor(len(shares), "tidegate") as pool:
-            done = list(pool.map(run, shares, rooms))
-        if any(parts is None for parts in done):
-            return None
-        return [part for parts in done if parts is not None for part in parts]
+            return list(pool.map(lambda share: run(*share), shares))
 
 
-def _steps(n_rows: int) -> list[int]:
-    """Cut rows into steps."""
-    return [min(STEP_ROWS, n_rows - begin) for begin in range(0, n_rows, STEP_ROWS)]
+def _cuts(n_rows: int, n: int) -> list[tuple[int, int]]:
+    """Cut rows into at most n shares that begin on whole bytes of bits; one, where there are few.
 
-
-def _shares(
-    left: npt.NDArray[Any], right: npt.NDArray[Any], n: int
-) -> list[tuple[int, int, int, int]]:
-    """Cut the left rows into n shares, and the right rows where these begin.
-
-    Where a side is not in time order the cuts mean nothing, and a share finds that out.
+    Without rows it is one share without rows.
     """
-    cuts = sorted({len(left) * k // n for k in range(n)})
-    places = [0, *(int(np.searchsorted(right, left[cut])) for cut in cuts[1:])]
-    places = np.maximum.accumulate(places).tolist()
-    ends = zip([*cuts[1:], len(left)], [*places[1:], len(right)], strict=True)
-    return [
-        (begin, end, first, stop)
-        for begin, first, (end, stop) in zip(cuts, places, ends, strict=True)
-    ]
+    begins = sorted({n_rows * k // n // BYTE_BITS * BYTE_BITS for k in range(n)})
+    return list(zip(begins, [*begins[1:], n_rows], strict=True))

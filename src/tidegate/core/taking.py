@@ -17,19 +17,20 @@ from tidegate._kernels.asof import Columns
 from tidegate.core.columns import buffer_view, plain, validity
 from tidegate.core.errors import ColumnTypeError
 
-__all__ = ["STEP_ROWS", "Place", "Taker", "taken_type"]
+__all__ = ["Place", "Taker", "taken_type"]
 
 Bytes = npt.NDArray[np.uint8]
 
-# Rows taken at a time: 16 MB of words. Larger blocks the pool gives back to the system at once,
-# and fresh pages cost 0.22 ns a byte where used ones cost 0.03.
-STEP_ROWS = 1 << 21
+# From here on memory comes from NumPy, which asks for large pages: to touch 80 MB of them for the
+# first time costs 0.06 ns a byte, of small pages 0.2 to 0.5. Below, Arrow's pool keeps used pages.
+_LARGE = 1 << 24
 _WIDTHS = (1, 2, 4, 8, 16)
 _WORD_BYTES = 8
 _BYTE = np.dtype("u1")
 # Their stubs have an overload for each type; NumPy's does not know Arrow's buffers.
 _array: Callable[..., pa.Array[Any]] = pa.array
 _frombuffer: Callable[..., Bytes] = np.frombuffer
+_py_buffer: Callable[[Any], pa.Buffer] = pa.py_buffer
 
 
 def taken_type(type: pa.DataType, column: str) -> pa.DataType:  # noqa: A002
@@ -90,14 +91,34 @@ class _Words(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the rows of one step go."""
+    """Where rows that are taken go."""
 
     n_rows: int
-    rows: npt.NDArray[np.int64] | None  # (n_rows,) their numbers
+    n_right: int
+    rows: npt.NDArray[np.int64] | None  # (n_rows,) their numbers, where somebody wants them
     matched: Bytes  # bits
-    columns: Columns
-    buffers: list[tuple[pa.Buffer, pa.Buffer | None]]  # values and bits of each word column
-    shared: list[pa.Buffer]  # the memory of matched and rows
+    words: list[tuple[int, Any, Any, Any, Any]]  # what the kernel takes of each word column
+
+    @property
+    def columns(self) -> Columns:
+        """The word columns as the kernel takes them."""
+        return Columns(self.words, self.n_right, self.n_rows)
+
+    def part(self, begin: int, end: int) -> Place:
+        """Return the place of some of the rows; `begin` is a multiple of 8."""
+        bits = slice(begin // 8, (end + 7) // 8)
+        words = [
+            (
+                width,
+                values,
+                valid,
+                out[begin * width : end * width],
+                None if flags is None else flags[bits],
+            )
+            for width, values, valid, out, flags in self.words
+        ]
+        rows = None if self.rows is None else self.rows[begin:end]
+        return Place(end - begin, self.n_right, rows, self.matched[bits], words)
 
 
 class Taker:
@@ -120,54 +141,45 @@ class Taker:
         self._words = [_words(column) for column in self._columns]
         self.needs_index = any(words is None for words in self._words)
 
-    def place(self, n_rows: int, *, index: bool = False) -> Place:
-        """Make room for some rows; `index` where the numbers are wanted beside the columns."""
-        buffers: list[tuple[pa.Buffer, pa.Buffer | None]] = []
-        columns: list[tuple[int, Any, Any, Any, Any]] = []
+    def place(self, n_rows: int) -> Place:
+        """Make room for some rows."""
         n_bits = (n_rows + 7) // 8
-        for words in self._words:
-            if words is None:
-                continue
-            out, bits = _memory(n_rows * words.width), None
-            if words.valid is not None:
-                bits = _memory(n_bits)
-            buffers.append((out, bits))
-            flags = None if bits is None else _bytes(bits)
-            columns.append((words.width, words.values, words.valid, _bytes(out), flags))
-        matched = _memory(n_bits)
-        shared = [matched]
-        numbers = None
-        if index or self.needs_index:
-            shared.append(_memory(n_rows * _WORD_BYTES))
-            numbers = _bytes(shared[1]).view(np.int64)
-        kernel = Columns(columns, self.n_rows, n_rows)
-        return Place(n_rows, numbers, _bytes(matched), kernel, buffers, shared)
+        words = [
+            (
+                words.width,
+                words.values,
+                words.valid,
+                _memory(n_rows * words.width),
+                None if words.valid is None else _memory(n_bits),
+            )
+            for words in self._words
+            if words is not None
+        ]
+        rows = _memory(n_rows * _WORD_BYTES).view(np.int64) if self.needs_index else None
+        return Place(n_rows, self.n_rows, rows, _memory(n_bits), words)
 
     def arrays(self, place: Place, n_matched: int) -> list[pa.Array[Any]]:
         """Return what was put into a place as one array for each column."""
         n_rows = place.n_rows
-        matched = None if n_matched == n_rows else place.shared[0]
-        coming = iter(place.buffers)
+        matched = None if n_matched == n_rows else _py_buffer(place.matched)
+        coming = iter(place.words)
         arrays: list[pa.Array[Any]] = []
         for column, words in zip(self._columns, self._words, strict=True):
             if words is None:
-                buffers: list[Any] = [matched, place.shared[1]]
+                buffers: list[Any] = [matched, _py_buffer(place.rows)]
                 arrays.append(column.take(pa.Array.from_buffers(pa.int64(), n_rows, buffers)))
                 continue
-            out, bits = next(coming)
-            arrays.append(_wrapped(column, n_rows, bits or matched, out))
+            *_, out, flags = next(coming)
+            bits = matched if flags is None else _py_buffer(flags)
+            arrays.append(_wrapped(column, n_rows, bits, _py_buffer(out)))
         return arrays
 
 
-def _memory(n_bytes: int) -> pa.Buffer:
-    """Ask Arrow's pool for memory."""
-    buffer: pa.Buffer = pa.allocate_buffer(n_bytes)
-    return buffer
-
-
-def _bytes(buffer: pa.Buffer) -> Bytes:
-    """View memory as bytes."""
-    return _frombuffer(buffer, np.uint8)
+def _memory(n_bytes: int) -> Bytes:
+    """Make room for bytes."""
+    if n_bytes >= _LARGE:
+        return np.empty(n_bytes, np.uint8)
+    return _frombuffer(pa.allocate_buffer(n_bytes), np.uint8)
 
 
 def _whole(column: pa.ChunkedArray[Any]) -> Any:

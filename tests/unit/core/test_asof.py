@@ -178,8 +178,7 @@ def test_long_sides_get_the_rows_of_bisection(sides, keyed, direction, exact, to
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("keyed", [False, True])
-def test_several_steps_and_threads_give_the_same_bits(direction, keyed, monkeypatch, rng):
-    monkeypatch.setattr("tidegate.core.asof.STEP_ROWS", 1000)
+def test_any_number_of_threads_gives_the_same_bits(direction, keyed, rng):
     n = 12_345
     left, right = (
         pa.table({"t": np.sort(rng.integers(0, n, n)), "k": rng.integers(0, 50, n)})
