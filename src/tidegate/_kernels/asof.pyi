@@ -35,6 +35,7 @@ class Walk:
         times: npt.NDArray[np.int64],
         codes: npt.NDArray[np.int32] | None,
         share: tuple[int, int, int, int],
+        table: npt.NDArray[np.int64] | None = None,
     ) -> Walk: ...
     def step(
         self,

@@ -642,15 +642,19 @@ cdef class Walk:
     share : tuple (begin, end, first, stop)
         Left rows, and the right rows of which this share says whether they rise. Those before
         `first` lie before the first left row.
+    table : (n_keys + 1,) int64, inout, optional
+        The last row of each key before `first`, or -1; it is moved on. By default it is made.
     """
 
     cdef Join join
+    cdef int64_t* own
     cdef Matcher _matcher
     cdef const int64_t[::1] _times
     cdef const int32_t[::1] _codes
+    cdef int64_t[::1] _table
 
     def __cinit__(self, Matcher matcher not None, const int64_t[::1] times not None,
-                  const int32_t[::1] codes, tuple share not None):
+                  const int32_t[::1] codes, tuple share not None, int64_t[::1] table=None):
         cdef Join* join = &self.join
         cdef Py_ssize_t n = times.shape[0]
         self._matcher, self._times, self._codes = matcher, times, codes
@@ -667,16 +671,22 @@ cdef class Walk:
         join.left.at, join.left.n = &times[0] if n else NULL, n
         join.left.codes = &codes[0] if n and codes is not None else NULL
         join.checked = join.first if self.goes_up() else join.stop
-        if codes is not None:
-            join.table = <int64_t*>malloc((join.n_keys + 1) * sizeof(int64_t))
-            if join.table == NULL:
+        if table is not None:
+            if codes is None or not self.goes_up() or table.shape[0] <= join.n_keys:
+                raise ValueError("a table for no keys, for too few, or for the way down")
+            self._table, join.table = table, &table[0]
+            join.place, join.is_filled = join.first, True
+        elif codes is not None:
+            self.own = <int64_t*>malloc((join.n_keys + 1) * sizeof(int64_t))
+            if self.own == NULL:
                 raise MemoryError
+            join.table = self.own
 
     def __dealloc__(self):
-        free(self.join.table)
+        free(self.own)
 
     cdef bint goes_up(self):
-        return self.join.rule.direction == BACKWARD or self.join.left.codes == NULL
+        return self.join.rule.direction == BACKWARD or self._codes is None
 
     def step(self, Py_ssize_t n, int64_t[::1] index, uint8_t[::1] matched not None,
              Columns columns not None):
@@ -707,13 +717,14 @@ cdef class Walk:
         """
         cdef Place out
         cdef Py_ssize_t n_matched
+        cdef bint is_up = self.goes_up()
         if not 0 < n <= self.join.end - self.join.begin:
             raise ValueError("a step over rows that are not there")
         place_in(&out, n, index, matched, columns)
         if columns.n and columns.n_right != self.join.right.n:
             raise ValueError("the columns differ from the right side in length")
         with nogil:
-            if self.join.rule.direction == BACKWARD or self.join.left.codes == NULL:
+            if is_up:
                 n_matched = join_up(&self.join, &out, n)
             else:
                 n_matched = join_down(&self.join, &out, n)

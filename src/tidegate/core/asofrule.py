@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
     from tidegate.core.durations import Duration
 
-__all__ = ["AsofRule", "AsofTypes", "Direction", "Moments", "make_rule"]
+__all__ = ["AsofRule", "AsofTypes", "Direction", "Moments", "Side", "make_rule"]
 
 Direction: TypeAlias = Literal["backward", "forward", "nearest"]
 Side: TypeAlias = Literal["left", "right"]
@@ -170,23 +170,23 @@ class AsofTypes:
             for own, is_null in zip(self._own, nulls, strict=True)
         ]
         self.is_float = pa.types.is_floating(self.time_type)
-        self.tolerance = self._units_of(rule.tolerance)
+        self.tolerance = self.units_of(rule.tolerance, "tolerance")
         self.key_types = [_common_key(name, left, right) for name in rule.by]
         self.taken = _taken(rule, left, right)
 
-    def _units_of(self, tolerance: Duration | None) -> int | float | None:
-        """Convert the tolerance; a plain number is in the unit of the left side."""
-        if tolerance is None:
+    def units_of(self, duration: Duration | None, what: str) -> int | float | None:
+        """Convert a duration from 0 on; a plain number is in the unit of the left side."""
+        if duration is None:
             return None
-        timed = isinstance(tolerance, str | dt.timedelta | np.timedelta64)
+        timed = isinstance(duration, str | dt.timedelta | np.timedelta64)
         if timed or self.is_float:
-            units = in_units(tolerance, self.time_type, "tolerance")
+            units = in_units(duration, self.time_type, what)
         else:
-            units = in_units(tolerance, self._own[0], "tolerance") * self._factors[0]
+            units = in_units(duration, self._own[0], what) * self._factors[0]
         if units < 0:
-            raise InputError(f"tolerance is {tolerance!r}: give a duration from 0 on")
+            raise InputError(f"{what} is {duration!r}: give a duration from 0 on")
         if not self.is_float and units > INT64_MAX:
-            raise DurationError(f"tolerance is {units} units: that is more than int64 holds")
+            raise DurationError(f"{what} is {units} units: that is more than int64 holds")
         return units
 
     def moments(

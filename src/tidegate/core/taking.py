@@ -6,18 +6,18 @@ what stands in their place; all others go through Arrow's own `take`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.asof import Columns
+from tidegate._kernels.asof import Columns, take
 from tidegate.core.columns import buffer_view, plain, validity
 from tidegate.core.errors import ColumnTypeError
 
-__all__ = ["Place", "Taker", "taken_type"]
+__all__ = ["Place", "Taker", "Words", "has_plain_words", "taken_type", "words_of"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -82,9 +82,10 @@ def _is_view(type: pa.DataType) -> bool:  # noqa: A002
     return type in (pa.string_view(), pa.binary_view())
 
 
-class _Words(NamedTuple):
+class Words(NamedTuple):
     """A column that a kernel can copy from."""
 
+    type: pa.DataType
     width: int
     values: Bytes  # (n_right * width,)
     valid: Bytes | None  # (n_right,)
@@ -126,8 +127,10 @@ class Taker:
 
     Parameters
     ----------
-    columns : list of pyarrow.ChunkedArray
-        Of equal length.
+    columns : list of pyarrow.ChunkedArray or Words
+        Of equal length; words of a type that `has_plain_words` only.
+    n_rows : int
+        Their length.
 
     Raises
     ------
@@ -135,10 +138,10 @@ class Taker:
         As `taken_type`.
     """
 
-    def __init__(self, columns: list[pa.ChunkedArray[Any]], n_rows: int) -> None:
+    def __init__(self, columns: Sequence[pa.ChunkedArray[Any] | Words], n_rows: int) -> None:
         self.n_rows = n_rows
-        self._columns = [_whole(column) for column in columns]
-        self._words = [_words(column) for column in self._columns]
+        self._columns: list[Any] = [c if isinstance(c, Words) else _whole(c) for c in columns]
+        self._words = [c if isinstance(c, Words) else words_of(c) for c in self._columns]
         self.needs_index = any(words is None for words in self._words)
 
     def place(self, n_rows: int) -> Place:
@@ -157,6 +160,13 @@ class Taker:
         ]
         rows = _memory(n_rows * _WORD_BYTES).view(np.int64) if self.needs_index else None
         return Place(n_rows, self.n_rows, rows, _memory(n_bits), words)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> list[pa.Array[Any]]:
+        """Return rows by their numbers, null for -1, as one array for each column."""
+        place = self.place(len(rows))
+        if place.rows is not None:
+            place.rows[:] = rows
+        return self.arrays(place, take(rows, place.matched, place.columns))
 
     def arrays(self, place: Place, n_matched: int) -> list[pa.Array[Any]]:
         """Return what was put into a place as one array for each column."""
@@ -195,11 +205,18 @@ def _whole(column: pa.ChunkedArray[Any]) -> Any:
         return column  # more than 2 GiB of text under 32-bit offsets
 
 
-def _words(column: Any) -> _Words | None:
+def has_plain_words(type: pa.DataType) -> bool:  # noqa: A002
+    """Tell whether the bytes of a value are all that there is to it."""
+    return _width(type) is not None and not (
+        isinstance(type, pa.DictionaryType | pa.BaseExtensionType) or _is_view(type)
+    )
+
+
+def words_of(column: Any) -> Words | None:
     """View a column as bytes of a fixed width; None where it has none."""
     if isinstance(column, pa.ChunkedArray):
         return None
-    width = _width(column.type)
+    kind, width = column.type, _width(column.type)
     if width is None:
         return None
     valid = validity(column)
@@ -209,11 +226,11 @@ def _words(column: Any) -> _Words | None:
         column = column.indices
     buffer = column.buffers()[1]
     if buffer is None or not len(column):
-        return _Words(width, np.zeros(len(column) * width, np.uint8), valid)
+        return Words(kind, width, np.zeros(len(column) * width, np.uint8), valid)
     values = buffer_view(buffer, _BYTE, len(column) * width, column.offset * width)
     if values.__array_interface__["data"][0] % min(width, _WORD_BYTES):
         values = values.copy()
-    return _Words(width, values, valid)
+    return Words(kind, width, values, valid)
 
 
 def _wrapped(column: Any, n_rows: int, bits: pa.Buffer | None, out: pa.Buffer) -> pa.Array[Any]:
