@@ -123,8 +123,8 @@ def test_any_cut_and_order_says_what_one_shot_says_of_the_rows_on_time(drawn, ea
     left, right, by, lateness, options, pushes = drawn
     with pytest.MonkeyPatch.context() as patch:
         if eager:  # to forget, and to look again
-            patch.setattr("tidegate.core.asoflive.LITTLE", 0)
-            patch.setattr("tidegate.core.asoflive.FIRST_LOOK", 1)
+            patch.setattr("tidegate.core.asofjoint.LITTLE", 0)
+            patch.setattr("tidegate.core.asofjoint.FIRST_LOOK", 1)
         got, live = feed(left, right, pushes, by=by, lateness=lateness, **options)
     kept, late = on_time(left, lateness)
     there, gone = on_time(right, lateness)
@@ -289,7 +289,7 @@ def test_a_right_row_within_the_lateness_goes_before_those_that_came_before_it()
 
 
 def test_what_is_just_within_the_tolerance_is_not_forgotten(monkeypatch):
-    monkeypatch.setattr("tidegate.core.asoflive.LITTLE", 0)
+    monkeypatch.setattr("tidegate.core.asofjoint.LITTLE", 0)
     live = tg.AsofJoin(on="t", by="k", tolerance=2)
     live.push_right({"t": [2, 3, 10], "k": ["b", "a", "b"], "v": [2, 3, 10]})
     for _ in range(3):
