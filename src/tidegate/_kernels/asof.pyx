@@ -46,12 +46,14 @@ ctypedef fused word_t:
 cdef enum:
     BLOCK = 2048      # left rows: their places are 16 kB
     CHAINS = 4        # merges side by side: each alone would wait for its own loads
-    SPARSE = 4        # right rows to a left one from which searching costs less than counting
+    SPARSE = 32       # right rows to a left one from which searching costs less than counting
+    NEAR = 4          # right rows to a left one up to which all of them are worth asking for
     AHEAD = 16        # rows between asking for a place of the table and reading it
     LARGE = 1 << 15   # places of a table that the second cache does not hold for sure
     LINE = 64         # bytes that come together
     BACKWARD = 0
     FORWARD = 1
+    NEAREST = 2
     UNSORTED = -1
 
 
@@ -437,6 +439,69 @@ cdef Py_ssize_t put_rows(const Place* out, Py_ssize_t n, const int64_t* rows) no
     return n - missing
 
 
+cdef inline bint is_nearer(
+    int64_t after, int64_t time, int64_t before, bint is_float
+) noexcept nogil:
+    """Whether the time after is nearer than the one before."""
+    if is_float:
+        return (
+            float_of_order(after) - float_of_order(time)
+            < float_of_order(time) - float_of_order(before)
+        )
+    return <uint64_t>after - <uint64_t>time < <uint64_t>time - <uint64_t>before
+
+
+cdef inline bint is_far(
+    const Rule* rule, int64_t right, int64_t left
+) noexcept nogil:
+    """Whether two times are further apart than the tolerance."""
+    cdef double apart
+    if rule.is_float:
+        apart = float_of_order(left) - float_of_order(right)
+        return apart > rule.tolerance_f or -apart > rule.tolerance_f
+    return (
+        (<uint64_t>left - <uint64_t>right if left > right else <uint64_t>right - <uint64_t>left)
+        > rule.tolerance
+    )
+
+
+cdef void nearest(
+    const Rule* rule, const Times* right, const int64_t* left, Py_ssize_t n, const int64_t* after,
+    int64_t* rows
+) noexcept nogil:
+    """Places after the rows before, and places of the rows after, into the nearer of both."""
+    cdef Py_ssize_t i
+    cdef int64_t back, forth, row
+    cdef bint takes_forth
+    for i in range(n):
+        back, forth = rows[i] - 1, after[i]
+        takes_forth = forth < right.n
+        forth = forth if takes_forth else 0
+        takes_forth &= (back < 0) | is_nearer(
+            right.at[forth], left[i], right.at[back if back > 0 else 0], rule.is_float
+        )
+        row = forth if takes_forth else back
+        if rule.bounded and row >= 0 and is_far(rule, right.at[row], left[i]):
+            row = -1
+        rows[i] = row
+
+
+cdef void nearest_block(
+    const Join* join, const int64_t* left, Py_ssize_t n, Py_ssize_t low, Py_ssize_t high,
+    int64_t* rows
+) noexcept nogil:
+    """Places after the rows before into the nearest rows."""
+    cdef int64_t after[BLOCK]
+    cdef Py_ssize_t first, last
+    if join.rule.exact:  # a row at the very time is the row before
+        nearest(&join.rule, &join.right, left, n, rows, rows)
+        return
+    first = search_up(join.right.at, low, join.right.n, left[0], False)
+    last = search_up(join.right.at, max(first, high), join.right.n, left[n - 1], False)
+    find_block(&join.right, left, n, first, last, False, after)
+    nearest(&join.rule, &join.right, left, n, after, rows)
+
+
 cdef void ask_for_rows(
     const Place* out, Py_ssize_t begin, Py_ssize_t end
 ) noexcept nogil:
@@ -461,9 +526,12 @@ cdef Py_ssize_t join_block(
     cdef int64_t rows[BLOCK]
     cdef const int64_t* left = join.left.at + begin
     cdef bint forward = join.rule.direction == FORWARD
-    if join.table != NULL and high - low <= SPARSE * n:
+    if join.table != NULL and high - low <= NEAR * n:
         ask_for_rows(out, low, high)
     find_block(&join.right, left, n, low, high, join.rule.exact == forward, rows)
+    if join.rule.direction == NEAREST:
+        nearest_block(join, left, n, low, high, rows)
+        return put_rows(out, n, rows)
     if join.table == NULL:
         neighbours(n, forward, join.right.n, rows)
     elif forward:
@@ -491,7 +559,10 @@ cdef Py_ssize_t join_up(Join* join, Place* out, Py_ssize_t n_rows) noexcept nogi
         n = min(BLOCK, end - join.begin)
         low = search_up(right, join.place, join.right.n, left[join.begin], strict)
         high = search_up(right, low, join.right.n, left[join.begin + n - 1], strict)
-        ahead = min(high + CHAINS, join.right.n)
+        ahead = high
+        if join.rule.direction == NEAREST:  # rows at the last time are looked at, too
+            ahead = search_up(right, high, join.right.n, left[join.begin + n - 1], False)
+        ahead = min(ahead + CHAINS, join.right.n)
         if not (
             rise(left, join.begin, join.begin + n) and rise(right, join.checked, ahead)
         ):
@@ -603,7 +674,7 @@ cdef class Matcher:
         Of the keys, from 0 to n_keys - 1.
     n_keys : int
     direction : int
-        0: the last row before; 1: the first row after.
+        0: the last row before; 1: the first row after; 2, without keys: the nearer of both.
     exact : bool
         Whether rows at the same time match.
     tolerance : int, float or None
@@ -622,6 +693,8 @@ cdef class Matcher:
                   Py_ssize_t n_keys, int direction, bint exact, tolerance, bint is_float):
         if not times.shape[0] or (codes is not None and codes.shape[0] != times.shape[0]):
             raise ValueError("there are no right rows, or the columns differ in length")
+        if not 0 <= direction <= (NEAREST if codes is None else FORWARD):
+            raise ValueError("no such direction")
         set_rule(&self.rule, direction, exact, tolerance, is_float)
         self._times, self._codes = times, codes
         self.right.at, self.right.n = &times[0], times.shape[0]
@@ -809,23 +882,17 @@ def choose(const int64_t[::1] left not None, const int64_t[::1] right not None,
         Rows, or -1.
     """
     cdef Py_ssize_t i, n = left.shape[0]
+    cdef int64_t back, forth
+    cdef bint takes_after
     if before.shape[0] != n or after.shape[0] != n:
         raise ValueError("the columns differ in length")
+    if not right.shape[0]:
+        return
     with nogil:
         for i in range(n):
-            if after[i] < 0:
-                continue
-            if before[i] < 0 or is_nearer(right[after[i]], left[i], right[before[i]], is_float):
-                before[i] = after[i]
-
-
-cdef inline bint is_nearer(
-    int64_t after, int64_t time, int64_t before, bint is_float
-) noexcept nogil:
-    """Whether the time after is nearer than the one before."""
-    if is_float:
-        return (
-            float_of_order(after) - float_of_order(time)
-            < float_of_order(time) - float_of_order(before)
-        )
-    return <uint64_t>after - <uint64_t>time < <uint64_t>time - <uint64_t>before
+            back, forth = before[i], after[i]
+            takes_after = is_nearer(
+                right[forth if forth > 0 else 0], left[i], right[back if back > 0 else 0], is_float
+            )
+            takes_after = (forth >= 0) & ((back < 0) | takes_after)
+            before[i] = forth if takes_after else back

@@ -29,7 +29,8 @@ __all__ = ["asof_join", "match"]
 Left = TypeVar("Left")
 Index: TypeAlias = npt.NDArray[np.int64]
 Arrays: TypeAlias = "list[pa.Array[Any]]"
-BACKWARD, FORWARD = 0, 1
+BACKWARD, FORWARD, NEAREST = range(3)
+WAYS = {"backward": BACKWARD, "forward": FORWARD, "nearest": NEAREST}
 BYTE_BITS = 8
 
 
@@ -167,11 +168,12 @@ def match(
         One for each column of the taker.
     """
     join = _Join(types, n_keys, threads)
-    in_order = left.rows is None and right.rows is None and types.rule.direction != "nearest"
+    in_order = left.rows is None and right.rows is None
     place = taker.place(n_left)
     n_matched = None
-    if in_order and len(left.times) and len(right.times):
-        way = FORWARD if types.rule.direction == "forward" else BACKWARD
+    way = WAYS[types.rule.direction]
+    goes_once = way != NEAREST or left.codes is None
+    if in_order and goes_once and len(left.times) and len(right.times):
         n_matched = join.walk(left, right, way, place)
     if n_matched is None:
         n_matched = join.take(join.index(left, right, n_left), place)

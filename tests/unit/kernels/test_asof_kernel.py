@@ -40,8 +40,10 @@ def walk(left, right, *, codes=(None, None), direction=0, share=None, size=None)
     return np.concatenate(parts[::-1] if goes_down else parts).tolist()
 
 
-@pytest.mark.parametrize("direction", [0, 1])
-@pytest.mark.parametrize("keyed", [False, True])
+WAYS = [(0, False), (0, True), (1, False), (1, True), (2, False)]
+
+
+@pytest.mark.parametrize(("direction", "keyed"), WAYS)
 def test_a_fall_anywhere_is_found_out(direction, keyed, rng):
     n = 5000
     for n_left, n_right in ((n, n), (7, n), (n, 7), (2, 2)):
@@ -58,8 +60,7 @@ def test_a_fall_anywhere_is_found_out(direction, keyed, rng):
                     assert walk(*sides, codes=codes, direction=direction, size=size) is None
 
 
-@pytest.mark.parametrize("direction", [0, 1])
-@pytest.mark.parametrize("keyed", [False, True])
+@pytest.mark.parametrize(("direction", "keyed"), WAYS)
 def test_garbage_is_walked_through_safely(direction, keyed, rng):
     for _ in range(200):
         n_left, n_right = rng.integers(1, 6000, 2)
@@ -137,13 +138,15 @@ def test_a_step_over_rows_that_are_not_there_is_refused():
         Walk(matcher([1]), times, np.zeros(4, np.int32), (0, 4, 0, 1))
     with pytest.raises(ValueError, match="no right rows"):
         matcher([])
+    for codes, direction in (([0], 2), (None, 3), (None, -1)):
+        with pytest.raises(ValueError, match="direction"):
+            matcher([1], codes, direction=direction)
 
 
-@pytest.mark.parametrize("direction", [0, 1])
-def test_any_steps_give_the_same_rows(direction, rng):
+@pytest.mark.parametrize(("direction", "keyed"), WAYS)
+def test_any_steps_give_the_same_rows(direction, keyed, rng):
     left, right = (np.sort(rng.integers(0, 3000, 5000)) for _ in range(2))
-    codes = [rng.integers(0, 100, 5000) for _ in range(2)]
-    for keys in (codes, (None, None)):
-        whole = walk(left, right, codes=keys, direction=direction)
-        for size in (1, 333, 2048, 4999):
-            assert walk(left, right, codes=keys, direction=direction, size=size) == whole
+    codes = [rng.integers(0, 100, 5000) for _ in range(2)] if keyed else (None, None)
+    whole = walk(left, right, codes=codes, direction=direction)
+    for size in (1, 333, 2048, 4999):
+        assert walk(left, right, codes=codes, direction=direction, size=size) == whole
