@@ -23,8 +23,9 @@ cdef extern from *:
     static inline void tg_ask_for(const void *p) { __builtin_prefetch(p, 0, 2); }
 
     TG_CLONES static int tg_rises(const int64_t *, Py_ssize_t);
-    TG_CLONES static void tg_count_places(
-        const int64_t *, const int64_t *, const Py_ssize_t *, Py_ssize_t, int, int64_t *);
+    TG_CLONES static void tg_find_places(
+        const int64_t *, const int64_t *, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, int,
+        int64_t *);
     TG_CLONES static void tg_neighbours(Py_ssize_t, int, Py_ssize_t, int64_t *);
     TG_CLONES static Py_ssize_t tg_missing(const int64_t *, Py_ssize_t);
     TG_CLONES static void tg_drop_beyond(
@@ -46,7 +47,9 @@ ctypedef fused word_t:
 cdef enum:
     BLOCK = 2048      # left rows: their places are 16 kB
     CHAINS = 4        # merges side by side: each alone would wait for its own loads
-    SPARSE = 32       # right rows to a left one from which searching costs less than counting
+    DENSE = 2         # right rows to a left one up to which counting costs less than halving
+    ROOM = 6          # strides are so many times the distance between two places
+    LONGEST = 1 << 16  # stride
     NEAR = 4          # right rows to a left one up to which all of them are worth asking for
     AHEAD = 16        # rows between asking for a place of the table and reading it
     LARGE = 1 << 15   # places of a table that the second cache does not hold for sure
@@ -140,28 +143,64 @@ cdef inline Py_ssize_t count_on(
             return place
 
 
-cdef inline void count_chains(
-    const int64_t* at, const int64_t* left, const Py_ssize_t* starts, Py_ssize_t n, bint strict,
-    int64_t* places
+cdef inline Py_ssize_t halve_on(
+    const int64_t* at, Py_ssize_t place, Py_ssize_t stride, int64_t time, bint strict
 ) noexcept nogil:
-    """Places of CHAINS * n left times; there are four right times after the last place."""
+    """The same by halving a stride, a power of two, that is nearly always long enough."""
+    while is_before(at[place + stride - 1], time, strict):
+        place += stride
+    stride >>= 1
+    while stride:
+        place = place + stride if is_before(at[place + stride - 1], time, strict) else place
+        stride >>= 1
+    return place
+
+
+cdef inline Py_ssize_t go_on(
+    const int64_t* at, Py_ssize_t place, Py_ssize_t stride, int64_t time, bint strict
+) noexcept nogil:
+    """Go on from a place to the first that is not before a time."""
+    if stride == CHAINS:
+        return count_on(at, place, time, strict)
+    return halve_on(at, place, stride, time, strict)
+
+
+cdef inline void chains(
+    const int64_t* at, const int64_t* left, const Py_ssize_t* starts, Py_ssize_t n,
+    Py_ssize_t stride, bint strict, int64_t* places
+) noexcept nogil:
+    """Places of CHAINS * n left times; there are `stride` right times after the last place."""
     cdef Py_ssize_t a = starts[0], b = starts[1], c = starts[2], d = starts[3], i
     for i in range(n):
-        places[i] = a = count_on(at, a, left[i], strict)
-        places[i + n] = b = count_on(at, b, left[i + n], strict)
-        places[i + 2 * n] = c = count_on(at, c, left[i + 2 * n], strict)
-        places[i + 3 * n] = d = count_on(at, d, left[i + 3 * n], strict)
+        places[i] = a = go_on(at, a, stride, left[i], strict)
+        places[i + n] = b = go_on(at, b, stride, left[i + n], strict)
+        places[i + 2 * n] = c = go_on(at, c, stride, left[i + 2 * n], strict)
+        places[i + 3 * n] = d = go_on(at, d, stride, left[i + 3 * n], strict)
 
 
-cdef void count_places "tg_count_places"(
-    const int64_t* at, const int64_t* left, const Py_ssize_t* starts, Py_ssize_t n, bint strict,
-    int64_t* places
+cdef void find_places "tg_find_places"(
+    const int64_t* at, const int64_t* left, const Py_ssize_t* starts, Py_ssize_t n,
+    Py_ssize_t stride, bint strict, int64_t* places
 ) noexcept nogil:
-    """The same, with a loop of its own for either meaning of before."""
-    if strict:
-        count_chains(at, left, starts, n, True, places)
+    """The same, with a loop of its own for either meaning of before, and for short strides."""
+    if stride == CHAINS and strict:
+        chains(at, left, starts, n, CHAINS, True, places)
+    elif stride == CHAINS:
+        chains(at, left, starts, n, CHAINS, False, places)
+    elif strict:
+        chains(at, left, starts, n, stride, True, places)
     else:
-        count_chains(at, left, starts, n, False, places)
+        chains(at, left, starts, n, stride, False, places)
+
+
+cdef Py_ssize_t stride_of(Py_ssize_t n, Py_ssize_t span) noexcept nogil:
+    """How far to look at once for the places of n times in a span: CHAINS, or a power of two."""
+    cdef Py_ssize_t stride = CHAINS
+    if span <= DENSE * n:
+        return stride
+    while stride * n < ROOM * span and stride < LONGEST:
+        stride *= 2
+    return max(stride, 2 * CHAINS)
 
 
 cdef void find_block(
@@ -170,17 +209,17 @@ cdef void find_block(
 ) noexcept nogil:
     """Places of n left times, the first of which is `low` and the last `high`."""
     cdef Py_ssize_t starts[CHAINS]
-    cdef Py_ssize_t i, k, part = n // CHAINS, place = low
+    cdef Py_ssize_t i, k, part = n // CHAINS, place = low, stride = stride_of(n, high - low)
     if low == high:
         for i in range(n):
             places[i] = low
         return
     i = 0
-    if high - low <= SPARSE * n and high + CHAINS <= right.n and part:
+    if high + stride <= right.n and part:
         starts[0] = low
         for k in range(1, CHAINS):
             starts[k] = search(right.at, starts[k - 1], high, left[k * part], strict)
-        count_places(right.at, left, starts, part, strict, places)
+        find_places(right.at, left, starts, part, stride, strict, places)
         i = CHAINS * part
         place = places[i - 1]
     while i < n:
@@ -562,7 +601,7 @@ cdef Py_ssize_t join_up(Join* join, Place* out, Py_ssize_t n_rows) noexcept nogi
         ahead = high
         if join.rule.direction == NEAREST:  # rows at the last time are looked at, too
             ahead = search_up(right, high, join.right.n, left[join.begin + n - 1], False)
-        ahead = min(ahead + CHAINS, join.right.n)
+        ahead = min(ahead + stride_of(n, ahead - low), join.right.n)
         if not (
             rise(left, join.begin, join.begin + n) and rise(right, join.checked, ahead)
         ):
@@ -582,7 +621,7 @@ cdef Py_ssize_t join_down(Join* join, Place* out, Py_ssize_t n_rows) noexcept no
     cdef const int64_t* left = join.left.at
     cdef const int64_t* right = join.right.at
     cdef bint strict = join.rule.exact
-    cdef Py_ssize_t base = join.end - n_rows, n, low, high, n_matched = 0
+    cdef Py_ssize_t base = join.end - n_rows, n, low, high, ahead, n_matched = 0
     if not join.is_filled:
         join.place = search(right, 0, join.right.n, left[join.end - 1], strict)
         fill(&join.right, join.place, 1, join.n_keys, join.table)
@@ -591,9 +630,10 @@ cdef Py_ssize_t join_down(Join* join, Place* out, Py_ssize_t n_rows) noexcept no
         n = (join.end - base - 1) % BLOCK + 1
         high = search_down(right, join.place, left[join.end - 1], strict)
         low = search_down(right, high, left[join.end - n], strict)
+        ahead = high + stride_of(n, high - low)
         if not (
             rise(left, join.end - n, join.end)
-            and rise(right, low + 1, max(join.checked, min(high + CHAINS, join.right.n)))
+            and rise(right, low + 1, max(join.checked, min(ahead, join.right.n)))
         ):
             return UNSORTED
         join.checked = min(join.checked, low + 1)

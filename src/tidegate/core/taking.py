@@ -29,6 +29,7 @@ _WORD_BYTES = 8
 _BYTE = np.dtype("u1")
 # Their stubs have an overload for each type; NumPy's does not know Arrow's buffers.
 _array: Callable[..., pa.Array[Any]] = pa.array
+_nulls: Callable[..., pa.Array[Any]] = pa.nulls
 _frombuffer: Callable[..., Bytes] = np.frombuffer
 _py_buffer: Callable[[Any], pa.Buffer] = pa.py_buffer
 
@@ -45,7 +46,7 @@ def taken_type(type: pa.DataType, column: str) -> pa.DataType:  # noqa: A002
         return taken_type(type.value_type, column)
     if _width(type) is None:
         try:
-            _array([], _storage(type)).take(_array([], pa.int64()))
+            _nulls(1, _storage(type)).take(_array([0], pa.int64()))
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise ColumnTypeError(
                 f"column {column!r} is {type}, of which rows cannot be taken ({error}); leave it "
