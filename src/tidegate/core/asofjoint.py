@@ -60,6 +60,7 @@ class Joint:
         self._is_kept = is_kept
         self._max_rows = max_rows
         self._schema = pa.schema([*left, *(field for _, field in types.taken)])
+        self._empty = self._schema.empty_table()
         kind = types.time_type
         self.late_type = pa.duration(kind.unit) if isinstance(kind, pa.TimestampType) else kind
         self._store = RightStore([field.type for _, field in types.taken], keyed=keys is not None)
@@ -169,7 +170,7 @@ class Joint:
         else:
             parts += self._settled()
         self._forget()
-        return pa.concat_tables([self._schema.empty_table(), *parts])
+        return parts[0] if len(parts) == 1 else pa.concat_tables([self._empty, *parts])
 
     def _settled(self) -> list[pa.Table]:
         """Answer waiting rows for as long as they are settled, some at a time."""
@@ -299,7 +300,7 @@ class Joint:
     def _answer(self, n_rows: int, index: Index) -> pa.Table:
         """Hand over the first waiting rows with what they match."""
         if not n_rows:
-            return self._schema.empty_table()
+            return self._empty
         pieces = []
         rest = n_rows
         while rest:
@@ -312,7 +313,7 @@ class Joint:
             part.drop(n_rows)
         left = pa.concat_tables(pieces)
         taken = self._store.taker.take(index)
-        columns = [*left.columns, *(pa.chunked_array([array]) for array in taken)]
+        columns: list[Any] = [*left.columns, *taken]
         return pa.Table.from_arrays(columns, schema=self._schema)
 
     # --------------------------------------------------------------------------- what is forgotten

@@ -231,7 +231,7 @@ class AsofJoin:
         Raises
         ------
         InputError
-            If the columns of a side are not known yet.
+            If the columns of a side are not known yet, or it is NaN or NaT.
         ColumnTypeError
             If it is no time of the type of the time columns.
 
@@ -249,6 +249,8 @@ class AsofJoin:
         self._refuse_after_end()
         if self._joint is None:
             raise InputError("advance: the columns of both sides are not known yet; give schemas")
+        if time != time:
+            raise InputError(f"advance: {time!r} is no time")
         order = order_of_time(time, self._joint.types.time_type, self._right.on)
         self._right.promised = max(self._right.promised, order)
         return self._joint.answered()

@@ -122,15 +122,19 @@ class _ArrowColumn:
 
     def keep(self, rows: Index) -> None:
         """Keep some rows only."""
-        self._rows = _chunked_array(Taker([self.whole()], len(self._rows)).take(rows), self._kind)
+        (kept,) = Taker([self.whole()], len(self._rows)).take(rows)
+        self._rows = _chunked_array(_chunks_of(kept), self._kind)
 
     def whole(self) -> Chunks:
         """The rows, in one piece where that can be."""
         if self._rows.num_chunks > 1:
-            whole = self._rows.combine_chunks()
-            chunks = whole.chunks if isinstance(whole, pa.ChunkedArray) else [whole]
-            self._rows = _chunked_array(chunks, self._kind)
+            self._rows = _chunked_array(_chunks_of(self._rows.combine_chunks()), self._kind)
         return self._rows
+
+
+def _chunks_of(rows: Any) -> list[Any]:
+    """Return rows in pieces: more than 2 GiB of text do not fit into one."""
+    return rows.chunks if isinstance(rows, pa.ChunkedArray) else [rows]
 
 
 class RightStore:

@@ -312,6 +312,9 @@ def test_advance_answers_when_the_right_side_is_quiet():
     ]
     with pytest.raises(errors.ColumnTypeError, match="no such time"):
         live.advance("soon")
+    for nothing in (math.nan, np.datetime64("NaT")):
+        with pytest.raises(errors.InputError, match="no time"):
+            live.advance(nothing)
 
 
 def test_rows_without_a_time_come_out_in_their_place():
