@@ -3,6 +3,8 @@
 from tidegate.core import aggregations as agg
 from tidegate.core import errors
 from tidegate.core.aggregations import Aggregation
+from tidegate.core.asof import asof_join
+from tidegate.core.asoflive import AsofJoin, JoinStats
 from tidegate.core.engine import Aggregator
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.oneshot import Side, aggregate
@@ -14,6 +16,8 @@ from tidegate.core.windows import Sliding, Tumbling
 __all__ = [
     "Aggregation",
     "Aggregator",
+    "AsofJoin",
+    "JoinStats",
     "LeftOutWarning",
     "Limits",
     "Plan",
@@ -24,6 +28,7 @@ __all__ = [
     "Watermark",
     "agg",
     "aggregate",
+    "asof_join",
     "errors",
 ]
 

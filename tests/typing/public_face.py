@@ -58,6 +58,34 @@ def options(table: pa.Table) -> None:
     tg.aggregate(table, tg.Tumbling(10), on="t", n="rows")  # type: ignore[arg-type]
 
 
+def joins(
+    table: pa.Table,
+    frame: pd.DataFrame,
+    polars_frame: pl.DataFrame,
+    records: list[dict[str, float]],
+) -> None:
+    assert_type(tg.asof_join(table, frame, on="t"), pa.Table)
+    assert_type(tg.asof_join(frame, table, on="t", by="k", tolerance="1s"), pd.DataFrame)
+    assert_type(
+        tg.asof_join(
+            polars_frame,
+            records,
+            on=("t", "u"),
+            by=["k", "v"],
+            tolerance=dt.timedelta(seconds=1),
+            direction="nearest",
+            allow_exact_matches=False,
+            suffix="_quote",
+            threads=2,
+            limits=tg.Limits(max_keys=100),
+        ),
+        pl.DataFrame,
+    )
+    assert_type(tg.asof_join(records, table, on="t"), list[dict[str, float]])
+    tg.asof_join(table, table, on="t", direction="up")  # type: ignore[arg-type]
+    tg.asof_join(table, table)  # type: ignore[call-arg]
+
+
 # Bit by bit.
 
 
@@ -75,6 +103,34 @@ def live(batch: pa.RecordBatch) -> None:
     assert_type(tg.Aggregator.restore(run.snapshot()), tg.Aggregator)
     run.merge(run)
     assert_type(run.flush(), pa.Table)
+
+
+def live_join(batch: pa.RecordBatch, rows: list[dict[str, float]]) -> None:
+    run = tg.AsofJoin(
+        on=("t", "u"),
+        by="symbol",
+        tolerance="1s",
+        direction="forward",
+        allow_exact_matches=False,
+        suffix="_quote",
+        lateness=dt.timedelta(seconds=1),
+        late="drop",
+        limits=tg.Limits(max_keys=100),
+        max_rows=1_000_000,
+        left_schema=batch.schema,
+        right_schema=batch.schema,
+    )
+    assert_type(run.push_left(batch), pa.Table)
+    assert_type(run.push_right(rows), pa.Table)
+    assert_type(run.advance(12), pa.Table)
+    assert_type(run.take_late(), pa.Table)
+    assert_type(run.take_late("left"), pa.Table)
+    assert_type(run.stats, tg.JoinStats)
+    assert_type(run.stats.left.pending, int)
+    assert_type(run.watermark, Any)
+    assert_type(run.flush(), pa.Table)
+    tg.AsofJoin()  # type: ignore[call-arg]
+    run.take_late("both")  # type: ignore[arg-type]
 
 
 # Windows and aggregations are plain values; errors are ours and the built-in ones.

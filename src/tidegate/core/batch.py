@@ -35,6 +35,7 @@ __all__ = [
     "value_type",
 ]
 
+_WHOLE = 2**62  # rows: batches stay as they come
 _ACCEPTED = (
     "a pyarrow Table, RecordBatch or RecordBatchReader, a pandas or Polars DataFrame, an object "
     "with __arrow_c_stream__, a dict of arrays or a list of dicts"
@@ -90,6 +91,12 @@ class Input:
             raise InputError("the stream has been read already; open it again for a second pass")
         self._is_read = True
         return _slices(self._rows, max_rows)
+
+    def table(self) -> pa.Table:
+        """Return all rows as one table, a view of them; a stream is read to its end."""
+        if isinstance(self._rows, pa.Table):
+            return self._rows
+        return pa.Table.from_batches(list(self.batches(_WHOLE)), schema=self.schema)
 
     def is_plain(self, name: str) -> bool:
         """Whether a column is read where it stands: values of 64 bits and no nulls."""
