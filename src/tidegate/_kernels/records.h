@@ -21,6 +21,7 @@ typedef struct {
     int nulls;
     int sum;
     int numeric;
+    int numeric_x;
 } tg_acc;
 
 typedef struct {
@@ -63,6 +64,9 @@ typedef struct {
     int acc;
     int numeric;
     int ddof;
+    int other;
+    int how;
+    double by;
 } tg_output;
 
 /* Where a record has what is kept of one float column. */

@@ -17,6 +17,8 @@ there is one layout, `Acc.narrow`.
     FIRST, LAST          time value
     WEIGHTED             hi[lanes] lo[lanes] of a*b, hi[lanes] lo[lanes] of b
                          | special_ab special_b wild_ab_hi wild_ab_lo wild_b_hi wild_b_lo
+    LEAST_AT ...         rank of the value (the smaller the further out), its earliest time
+    PAIRS, POWERS        as `moments` has them
 
 Behind the bar stands what only nulls, NaN, infinities and `wild` values (magnitude >= 2**480, whose
 squares or sums could overflow) touch; wild values are kept scaled by 2**-544. It is kept apart, in
@@ -39,13 +41,14 @@ cdef extern from "records.h" nogil:
     ctypedef struct Acc "tg_acc":
         int kind
         int column   # which input column
-        int weight   # WEIGHTED: the second input column, else -1
+        int weight   # WEIGHTED, PAIRS: the second input column, else -1
         int wide     # offset in a record, in words
         int rare     # offset in its cold part
         int narrow   # offset in a folded record, where the rare words follow the others
         int nulls    # which accumulator counts its rows without a value, or -1
         int sum      # SQUARES: which accumulator has the sum of the same column, else -1
         int numeric  # of the values
+        int numeric_x  # PAIRS: of the weight, or of the times
 
     ctypedef struct Column "tg_column":
         const void* values      # n_rows values of 8 bytes
@@ -82,7 +85,10 @@ cdef extern from "records.h" nogil:
         int op
         int acc            # the accumulator that it is read from
         int numeric
-        int ddof
+        int ddof           # how many values are too few
+        int other          # a second accumulator, or -1
+        int how            # a choice of the operation
+        double by          # a number that it takes
 
 
 cdef enum Kind:
@@ -99,6 +105,10 @@ cdef enum Kind:
     FIRST
     LAST
     WEIGHTED
+    LEAST_AT
+    GREATEST_AT
+    PAIRS
+    POWERS
 
 
 cdef enum Numeric:
@@ -117,6 +127,15 @@ cdef enum Op:
     OF_VAR
     OF_STD
     OF_RATIO     # WEIGHTED: sum(a*b) / sum(b)
+    OF_SEM       # standard deviation over the root of the number of values
+    OF_RANGE     # GREATEST - LEAST, times `how`
+    OF_TIME      # LEAST_AT, GREATEST_AT: the time
+    OF_COV       # PAIRS
+    OF_CORR
+    OF_SLOPE     # of the column over the weight, times `by`
+    OF_ZSCORE    # POWERS: of LAST, in standard deviations from the mean
+    OF_SKEW      # POWERS; `how`: corrected for bias
+    OF_KURT
 
 
 cdef enum Status:

@@ -312,7 +312,8 @@ cdef void reduce_runs(
             end_runs(acc, columns, times, runs, n_runs, base, arena)
         elif acc.kind == NULLS and plain and not columns[acc.column].skip_nan:
             continue
-        elif not plain or acc.kind == NULLS or acc.kind == SQUARES_INT:
+        elif not plain or acc.kind == NULLS or acc.kind == SQUARES_INT or (
+                acc.kind > WEIGHTED):
             for r in range(n_runs):
                 careful_run(acc, columns, times, &runs[r], base, runs[r].begin, runs[r].end, arena)
         elif is_fused(acc, columns):

@@ -374,7 +374,7 @@ cdef inline bint has_loop(const Acc* acc, const Column* columns) noexcept nogil:
     """Whether there are loops over windows for an accumulator."""
     if acc.kind == WEIGHTED:
         return has_floats(&columns[acc.column]) and has_floats(&columns[acc.weight])
-    return acc.kind != SQUARES_INT
+    return acc.kind != SQUARES_INT and acc.kind < WEIGHTED
 
 
 cdef inline bint all_calm(const Acc* acc, const uint8_t* calm) noexcept nogil:
@@ -426,6 +426,13 @@ cdef inline void want(const Plan* plan, const Acc* acc, uint8_t* wanted) noexcep
         wanted[acc.sum] = True
 
 
+cdef inline void want_all(const Plan* plan, const Output* output, uint8_t* wanted) noexcept nogil:
+    """Mark what a result needs of all that it is read from."""
+    want(plan, &plan.accs[output.acc], wanted)
+    if output.other >= 0:
+        want(plan, &plan.accs[output.other], wanted)
+
+
 cdef int read_some(
     const Plan* plan, const Column* columns, const Slices* all, Py_ssize_t base,
     Scratch* scratch, Results* results
@@ -446,7 +453,7 @@ cdef int read_some(
             if results.valid[o] != NULL:
                 memset(results.valid[o] + results.n, 1, all.n)
         else:
-            want(plan, acc, scratch.wanted)
+            want_all(plan, output, scratch.wanted)
     for a in range(plan.n_accs):
         if scratch.wanted[a]:
             fold_any(plan, &plan.accs[a], columns, all, base, scratch)

@@ -1,5 +1,6 @@
 """The running state of one windowed aggregation: rows in, results out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ class WindowState:
     def __new__(
         cls,
         accs: list[tuple[int, int, int, int, int, int]],
-        outputs: list[tuple[int, int, int, int]],
+        outputs: Sequence[tuple[int, int, int, int, int, int, float]],
         columns: list[tuple[int, bool]],
         keyed: bool,
         grid: tuple[float, ...],

@@ -15,14 +15,15 @@ from tidegate._kernels.grid cimport (
     Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
 )
 from tidegate._kernels.lanes cimport sub_overflows
+from tidegate._kernels.moments cimport moment_rare_words, moment_words
 from tidegate._kernels.output cimport (
     results_expect, results_free, results_init, results_take,
 )
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT,
-    MUST_CLOSE, NO_MEMORY, NOT_PLAIN, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, UNSIGNED, WEIGHTED,
-    Acc, Column, Output, Plan, Run, Word,
+    ASKS_LATER, DONE, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, LANES, LAST, LEAST,
+    LEAST_AT, LEAST_INT, MUST_CLOSE, NO_MEMORY, NOT_PLAIN, NULLS, PAIRS, POWERS, ROWS, SIGNED,
+    SQUARES, SQUARES_INT, SUM, UNSIGNED, WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, Left, LeftRows, Router, enter_dry, route_rows, route_runs,
@@ -63,6 +64,8 @@ cdef int words_of(int kind, int lanes) noexcept nogil:
         return 4 * lanes
     if kind == SQUARES_INT:
         return 4
+    if kind == PAIRS or kind == POWERS:
+        return moment_words(kind, lanes)
     if kind == NULLS:
         return 0
     return 1 if kind in (ROWS, LEAST, GREATEST, LEAST_INT, GREATEST_INT) else 2
@@ -76,6 +79,8 @@ cdef int rare_words_of(int kind) noexcept nogil:
         return 4
     if kind == WEIGHTED:
         return 6
+    if kind == PAIRS or kind == POWERS:
+        return moment_rare_words(kind)
     return 1 if kind in (NULLS, LEAST, GREATEST) else 0
 
 
@@ -87,6 +92,9 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
         at[2 * lanes].f = NAN
     elif acc.kind == LEAST_INT or acc.kind == FIRST:
         at.i = INT64_MAX
+    elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
+        at[0].i = INT64_MAX
+        at[1].i = INT64_MAX
     elif acc.kind == GREATEST_INT or acc.kind == LAST:
         at.i = INT64_MIN
 
@@ -169,7 +177,7 @@ cdef class WindowState:
     ----------
     accs : list of (kind, column, weight, nulls, sum, numeric)
         The accumulators of a record; the first is ROWS, and `nulls` and `sum` point into the list.
-    outputs : list of (op, acc, numeric, ddof)
+    outputs : list of (op, acc, numeric, ddof, other, how, by)
         What to read from a record.
     columns : list of (numeric, skip_nan)
         The input columns.
@@ -202,7 +210,8 @@ cdef class WindowState:
             self.columns[i].numeric, self.columns[i].skip_nan = columns[i]
         for i in range(len(outputs)):
             (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
-             self.outputs[i].ddof) = outputs[i]
+             self.outputs[i].ddof, self.outputs[i].other, self.outputs[i].how,
+             self.outputs[i].by) = outputs[i]
         self.plan.n_accs = len(accs)
         for item in accs:
             if item[0] == WEIGHTED:
@@ -216,6 +225,10 @@ cdef class WindowState:
         for i in range(len(accs)):
             (self.plan.accs[i].kind, self.plan.accs[i].column, self.plan.accs[i].weight,
              self.plan.accs[i].nulls, self.plan.accs[i].sum, self.plan.accs[i].numeric) = accs[i]
+            if self.plan.accs[i].weight >= 0:
+                self.plan.accs[i].numeric_x = self.columns[self.plan.accs[i].weight].numeric
+            else:
+                self.plan.accs[i].numeric_x = FLOAT if grid[0] else SIGNED
             self.plan.accs[i].wide = self.plan.wide
             self.plan.accs[i].rare = self.plan.cold
             self.plan.accs[i].narrow = self.plan.narrow

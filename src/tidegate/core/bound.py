@@ -83,7 +83,9 @@ class Bound:
             name for _, item in plan.results if item.function != "count" for name in item.columns
         }
         self.types = {name: self._type_in(schema, name) for name in plan.values}
-        self.program: Program = compile_program(dict(plan.results), self.types.__getitem__)
+        self.program: Program = compile_program(
+            dict(plan.results), self.types.__getitem__, self.time_type
+        )
         self.keys: Keys | None = None
         if plan.by:
             self.keys = Keys(plan.by, max_keys=plan.limits.max_keys)
