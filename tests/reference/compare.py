@@ -38,6 +38,8 @@ def column_bits(column: pa.Array) -> tuple[bytes, bytes | list[Any]]:
         bits = values.view(f"u{n_bytes}")
         bits[~there] = 0
         return there.tobytes(), bits.tobytes()
+    if pa.types.is_list(column.type):
+        return there.tobytes(), [repr(values) for values in column.to_pylist()]  # NaN is NaN
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
     if pa.types.is_temporal(column.type) and column.type.bit_width == 64:
@@ -115,6 +117,8 @@ def disagreement(got: Any, expected: Any, kind: str) -> str | None:
 
 def same_value(got: Any, expected: Any, *, signed_zero: bool) -> bool:
     """Compare two values; NaN is NaN, and of two zeros the least may be either."""
+    if isinstance(got, list):
+        return repr(got) == repr(expected)  # NaN is NaN
     if isinstance(got, float) and isinstance(expected, float):
         if math.isnan(got) or math.isnan(expected):
             return math.isnan(got) and math.isnan(expected)

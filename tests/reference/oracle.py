@@ -212,12 +212,19 @@ def compute(rows: list[Row], want: Want, on: str, nan: str) -> Any:
         return len(values)
     if want.kind == "sum":
         return total(values)
+    if want.kind == "nunique":
+        return len(set(map(one_key, values)))
     if not values:
         return None
     if want.kind in {"first", "last"}:
         return at_the_end(valid, column, on, want.kind)
     if want.kind in {"argmin", "argmax"}:
         return time_of_extreme(valid, column, on, want.kind)
+    if want.kind == "collect":
+        return [row[column] for row in sorted(valid, key=lambda row: row[on])]
+    if want.kind in {"quantile", "median"}:
+        options = dict(want.options) or {"q": 0.5, "interpolation": "linear"}
+        return quantile(values, **options)
     if want.kind == "zscore":
         return zscore(values, at_the_end(valid, column, on, "last"), want.ddof)
     if want.kind == "sem":
@@ -308,6 +315,61 @@ def spread(values: list[Any], ddof: int, *, root: bool) -> Any:
     farthest = len(exact) * (max(exact) - min(exact)) ** 2  # squares about any one of the values
     over = len(exact) - ddof
     return Exact(squares / over, farthest / over, len(exact), len(exact), root)
+
+
+def quantile(values: list[Any], q: float, interpolation: str) -> Any:
+    """Give the value of rank q * (n - 1), or what lies between two."""
+    if has_nan(values):
+        return math.nan
+    ranked = sorted(values)
+    rank = q * (len(values) - 1)
+    part = Fraction(rank) % 1
+    low, high = ranked[math.floor(rank)], ranked[math.ceil(rank)]
+    match interpolation:
+        case "lower":
+            return low
+        case "higher":
+            return high
+        case "nearest":
+            return ranked[round(rank)]
+        case "midpoint":
+            part = Fraction(1, 2) if part else part
+    if low == high or not part:
+        return float(low)
+    if not finite(low, high):
+        return low + high
+    between = Fraction(low) + part * (Fraction(high) - Fraction(low))
+    return Exact(between, abs(Fraction(low)) + abs(Fraction(high)), 1)
+
+
+def median_deviation(values: list[Any]) -> Any:
+    """Give the median of the distances from the median."""
+    if has_nan(values):
+        return math.nan
+    ranked = sorted(values)
+    low, high = ranked[(len(values) - 1) // 2], ranked[len(values) // 2]
+    if not finite(low, high):
+        return math.nan
+    middle = (Fraction(low) + Fraction(high)) / 2
+    far = sorted(abs(Fraction(x) - middle) if finite(x) else INFINITE for x in values)
+    low, high = far[(len(values) - 1) // 2], far[len(values) // 2]
+    if low is INFINITE or high is INFINITE:
+        return math.inf
+    return Exact((low + high) / 2, low + high, 3)
+
+
+INFINITE = Fraction(10) ** 400
+
+
+def most_frequent(values: list[Any]) -> Any:
+    """Give the value that is there most often, of several the smallest; NaN is the largest."""
+    counts: dict[Any, int] = {}
+    for value in values:
+        counts[one_key(value)] = counts.get(one_key(value), 0) + 1
+    most = max(counts.values())
+    best = [value for value, count in counts.items() if count == most]
+    numbers = [value for value in best if value != "nan"]
+    return min(numbers) if numbers else math.nan
 
 
 def standard_error(values: list[Any], ddof: int) -> Any:
@@ -438,6 +500,8 @@ SIMPLE: dict[str, Callable[[list[Any]], Any]] = {
     "min": lowest,
     "max": highest,
     "range": reach,
+    "mad": median_deviation,
+    "mode": most_frequent,
     "mean": mean,
 }
 

@@ -62,13 +62,20 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
 ONE_COLUMN = (
     *("count", "first", "last", "min", "max", "sum", "mean", "var", "std"),
     *("sem", "range", "argmin", "argmax", "zscore", "skew", "kurt", "slope"),
+    *("median", "quantile", "mad", "nunique", "mode", "collect"),
 )
+INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 TWO_COLUMNS = ("vwap", "wmean", "cov", "corr", "slope")
 
 
 def options_of(draw: st.DrawFn, kind: str) -> tuple[tuple[str, Any], ...]:
     """Draw the options of an aggregate."""
-    return (("bias", draw(st.booleans())),) if kind in {"skew", "kurt"} else ()
+    if kind in {"skew", "kurt"}:
+        return (("bias", draw(st.booleans())),)
+    if kind == "quantile":
+        q = draw(st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0]), st.floats(0, 1)))
+        return (("q", q), ("interpolation", draw(st.sampled_from(INTERPOLATIONS))))
+    return ()
 
 
 @st.composite
@@ -204,6 +211,13 @@ LONG_WANTS = (
     Want("s_slope", "slope", ("s",)),
     Want("s_skew", "skew", ("s",), options=(("bias", False),)),
     Want("q_kurt", "kurt", ("q",), options=(("bias", True),)),
+    Want("p_middle", "median", ("p",)),
+    Want("s_high", "quantile", ("s",), options=(("q", 0.9), ("interpolation", "linear"))),
+    Want("q_low", "quantile", ("q",), options=(("q", 0.1), ("interpolation", "lower"))),
+    Want("s_mad", "mad", ("s",)),
+    Want("q_kinds", "nunique", ("q",)),
+    Want("q_mode", "mode", ("q",)),
+    Want("all_p", "collect", ("p",)),
 )
 HARSH_WANTS = (
     *LONG_WANTS,

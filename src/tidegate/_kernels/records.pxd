@@ -19,6 +19,7 @@ there is one layout, `Acc.narrow`.
                          | special_ab special_b wild_ab_hi wild_ab_lo wild_b_hi wild_b_lo
     LEAST_AT ...         rank of the value (the smaller the further out), its earliest time
     PAIRS, POWERS        as `moments` has them
+    KEPT, KEPT_TIMES     the values, or their times, as `kept` has them
 
 Behind the bar stands what only nulls, NaN, infinities and `wild` values (magnitude >= 2**480, whose
 squares or sums could overflow) touch; wild values are kept scaled by 2**-544. It is kept apart, in
@@ -37,6 +38,16 @@ cdef extern from "records.h" nogil:
         double f
         int64_t i
         uint64_t u
+        void* p
+
+    ctypedef struct Kept "tg_kept":
+        bint failed        # there was no memory
+        int64_t n          # values kept, in all records
+        Word* scratch      # values of one window
+        Py_ssize_t room
+        Word* lists        # of the results: the length of a list, its values, and so on
+        Py_ssize_t n_lists
+        Py_ssize_t cap_lists
 
     ctypedef struct Acc "tg_acc":
         int kind
@@ -49,6 +60,7 @@ cdef extern from "records.h" nogil:
         int sum      # SQUARES: which accumulator has the sum of the same column, else -1
         int numeric  # of the values
         int numeric_x  # PAIRS: of the weight, or of the times
+        Kept* kept     # KEPT, KEPT_TIMES: what all records share
 
     ctypedef struct Column "tg_column":
         const void* values      # n_rows values of 8 bytes
@@ -70,6 +82,7 @@ cdef extern from "records.h" nogil:
         int wide           # words in a record, whole cache lines
         int cold           # words in its cold part
         int narrow         # words in a folded record
+        bint keeps         # some accumulator keeps values
         Acc* accs
         Word* blank        # an empty record
         Word* blank_cold
@@ -109,6 +122,8 @@ cdef enum Kind:
     GREATEST_AT
     PAIRS
     POWERS
+    KEPT
+    KEPT_TIMES
 
 
 cdef enum Numeric:
@@ -136,6 +151,12 @@ cdef enum Op:
     OF_ZSCORE    # POWERS: of LAST, in standard deviations from the mean
     OF_SKEW      # POWERS; `how`: corrected for bias
     OF_KURT
+    OF_QUANTILE  # KEPT: `by` is which, `how` how to take what lies between two values
+    OF_RANK      # the same where that is one of the two
+    OF_MAD
+    OF_MODE
+    OF_NUNIQUE
+    OF_LIST      # `other`: their times
 
 
 cdef enum Status:
@@ -148,3 +169,4 @@ cdef enum Status:
     DISORDER        # a row of a window that was closed on the guess that rows are in order
     ASKS_LATER      # much is open, and how early later batches are is not known
     NOT_PLAIN       # a batch with nulls or misaligned values; nothing of it was taken
+    TOO_MANY_KEPT   # more values than the limit allows

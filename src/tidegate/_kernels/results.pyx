@@ -14,14 +14,15 @@ from tidegate._kernels.exact cimport (
     Exact, exact, exact_add, exact_div, exact_mul, exact_neg, exact_of_int,
 )
 from tidegate._kernels.grid cimport float_of_order
+from tidegate._kernels.kept cimport KEPT_WORDS, RANGE_N, kept_fold, read_kept
 from tidegate._kernels.lanes cimport fold_lanes, wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.moments cimport fold_moment, merge_moment, read_moment
 from tidegate._kernels.push cimport keep_nearest
 from tidegate._kernels.records cimport (
-    DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, LANES, LAST, LEAST, LEAST_AT,
-    LEAST_INT, NULLS, OF_COUNT, OF_EXTREME, OF_MEAN, OF_RANGE, OF_RATIO, OF_ROWS, OF_SEM, OF_STD,
-    OF_SUM, OF_TIME, OF_VAR, OF_WORD, PAIRS, POWERS, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT,
-    UNSIGNED, WEIGHTED, Acc, Arena, Output, Plan, Word,
+    DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LANES, LAST, LEAST,
+    LEAST_AT, LEAST_INT, NULLS, OF_COUNT, OF_EXTREME, OF_MEAN, OF_QUANTILE, OF_RANGE, OF_RATIO,
+    OF_ROWS, OF_SEM, OF_STD, OF_SUM, OF_TIME, OF_VAR, OF_WORD, PAIRS, POWERS, ROWS, SQUARES,
+    SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Arena, Output, Plan, Word,
 )
 
 cdef extern from *:
@@ -64,6 +65,8 @@ cdef inline void fold_one(
         memcpy(out, at, 4 * sizeof(Word))
     elif acc.kind == PAIRS or acc.kind == POWERS:
         fold_moment(acc, at, rare, out)
+    elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
+        memcpy(out, at, KEPT_WORDS * sizeof(Word))
     else:  # SUM_INT, FIRST, LAST, LEAST_AT, GREATEST_AT
         out[0] = at[0]
         out[1] = at[1]
@@ -89,6 +92,8 @@ cdef void fold_records(
             for a in range(plan.n_accs):
                 acc = &plan.accs[a]
                 fold_one(acc, record + acc.wide, cold + acc.rare, out + acc.narrow)
+        if plan.keeps:
+            kept_fold(plan, out)
         out += plan.narrow
 
 
@@ -229,6 +234,8 @@ cdef inline void merge_one(const Acc* acc, Word* a, const Word* b) noexcept nogi
         keep_nearest(a, b[0].i, b[1].i)
     elif acc.kind == PAIRS or acc.kind == POWERS:
         merge_moment(acc, a, b)
+    elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
+        a[RANGE_N].i += b[RANGE_N].i
 
 
 cdef void merge_record(const Plan* plan, Word* into, const Word* other) noexcept nogil:
@@ -498,6 +505,8 @@ cdef Py_ssize_t read_output "tg_read_output"(
         i = read_ranges(plan, output, records, n, values)
         if i >= 0:
             return i
+    elif output.op >= OF_QUANTILE:
+        read_kept(plan, output, records, n, values)
     else:
         read_values(plan, output, records, n, values)
     has_nulls[0] = mark_nulls(plan, output, records, n, valid)

@@ -12,6 +12,7 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from tidegate._kernels.kept cimport RANGE_AT, RANGE_N, VALUES_AT, VALUES_N
 from tidegate._kernels.output cimport Results, results_read_one, results_room
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, all_small, all_tame, fold_lanes, greatest, greatest_of, least,
@@ -19,9 +20,9 @@ from tidegate._kernels.lanes cimport (
 )
 from tidegate._kernels.push cimport floats_of, has_floats, push_row
 from tidegate._kernels.records cimport (
-    DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, NO_MEMORY, NULLS,
-    OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, UNSIGNED,
-    WEIGHTED, Acc, Column, Output, Plan, Run, Word,
+    DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, KEPT, KEPT_TIMES, LANES, LAST, LEAST, LEAST_INT,
+    NO_MEMORY, NULLS, OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, ROWS, SQUARES, SQUARES_INT, SUM,
+    SUM_INT, UNSIGNED, WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
 from tidegate._kernels.results cimport fold_acc
 
@@ -325,6 +326,20 @@ cdef void fold_sums "tg_fold_sums"(
                            out + r * width)
 
 
+cdef void point_to_values(
+    const Acc* acc, const Slices* s, Word* out, Py_ssize_t width
+) noexcept nogil:
+    """KEPT or KEPT_TIMES: the values stay where they are."""
+    cdef const Word* words = s.x if acc.kind == KEPT else <const Word*>s.times
+    cdef Py_ssize_t r
+    for r in range(s.n):
+        out[RANGE_AT].p = out
+        out[RANGE_N].i = 1
+        out[VALUES_AT].p = <void*>(words + s.runs[r].begin)
+        out[VALUES_N].i = s.runs[r].end - s.runs[r].begin
+        out += width
+
+
 cdef void fold_wholes(
     const Acc* acc, const Slices* s, Word* out, Py_ssize_t width
 ) noexcept nogil:
@@ -332,6 +347,9 @@ cdef void fold_wholes(
     cdef Py_ssize_t r, at, first
     if acc.kind == SUM or acc.kind == SQUARES or acc.kind == WEIGHTED:
         fold_sums(acc, s, out, width)
+        return
+    if acc.kind == KEPT or acc.kind == KEPT_TIMES:
+        point_to_values(acc, s, out, width)
         return
     at = 1 if acc.kind == FIRST or acc.kind == LAST else 0
     if acc.kind == NULLS:
@@ -374,7 +392,8 @@ cdef inline bint has_loop(const Acc* acc, const Column* columns) noexcept nogil:
     """Whether there are loops over windows for an accumulator."""
     if acc.kind == WEIGHTED:
         return has_floats(&columns[acc.column]) and has_floats(&columns[acc.weight])
-    return acc.kind != SQUARES_INT and acc.kind < WEIGHTED
+    return acc.kind in (KEPT, KEPT_TIMES) or (
+        acc.kind != SQUARES_INT and acc.kind < WEIGHTED)
 
 
 cdef inline bint all_calm(const Acc* acc, const uint8_t* calm) noexcept nogil:

@@ -4,12 +4,13 @@ Every function here describes an aggregation; nothing is computed until an engin
 them to `tidegate.aggregate` or `tidegate.Aggregator`: by keyword the keyword names the result, by
 position the result has a name of its own. A name that is no str is a `ColumnTypeError` at once;
 that the column is there and fits is looked at when rows come. A window without any valid value has
-null (``rows``, ``count`` and ``sum``: 0).
+null (``rows``, ``count``, ``nunique`` and ``sum``: 0).
 """
 
 from __future__ import annotations
 
 from tidegate.core.agg_pairs import corr, cov, slope, wmean
+from tidegate.core.agg_ranks import collect, mad, median, mode, nunique, quantile
 from tidegate.core.agg_shapes import (
     argmax,
     argmin,
@@ -25,17 +26,23 @@ __all__ = [
     "Aggregation",
     "argmax",
     "argmin",
+    "collect",
     "corr",
     "count",
     "cov",
     "first",
     "kurt",
     "last",
+    "mad",
     "max",
     "mean",
+    "median",
     "min",
+    "mode",
+    "nunique",
     "ohlc",
     "ohlcv",
+    "quantile",
     "range",
     "rows",
     "sem",

@@ -105,6 +105,7 @@ class Bound:
         self._tables = ResultTables(self.schema, self.program)
         self.first: int | float | None = None
         self.state = self.new_state()
+        self.n_keeping = self.state.n_keeping  # values that are kept of a row
         self._checked = schema
         self.places = self._places_in(schema)
 
@@ -180,6 +181,7 @@ class Bound:
             tuple(self._grid()),
             self._clock(),
             self.plan.limits.max_open,
+            self.plan.limits.max_kept,
         )
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tidegate.core.columns import as_array
 from tidegate.core.errors import AggregateOverflowError, LimitError
-from tidegate.core.state import DISORDER, OVERFLOWED, TOO_MANY_OPEN
+from tidegate.core.state import DISORDER, OVERFLOWED, TOO_MANY_KEPT, TOO_MANY_OPEN
 
 if TYPE_CHECKING:
     from tidegate.core.bound import Bound
@@ -39,6 +39,12 @@ def failure_of(status: int, bound: Bound, row: int, *, is_undone: bool) -> Excep
             f"row {row} would open more than max_open={bound.plan.limits.max_open} windows: choose "
             f"longer windows or less lateness, or raise the limit"
             f"{'; nothing of the batch was taken' if is_undone else ''}"
+        )
+    if status == TOO_MANY_KEPT:
+        return LimitError(
+            f"up to row {row} more than max_kept={bound.plan.limits.max_kept} values would be kept "
+            f"for quantiles, modes and lists: choose shorter windows or less lateness, or raise "
+            f"the limit{'; nothing of the batch was taken' if is_undone else ''}"
         )
     if status == OVERFLOWED:
         return _overflow(bound)

@@ -41,11 +41,14 @@ class Limits:
         Open windows (panes of sliding ones), each key counted.
     max_overlap : int, default 100,000
         Windows that cover one row, ``size / every``.
+    max_kept : int, default 1,000,000,000
+        Values kept in open windows, of 8 bytes: for quantiles, modes and lists.
     """
 
     max_keys: int = 10_000_000
     max_open: int = 50_000_000
     max_overlap: int = 100_000
+    max_kept: int = 1_000_000_000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

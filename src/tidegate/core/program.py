@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from tidegate.core.agg_ranks import INTERPOLATIONS
 from tidegate.core.aggregation import Aggregation
 from tidegate.core.errors import ColumnTypeError, InputError
 
@@ -17,11 +18,12 @@ __all__ = ["WORDS", "Output", "Program", "compile_program"]
 # The numbers of _kernels/records.pxd.
 ROWS, NULLS, SUM, SQUARES, SUM_INT, SQUARES_INT = range(6)
 LEAST, GREATEST, LEAST_INT, GREATEST_INT, FIRST, LAST, WEIGHTED = range(6, 13)
-LEAST_AT, GREATEST_AT, PAIRS, POWERS = range(13, 17)
+LEAST_AT, GREATEST_AT, PAIRS, POWERS, KEPT, KEPT_TIMES = range(13, 19)
 FLOAT, SIGNED, UNSIGNED = range(3)
 OF_ROWS, OF_COUNT, OF_WORD, OF_EXTREME, OF_SUM, OF_MEAN, OF_VAR, OF_STD, OF_RATIO = range(9)
 OF_SEM, OF_RANGE, OF_TIME, OF_COV, OF_CORR, OF_SLOPE = range(9, 15)
 OF_ZSCORE, OF_SKEW, OF_KURT = range(15, 18)
+OF_QUANTILE, OF_RANK, OF_MAD, OF_MODE, OF_NUNIQUE, OF_LIST = range(18, 24)
 
 # The type of the 8-byte words of a column: of FLOAT, SIGNED, UNSIGNED.
 WORDS: tuple[type[np.float64], type[np.int64], type[np.uint64]] = (np.float64, np.int64, np.uint64)
@@ -65,10 +67,14 @@ class Program:
     def word_of(self, output: int) -> type[np.float64 | np.int64 | np.uint64]:
         """Tell what the 8-byte words of a result are."""
         op, _, numeric, *_ = self.outputs[output]
-        if op in (OF_ROWS, OF_COUNT):
+        if op in (OF_ROWS, OF_COUNT, OF_NUNIQUE):
             return np.int64
-        own = op in (OF_WORD, OF_EXTREME, OF_SUM, OF_RANGE, OF_TIME)
+        own = op in (OF_WORD, OF_EXTREME, OF_SUM, OF_RANGE, OF_TIME, OF_RANK, OF_MODE, OF_LIST)
         return WORDS[numeric] if own else np.float64
+
+    def is_list(self, output: int) -> bool:
+        """Tell whether a result is a list of values."""
+        return self.outputs[output].op == OF_LIST
 
 
 class _Compiler:
@@ -156,8 +162,34 @@ class _Compiler:
                 kind = LEAST_AT if item.function == "argmin" else GREATEST_AT
                 times = FLOAT if pa.types.is_floating(self.time) else SIGNED
                 return Output(OF_TIME, self.acc(kind, column, nulls=nulls), times), self.time
+            case "quantile" | "median" | "mad" | "nunique" | "mode" | "collect":
+                return self._of_all(item, own, numeric, self.acc(KEPT, column, nulls=nulls))
         _check_addable(own, column, item.function)
         return self._moment(item, column, numeric, nulls)
+
+    def _of_all(
+        self, item: Aggregation, own: pa.DataType, numeric: int, kept: int
+    ) -> tuple[Output, pa.DataType]:
+        """Compile a result that needs all values of one column."""
+        column = item.columns[0]
+        match item.function:
+            case "nunique":
+                return Output(OF_NUNIQUE, kept, SIGNED, ddof=-1), pa.int64()
+            case "mode":
+                return Output(OF_MODE, kept, numeric), own
+            case "collect":
+                times = self.acc(KEPT_TIMES, column, nulls=self.acc(NULLS, column))
+                return Output(OF_LIST, kept, numeric, other=times), pa.list_(own)
+            case "mad":
+                _check_addable(own, column, item.function)
+                return Output(OF_MAD, kept), pa.float64()
+        options = dict(item.options)
+        q, name = float(options.get("q", 0.5)), str(options.get("interpolation", "linear"))
+        how = INTERPOLATIONS.index(name)
+        if name in ("lower", "higher", "nearest"):
+            return Output(OF_RANK, kept, numeric, how=how, by=q), own
+        _check_addable(own, column, item.function)
+        return Output(OF_QUANTILE, kept, how=how, by=q), pa.float64()
 
     def _extreme(self, kind: int, column: str, nulls: int) -> int:
         """Find or add LEAST or GREATEST, or that of integers."""
