@@ -10,6 +10,10 @@ cdef void push_moment(
     const Acc* acc, const Column* columns, Py_ssize_t row, int64_t time, int lanes, int lane,
     Word* at, Word* rare,
 ) noexcept nogil
+cdef void push_moments(
+    const Acc* acc, const Column* columns, const int64_t* times, Py_ssize_t begin, Py_ssize_t end,
+    Py_ssize_t n_rows, int lane, Word* at, Word* rare,
+) noexcept nogil
 cdef void fold_moment(const Acc* acc, const Word* at, const Word* rare, Word* out) noexcept nogil
 cdef void merge_moment(const Acc* acc, Word* a, const Word* b) noexcept nogil
 cdef double read_moment(

@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.kept cimport RANGE_AT, RANGE_N, VALUES_AT, VALUES_N
+from tidegate._kernels.moments cimport push_moments
 from tidegate._kernels.output cimport Results, results_read_one, results_room
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, all_small, all_tame, fold_lanes, greatest, greatest_of, least,
@@ -21,8 +22,8 @@ from tidegate._kernels.lanes cimport (
 from tidegate._kernels.push cimport floats_of, has_floats, push_row
 from tidegate._kernels.records cimport (
     DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, KEPT, KEPT_TIMES, LANES, LAST, LEAST, LEAST_INT,
-    NO_MEMORY, NULLS, OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, ROWS, SQUARES, SQUARES_INT, SUM,
-    SUM_INT, UNSIGNED, WEIGHTED, Acc, Column, Output, Plan, Run, Word,
+    NO_MEMORY, NULLS, OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, PAIRS, POWERS, ROWS, SQUARES,
+    SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
 from tidegate._kernels.results cimport fold_acc
 
@@ -370,13 +371,17 @@ cdef void fold_wholes(
 
 cdef void fold_with_care(
     const Plan* plan, const Acc* acc, const Column* columns, const int64_t* times,
-    const Run* run, Py_ssize_t base, Word* record, Word* out,
+    const Run* run, Py_ssize_t base, Py_ssize_t n_rows, Word* record, Word* out,
 ) noexcept nogil:
-    """One accumulator of one window, row by row."""
+    """One accumulator of one window, row by row where need be."""
     cdef Word* rare = record + plan.wide
     cdef Py_ssize_t i
     memcpy(record, plan.blank + acc.wide, (plan.wide - acc.wide) * sizeof(Word))
     memcpy(rare, plan.blank_cold + acc.rare, (plan.cold - acc.rare) * sizeof(Word))
+    if acc.kind == PAIRS or acc.kind == POWERS:
+        push_moments(acc, columns, times, base + run.begin, base + run.end, n_rows, 0, record, rare)
+        fold_acc(acc, record, rare, out)
+        return
     for i in range(run.end - run.begin):
         push_row(acc, columns, base + run.begin + i, times[base + run.begin + i], LANES,
                  <int>(i % LANES), record, rare)
@@ -423,7 +428,8 @@ cdef void fold_any(
                 acc.weight < 0 or is_calm(&columns[acc.weight], first, size)):
             fold_wholes(acc, &s, out, plan.narrow)
         else:
-            fold_with_care(plan, acc, columns, s.times - base, s.runs, base, scratch.record, out)
+            fold_with_care(plan, acc, columns, s.times - base, s.runs, base, base + s.room,
+                           scratch.record, out)
         out += plan.narrow
         s.runs += 1
         n -= 1
