@@ -9,9 +9,9 @@ to sort. -0.0 is 0.0, and NaN comes last.
 """
 
 from libc.math cimport INFINITY, NAN, fabs, floor, isfinite, isnan, rint
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from tidegate._kernels.exact cimport Exact, exact, exact_add, exact_mul
 from tidegate._kernels.grid cimport float_of_order, order_of_float
@@ -25,8 +25,26 @@ from tidegate._kernels.records cimport (
 cdef extern from * nogil:
     """
     #define TG_KEPT_HUGE 0x1p1000
+    #define TG_KEPT_GOLDEN UINT64_C(0x9E3779B97F4A7C15)
     """
     const double HUGE "TG_KEPT_HUGE"  # distances of larger values may overflow
+    const uint64_t GOLDEN "TG_KEPT_GOLDEN"  # 2**64 over the golden ratio: hashes by multiplication
+
+cdef struct Tally:
+    int64_t key
+    int64_t n
+
+
+cdef struct Census:
+    int64_t n_distinct
+    int64_t most           # how often the most frequent key is there
+    int64_t mode
+
+
+cdef enum Counted:
+    IS_COUNTED
+    IS_FULL
+    COLLIDES
 
 cdef enum Interpolation:
     LINEAR
@@ -41,6 +59,7 @@ cdef enum:
     FEW = 16      # values that are sorted by insertion
     ROUNDS = 64   # bad splits after which a heap has to help
     SMALL = 8     # least room
+    FIRST_BITS = 7
 
 
 # ------------------------------------------------------------------------------------------- keep
@@ -435,30 +454,70 @@ cdef double median_deviation(int64_t* keys, Py_ssize_t n, int numeric) noexcept 
 
 # --------------------------------------------------------------------------------- distinct values
 
-cdef int64_t count_distinct(int64_t* keys, Py_ssize_t n) noexcept nogil:
-    """How many different keys there are."""
-    cdef int64_t n_distinct = 1
+cdef int bits_for(Py_ssize_t n) noexcept nogil:
+    """So many bits that a table of n keys is at most half full."""
+    cdef int bits = 3
+    while (<Py_ssize_t>1 << bits) < 2 * n:
+        bits += 1
+    return bits
+
+
+cdef inline void note(const Tally* entry, Census* census) noexcept nogil:
+    """Follow the number of keys and the most frequent, as the number of one rises."""
+    census.n_distinct += entry.n == 1
+    if entry.n > census.most or (entry.n == census.most and entry.key < census.mode):
+        census.most = entry.n
+        census.mode = entry.key
+
+
+cdef int tally(
+    const int64_t* keys, Py_ssize_t n, Tally* table, int bits, Census* census
+) noexcept nogil:
+    """Count keys in a table, unless it is too small or the keys were made to collide."""
+    cdef Py_ssize_t i, at, budget = 8 * n + 64
+    cdef Py_ssize_t mask = (<Py_ssize_t>1 << bits) - 1
+    memset(table, 0, (mask + 1) * sizeof(Tally))
+    memset(census, 0, sizeof(Census))
+    for i in range(n):
+        at = <Py_ssize_t>((<uint64_t>keys[i] * GOLDEN) >> (64 - bits))
+        while table[at].n and table[at].key != keys[i]:
+            at = (at + 1) & mask
+            budget -= 1
+        if budget < 0:
+            return COLLIDES
+        table[at].key = keys[i]
+        table[at].n += 1
+        note(&table[at], census)
+        if 2 * census.n_distinct > mask + 1:
+            return IS_FULL
+    return IS_COUNTED
+
+
+cdef void count_sorted(int64_t* keys, Py_ssize_t n, Census* census) noexcept nogil:
+    """The same by sorting, where keys were made to collide."""
+    cdef Tally entry
     cdef Py_ssize_t i
-    if n == 0:
-        return 0
+    memset(census, 0, sizeof(Census))
     sort(keys, n, ROUNDS)
-    for i in range(1, n):
-        n_distinct += keys[i] != keys[i - 1]
-    return n_distinct
+    entry.n = 0
+    for i in range(n):
+        entry.n = entry.n + 1 if i > 0 and keys[i] == keys[i - 1] else 1
+        entry.key = keys[i]
+        note(&entry, census)
 
 
-cdef int64_t most_frequent(int64_t* keys, Py_ssize_t n) noexcept nogil:
-    """The key that is there most often, of several the smallest."""
-    cdef Py_ssize_t i, since = 0, most = 0
-    cdef int64_t best = keys[0]
-    sort(keys, n, ROUNDS)
-    for i in range(1, n + 1):
-        if i == n or keys[i] != keys[since]:
-            if i - since > most:
-                most = i - since
-                best = keys[since]
-            since = i
-    return best
+cdef void count_keys(int64_t* keys, Py_ssize_t n, Tally* table, Census* census) noexcept nogil:
+    """Count the different keys, and find the most frequent, of several the smallest.
+
+    Begins with a table that is small, as often there are few different ones.
+    """
+    cdef int most = bits_for(n), bits = min(most, <int>FIRST_BITS)
+    cdef int status = tally(keys, n, table, bits, census)
+    while status == IS_FULL:
+        bits = min(most, bits + 3)
+        status = tally(keys, n, table, bits, census)
+    if status == COLLIDES:
+        count_sorted(keys, n, census)
 
 
 # ------------------------------------------------------------------------------------------- lists
@@ -536,17 +595,23 @@ cdef void read_one(
     cdef bint has_nan
     cdef int64_t* keys
     cdef int64_t rank
+    cdef Census census
+    cdef Py_ssize_t room = n
     cdef double between_ranks
     if output.op == OF_LIST:
         write_list(plan, output, record, n, value)
         return
-    keys = keys_of(plan, acc, record, n, &has_nan)
+    if output.op == OF_NUNIQUE or output.op == OF_MODE:
+        room = n + 2 * (<Py_ssize_t>1 << bits_for(n))  # the table stands behind the keys
+    keys = NULL if scratch_of(acc, room) == NULL else keys_of(plan, acc, record, n, &has_nan)
     if keys == NULL:
         return
     if output.op == OF_NUNIQUE:
-        value.i = count_distinct(keys, n)
+        count_keys(keys, n, <Tally*>(keys + n), &census)
+        value.i = census.n_distinct
     elif output.op == OF_MODE:
-        value[0] = value_of_key(acc.numeric, most_frequent(keys, n))
+        count_keys(keys, n, <Tally*>(keys + n), &census)
+        value[0] = value_of_key(acc.numeric, census.mode)
     elif has_nan:
         value.f = NAN
     elif output.op == OF_MAD:

@@ -90,7 +90,7 @@ def mad(column: str) -> Aggregation:
 def nunique(column: str) -> Aggregation:
     """Count the different values; int64, 0 for no value.
 
-    NaN is one value, however many there are; -0.0 and 0.0 are one. O(n_rows log n_rows).
+    NaN is one value, however many there are; -0.0 and 0.0 are one. O(n_rows).
 
     Examples
     --------
@@ -105,7 +105,7 @@ def nunique(column: str) -> Aggregation:
 def mode(column: str) -> Aggregation:
     """Take the value that is there most often, of several the smallest; the column's type.
 
-    NaN is a value like another, and larger than any. O(n_rows log n_rows).
+    NaN is a value like another, and larger than any. O(n_rows).
 
     Examples
     --------

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from reference.compare import is_close, is_near
+from reference.compare import assert_same_bits, is_close, is_near
 from reference.oracle import Exact, of_pairs
 
 import tidegate as tg
@@ -136,6 +136,50 @@ def test_pairs_of_panes_are_as_exact(name):
             assert np.isnan(slid["corr"][place])
         else:
             assert is_close(float(slid["corr"][place]), corr)
+
+
+N_ROWS = 1300
+COLUMNS = {
+    "floats": lambda rng: rng.normal(size=N_ROWS),
+    "wild floats": lambda rng: rng.normal(size=N_ROWS) * 10.0 ** rng.integers(-320, 300, N_ROWS),
+    "one odd": lambda rng: np.where(np.arange(N_ROWS) == 700, 1e-310, rng.normal(size=N_ROWS)),
+    "one infinite": lambda rng: np.where(np.arange(N_ROWS) == 9, np.inf, rng.normal(size=N_ROWS)),
+    "zeros": lambda rng: rng.integers(0, 2, N_ROWS) * -0.0,
+    "small": lambda rng: rng.integers(-9, 9, N_ROWS),
+    "large": lambda rng: rng.integers(2**62 - 9, 2**62 + 9, N_ROWS),
+    "any": lambda rng: rng.integers(-(2**63), 2**63 - 1, N_ROWS),
+    "far": lambda rng: 2**60 + rng.integers(0, 2, N_ROWS) * (2**52 - rng.integers(0, 3, N_ROWS)),
+    "unsigned": lambda rng: rng.integers(0, 2**64 - 1, N_ROWS, np.uint64),
+    "at the sign": lambda rng: np.uint64(2**63 - 4) + rng.integers(0, 9, N_ROWS).astype("u8"),
+}
+
+
+@pytest.mark.parametrize("x", COLUMNS)
+@pytest.mark.parametrize("y", ["floats", "wild floats", "small", "any", "unsigned"])
+def test_rows_have_the_same_bits_many_at_a_time_and_one_by_one(x, y, rng):
+    table = pa.table(
+        {
+            "t": 2**61 + np.sort(rng.integers(0, 2000, N_ROWS)),
+            "x": COLUMNS[x](rng),
+            "y": COLUMNS[y](rng),
+        }
+    )
+    wanted = {
+        "cov": agg.cov("x", "y"),
+        "corr": agg.corr("y", "x"),
+        "slope": agg.slope("x"),
+        "skew": agg.skew("x"),
+        "kurt": agg.kurt("y"),
+        "z": agg.zscore("x"),
+    }
+    settings = {"on": "t", "lateness": 0, **wanted}
+    for window in (tg.Tumbling(2**40), tg.Tumbling(300), tg.Sliding(400, 100)):
+        (one, few), whole = ([], []), tg.aggregate(table, window, on="t", **wanted)
+        for out, size in ((one, 1), (few, 11)):
+            live = tg.Aggregator(window, **settings)
+            for start in range(0, N_ROWS, size):
+                out.append(live.push(table.slice(start, size)))
+            assert_same_bits(pa.concat_tables([*out, live.flush()]), whole)
 
 
 # Slopes over time

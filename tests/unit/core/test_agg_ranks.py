@@ -129,6 +129,15 @@ def test_no_order_of_the_values_is_slow_or_wrong(order, n_rows):
     assert over(values, agg.median) == np.median(values)
     assert over(values, agg.quantile, 0.9, "lower") == np.quantile(values, 0.9, method="lower")
     assert over(values, agg.nunique) == len(np.unique(values))
+    assert over(values, agg.mode) == pd.Series(values).mode()[0]
+
+
+def test_values_that_collide_are_neither_slow_nor_miscounted():
+    inverse = pow(0x9E3779B97F4A7C15, -1, 2**64)  # of the factor that the table hashes by
+    values = [(place * inverse) % 2**64 for place in range(50_000)]
+    values += values[100:200]
+    assert over(values, agg.nunique, type=pa.uint64()) == 50_000
+    assert over(values, agg.mode, type=pa.uint64()) == min(values[100:200])
 
 
 # Median absolute deviation
