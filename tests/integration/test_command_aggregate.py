@@ -188,6 +188,31 @@ def test_results_come_in_the_order_and_under_the_names_given(
     ]
 
 
+def test_options_of_an_aggregation_are_numbers_words_and_flags(
+    source: Path, tmp_path: Path, run_tidegate: Run
+) -> None:
+    written = {
+        "p90": "quantile(price, q=0.9, interpolation=lower)",
+        "lopsided": "skew(price, bias=true)",
+        "rise": "slope(price)",
+        "beta": "slope(price, size)",
+        "all": "collect(size)",
+    }
+    options = [word for name, text in written.items() for word in ("--agg", f"{name}={text}")]
+    run_tidegate("aggregate", source, *PLAN, *options, "-o", tmp_path / "bars.parquet")
+    wanted = {
+        "p90": agg.quantile("price", 0.9, "lower"),
+        "lopsided": agg.skew("price", bias=True),
+        "rise": agg.slope("price"),
+        "beta": agg.slope("price", "size"),
+        "all": agg.collect("size"),
+    }
+    got = read(tmp_path / "bars.parquet")
+    expected = tg.aggregate(ticks(), tg.Tumbling("1s"), on="time", by="symbol", **wanted)
+    for name in wanted:
+        assert got[name].to_pylist() == expected[name].to_pylist(), name
+
+
 def test_rows_out_of_order_across_row_groups_are_all_used_without_lateness(
     tmp_path: Path, run_tidegate: Run
 ) -> None:
@@ -395,6 +420,9 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "private": (["--agg", "_column(price)"], "there is no function '_column'"),
     "wrong columns": (["--agg", "vwap(price)"], "write vwap(price, size)"),
     "wrong option": (["--agg", "std(price, dof=1)"], "write std(column, ddof=NUMBER)"),
+    "too many columns": (["--agg", "slope(a, b, c)"], "write slope(y, [x])"),
+    "a flag": (["--agg", "skew(price, biased=1)"], "write skew(column, bias=true|false)"),
+    "a word": (["--agg", "quantile(price, interpolation=cubic)"], "interpolation is 'cubic'"),
     "bad option": (["--agg", "std(price, ddof=1.5)"], "ddof is 1.5"),
     "not closed": (["--agg", "first(price"], "is missing before 'the end'"),
     "same name": (["--agg", "rows()", "--agg", "rows()"], "two results are named 'rows'"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from reference.oracle import ANY_FLOAT, Answer, Exact, Want, nearest
+from reference.oracle import ANY_FLOAT, Answer, Exact, Near, Want, nearest
 
 # A float result is the exact one rounded once, and at most one place further off ...
 MAX_ULPS = 2
@@ -16,6 +16,7 @@ MAX_ULPS = 2
 # is for the fold of the lanes and the division, which do the same a second time.
 UNIT_ROUNDOFF = Fraction(1, 2**53)
 PASSES = 2
+RELATIVE = 1e-12  # of what is made of several sums
 # Below it a product loses bits to underflow, whatever is done afterwards.
 LEAST_PRODUCT = Fraction(1, 2**1022)
 
@@ -37,6 +38,8 @@ def column_bits(column: pa.Array) -> tuple[bytes, bytes | list[Any]]:
         bits = values.view(f"u{n_bytes}")
         bits[~there] = 0
         return there.tobytes(), bits.tobytes()
+    if pa.types.is_list(column.type):
+        return there.tobytes(), [repr(values) for values in column.to_pylist()]  # NaN is NaN
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
     if pa.types.is_temporal(column.type) and column.type.bit_width == 64:
@@ -101,6 +104,8 @@ def disagreement(got: Any, expected: Any, kind: str) -> str | None:
     """Say how a value misses what was promised, or None."""
     if expected is ANY_FLOAT:
         return None if isinstance(got, float) else f"{got!r} is no float"
+    if isinstance(expected, Near):
+        return None if is_close(got, expected) else f"{got!r} is not {expected!r}"
     if isinstance(expected, Exact):
         return None if is_near(got, expected) else f"{got!r} is not {nearest(expected)!r}"
     if kind == "sum" and got == expected == 0:
@@ -112,6 +117,8 @@ def disagreement(got: Any, expected: Any, kind: str) -> str | None:
 
 def same_value(got: Any, expected: Any, *, signed_zero: bool) -> bool:
     """Compare two values; NaN is NaN, and of two zeros the least may be either."""
+    if isinstance(got, list):
+        return repr(got) == repr(expected)  # NaN is NaN
     if isinstance(got, float) and isinstance(expected, float):
         if math.isnan(got) or math.isnan(expected):
             return math.isnan(got) and math.isnan(expected)
@@ -131,6 +138,16 @@ def is_near(got: Any, expected: Exact) -> bool:
         return False
     allowed = MAX_ULPS * Fraction(math.ulp(rounded)) + lost_by_cancelling(expected)
     return abs(Fraction(got) - Fraction(rounded)) <= allowed
+
+
+def is_close(got: Any, expected: Near) -> bool:
+    """Tell whether a float is within 1e-12 of a result, and what its terms lose by cancelling."""
+    if not isinstance(got, float) or math.isnan(got):
+        return False
+    if got == expected.value:
+        return True
+    rate = float((PASSES * expected.n_terms * UNIT_ROUNDOFF) ** 2)
+    return abs(got - expected.value) <= RELATIVE * abs(expected.value) + rate * expected.lost
 
 
 def lost_by_cancelling(expected: Exact) -> Fraction:

@@ -5,6 +5,7 @@ window's rows kept, every number computed afresh from them with `fractions.Fract
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -34,6 +35,7 @@ class Want:
     kind: str
     columns: tuple[str, ...] = ()
     ddof: int = 1
+    options: tuple[tuple[str, Any], ...] = ()
 
 
 class Exact(NamedTuple):
@@ -42,8 +44,16 @@ class Exact(NamedTuple):
     value: Fraction
     scale: Fraction  # the sum of the magnitudes of the terms, over what they are divided by
     n_terms: int
-    n_products: int = 0
+    n_products: int | Fraction = 0  # over what they are divided by, where that is small
     root: bool = False  # the square root of `value` is meant
+
+
+class Near(NamedTuple):
+    """The nearest float to a result, and what cancelling may cost beside a relative 1e-12."""
+
+    value: float
+    lost: float  # in units of what `compare` grants for the number of terms
+    n_terms: int
 
 
 class AnyFloat:
@@ -189,19 +199,38 @@ def compute(rows: list[Row], want: Want, on: str, nan: str) -> Any:
     valid = [
         row for row in rows if not any(is_missing(row[column], nan) for column in want.columns)
     ]
-    if want.kind == "vwap":
+    if want.kind in {"vwap", "wmean"}:
         price, size = want.columns
         return vwap([(row[price], row[size]) for row in valid])
+    if want.kind in {"cov", "corr", "slope"}:
+        first, second = want.columns if len(want.columns) > 1 else (want.columns[0], on)
+        pairs = [(row[first], row[second]) for row in valid]
+        return of_pairs(pairs, want.kind, want.ddof if want.kind == "cov" else 1)
     (column,) = want.columns
     values = [row[column] for row in valid]
     if want.kind == "count":
         return len(values)
     if want.kind == "sum":
         return total(values)
+    if want.kind == "nunique":
+        return len(set(map(one_key, values)))
     if not values:
         return None
     if want.kind in {"first", "last"}:
         return at_the_end(valid, column, on, want.kind)
+    if want.kind in {"argmin", "argmax"}:
+        return time_of_extreme(valid, column, on, want.kind)
+    if want.kind == "collect":
+        return [row[column] for row in sorted(valid, key=lambda row: row[on])]
+    if want.kind in {"quantile", "median"}:
+        options = dict(want.options) or {"q": 0.5, "interpolation": "linear"}
+        return quantile(values, **options)
+    if want.kind == "zscore":
+        return zscore(values, at_the_end(valid, column, on, "last"), want.ddof)
+    if want.kind == "sem":
+        return standard_error(values, want.ddof)
+    if want.kind in {"skew", "kurt"}:
+        return shape(values, want.kind, bias=dict(want.options)["bias"])
     if want.kind in {"var", "std"}:
         return spread(values, want.ddof, root=want.kind == "std")
     return SIMPLE[want.kind](values)
@@ -221,6 +250,16 @@ def at_the_end(rows: list[Row], column: str, on: str, kind: str) -> Any:
     return best[column]
 
 
+def time_of_extreme(rows: list[Row], column: str, on: str, kind: str) -> Any:
+    """Give the earliest time at which the value is the least or the greatest, or NaN."""
+    values = [row[column] for row in rows]
+    extreme = lowest(values) if kind == "argmin" else highest(values)
+    sought = has_nan([extreme])
+    return min(
+        row[on] for row in rows if (has_nan([row[column]]) if sought else row[column] == extreme)
+    )
+
+
 def has_nan(values: Iterable[Any]) -> bool:
     return any(isinstance(value, float) and math.isnan(value) for value in values)
 
@@ -231,6 +270,11 @@ def lowest(values: list[Any]) -> Any:
 
 def highest(values: list[Any]) -> Any:
     return math.nan if has_nan(values) else max(values)
+
+
+def reach(values: list[Any]) -> Any:
+    """Give the greatest value less the least."""
+    return math.nan if has_nan(values) else max(values) - min(values)
 
 
 def special_sum(values: Iterable[Any]) -> float | None:
@@ -273,6 +317,149 @@ def spread(values: list[Any], ddof: int, *, root: bool) -> Any:
     return Exact(squares / over, farthest / over, len(exact), len(exact), root)
 
 
+def quantile(values: list[Any], q: float, interpolation: str) -> Any:
+    """Give the value of rank q * (n - 1), or what lies between two."""
+    if has_nan(values):
+        return math.nan
+    ranked = sorted(values)
+    rank = q * (len(values) - 1)
+    part = Fraction(rank) % 1
+    low, high = ranked[math.floor(rank)], ranked[math.ceil(rank)]
+    match interpolation:
+        case "lower":
+            return low
+        case "higher":
+            return high
+        case "nearest":
+            return ranked[round(rank)]
+        case "midpoint":
+            part = Fraction(1, 2) if part else part
+    if low == high or not part:
+        return float(low)
+    if not finite(low, high):
+        return low + high
+    between = Fraction(low) + part * (Fraction(high) - Fraction(low))
+    return Exact(between, abs(Fraction(low)) + abs(Fraction(high)), 1)
+
+
+def median_deviation(values: list[Any]) -> Any:
+    """Give the median of the distances from the median."""
+    if has_nan(values):
+        return math.nan
+    ranked = sorted(values)
+    low, high = ranked[(len(values) - 1) // 2], ranked[len(values) // 2]
+    if not finite(low, high):
+        return math.nan
+    middle = (Fraction(low) + Fraction(high)) / 2
+    far = sorted(abs(Fraction(x) - middle) if finite(x) else INFINITE for x in values)
+    low, high = far[(len(values) - 1) // 2], far[len(values) // 2]
+    if low is INFINITE or high is INFINITE:
+        return math.inf
+    return Exact((low + high) / 2, low + high, 3)
+
+
+INFINITE = Fraction(10) ** 400
+
+
+def most_frequent(values: list[Any]) -> Any:
+    """Give the value that is there most often, of several the smallest; NaN is the largest."""
+    counts: dict[Any, int] = {}
+    for value in values:
+        counts[one_key(value)] = counts.get(one_key(value), 0) + 1
+    most = max(counts.values())
+    best = [value for value, count in counts.items() if count == most]
+    numbers = [value for value in best if value != "nan"]
+    return min(numbers) if numbers else math.nan
+
+
+def standard_error(values: list[Any], ddof: int) -> Any:
+    """Give the standard deviation over the root of the number of values."""
+    width = spread(values, ddof, root=True)
+    if not isinstance(width, Exact):
+        return width
+    n_values = len(values)
+    return width._replace(value=width.value / n_values, scale=width.scale / n_values)
+
+
+def central(first: list[Fraction], second: list[Fraction]) -> Fraction:
+    """Give the sum of the products of the distances from the means."""
+    n_values = len(first)
+    return sum(map(operator.mul, first, second), Fraction()) - sum(first) * sum(second) / n_values
+
+
+def width_of(values: list[Fraction]) -> Fraction:
+    return max(values) - min(values)
+
+
+def signed_root(value: Fraction, sign: Fraction) -> float:
+    return -nearest_root(value) if sign < 0 else nearest_root(value)
+
+
+def of_pairs(pairs: list[tuple[Any, Any]], kind: str, ddof: int) -> Any:
+    """Give covariance, correlation, or slope of the first over the second."""
+    n_pairs = len(pairs)
+    if n_pairs <= ddof:
+        return None
+    if not all(finite(*pair) for pair in pairs):
+        return math.nan
+    y, x = ([Fraction(pair[side]) for pair in pairs] for side in (0, 1))
+    xy, xx, yy = central(x, y), central(x, x), central(y, y)
+    farthest = n_pairs * width_of(x) * width_of(y)
+    if kind == "cov":
+        over = n_pairs - ddof
+        return Exact(xy / over, farthest / over, n_pairs, n_pairs)
+    if xx == 0 or (kind == "corr" and yy == 0):
+        return math.nan
+    slack_x = n_pairs * width_of(x) ** 2 / xx
+    if kind == "slope":
+        return near(nearest_float(xy / xx), farthest / xx + abs(xy / xx) * slack_x, n_pairs)
+    slack_y = n_pairs * width_of(y) ** 2 / yy
+    return near(signed_root(xy * xy / (xx * yy), xy), slack_x + slack_y, n_pairs)
+
+
+def near(value: float, lost: Fraction, n_terms: int) -> Near:
+    return Near(value, nearest_float(lost), n_terms)
+
+
+def zscore(values: list[Any], last: Any, ddof: int) -> Any:
+    """Give the distance of a value from the mean, in standard deviations."""
+    n_values = len(values)
+    if n_values <= ddof:
+        return None
+    if not finite(*values):
+        return math.nan
+    exact = [Fraction(value) for value in values]
+    squares = central(exact, exact)
+    if squares == 0:
+        return math.nan
+    far = Fraction(last) - sum(exact) / n_values
+    value = signed_root(far * far / (squares / (n_values - ddof)), far)
+    lost = n_values * width_of(exact) ** 2 / squares
+    return near(value, lost * (1 + abs(Fraction(value))), n_values)
+
+
+def shape(values: list[Any], kind: str, *, bias: bool) -> Any:
+    """Give skewness or excess kurtosis by their definitions."""
+    n = len(values)
+    if not bias and n < (3 if kind == "skew" else 4):
+        return None
+    if not finite(*values):
+        return math.nan
+    exact = [Fraction(value) for value in values]
+    middle = sum(exact) / n
+    m2, m3, m4 = (sum((x - middle) ** power for x in exact) / n for power in (2, 3, 4))
+    if m2 == 0:
+        return math.nan
+    lost = n * (width_of(exact) ** 2 / m2) ** 2 * 16
+    if kind == "skew":
+        factor = Fraction(1) if bias else Fraction(n * (n - 1), (n - 2) ** 2)
+        return near(signed_root(m3 * m3 / m2**3 * factor, m3), lost * 2, n)
+    excess = m4 / m2**2 - 3
+    if not bias:
+        excess = Fraction(n - 1, (n - 2) * (n - 3)) * ((n + 1) * excess + 6)
+    return near(nearest_float(excess), lost * 4, n)
+
+
 def vwap(pairs: list[tuple[Any, Any]]) -> Any:
     """Give the sum of price times size, over the sum of size; NaN where that is 0."""
     if not pairs:
@@ -289,7 +476,7 @@ def vwap(pairs: list[tuple[Any, Any]]) -> Any:
         return math.nan
     weight = sum((abs(Fraction(price) * Fraction(size)) for price, size in pairs), Fraction())
     slack = weight / abs(under) + abs(over / under) * magnitude(sizes) / abs(under)
-    return Exact(over / under, slack, len(pairs), len(pairs))
+    return Exact(over / under, slack, len(pairs), len(pairs) / min(abs(under), Fraction(1)))
 
 
 def sums_in_float(values: list[Any]) -> bool:
@@ -309,7 +496,14 @@ def vwap_of_infinities(over: float, sizes: list[Any]) -> float:
     return math.nan if under == 0 else -over if under < 0 else over
 
 
-SIMPLE: dict[str, Callable[[list[Any]], Any]] = {"min": lowest, "max": highest, "mean": mean}
+SIMPLE: dict[str, Callable[[list[Any]], Any]] = {
+    "min": lowest,
+    "max": highest,
+    "range": reach,
+    "mad": median_deviation,
+    "mode": most_frequent,
+    "mean": mean,
+}
 
 
 # From exact numbers to the nearest float
@@ -350,4 +544,6 @@ def nearest_root(value: Fraction) -> float:
 
 def numeric(value: Any) -> Any:
     """Give the nearest float of an exact result; anything else as it is."""
+    if isinstance(value, Near):
+        return value.value
     return nearest(value) if isinstance(value, Exact) else value

@@ -27,6 +27,7 @@ TAME = st.one_of(
     st.sampled_from([1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16, 1e16, -1e16, 0.1, 2.0**53]),
 )
 WILD = st.sampled_from([1e200, -1e200, 1.7e308, -1.7e308, 1e145, 2.0**480, -(2.0**479)])
+TINY = st.sampled_from([5e-324, -5e-324, 3e-310, 1e-200, -3e-200, 2.5e-180, 1e-60, 0.0])
 SPECIAL = st.sampled_from([math.nan, math.inf, -math.inf])
 NULL = st.none()
 
@@ -41,6 +42,7 @@ PRICES = {
     "whole": TAME,
     "gaps": mostly(TAME, NULL),
     "wild": mostly(TAME, WILD, NULL),
+    "tiny": mostly(TINY, TAME, NULL),
     "odd": mostly(TAME, SPECIAL),  # without nulls, as the quick paths of the kernels want it
     "all": mostly(TAME, WILD, SPECIAL, NULL),
 }
@@ -57,7 +59,23 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
     "n": st.sampled_from([0, 1, -1, 2**62, None]),
     "x": st.sampled_from([0.0, 1.5, math.nan, math.inf, None]),
 }
-ONE_COLUMN = ("count", "first", "last", "min", "max", "sum", "mean", "var", "std")
+ONE_COLUMN = (
+    *("count", "first", "last", "min", "max", "sum", "mean", "var", "std"),
+    *("sem", "range", "argmin", "argmax", "zscore", "skew", "kurt", "slope"),
+    *("median", "quantile", "mad", "nunique", "mode", "collect"),
+)
+INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
+TWO_COLUMNS = ("vwap", "wmean", "cov", "corr", "slope")
+
+
+def options_of(draw: st.DrawFn, kind: str) -> tuple[tuple[str, Any], ...]:
+    """Draw the options of an aggregate."""
+    if kind in {"skew", "kurt"}:
+        return (("bias", draw(st.booleans())),)
+    if kind == "quantile":
+        q = draw(st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0]), st.floats(0, 1)))
+        return (("q", q), ("interpolation", draw(st.sampled_from(INTERPOLATIONS))))
+    return ()
 
 
 @st.composite
@@ -65,12 +83,14 @@ def wants(draw: st.DrawFn, columns: tuple[str, ...] = tuple(VALUE_TYPES)) -> tup
     """Draw a plan: a handful of aggregates, over columns of every type."""
     # Half of the plans are of one float column: there lie most of the paths of the kernels.
     column = st.sampled_from(columns if draw(st.booleans()) else columns[:1])
-    kinds = st.sampled_from([*ONE_COLUMN, "vwap"])
+    one = st.tuples(st.just(1), st.sampled_from(ONE_COLUMN))
+    two = st.tuples(st.just(2), st.sampled_from(TWO_COLUMNS))
+    kinds = st.one_of(one, one, two)
     drawn = draw(st.lists(st.tuples(kinds, column, column, st.integers(0, 3)), max_size=6))
     plan = [Want("n_rows", "rows")] if draw(st.booleans()) or not drawn else []
-    for place, (kind, first, second, ddof) in enumerate(drawn):
-        over = (first, second) if kind == "vwap" else (first,)
-        plan.append(Want(f"a{place}", kind, over, ddof))
+    for place, ((n_columns, kind), first, second, ddof) in enumerate(drawn):
+        over = (first, second)[:n_columns]
+        plan.append(Want(f"a{place}", kind, over, ddof, options_of(draw, kind)))
     return tuple(plan)
 
 
@@ -180,6 +200,24 @@ LONG_WANTS = (
     Want("width", "std", ("s",)),
     Want("net", "sum", ("q",)),
     Want("net_var", "var", ("q",)),
+    Want("s_sem", "sem", ("s",)),
+    Want("p_range", "range", ("p",)),
+    Want("p_low_at", "argmin", ("p",)),
+    Want("p_high_at", "argmax", ("p",)),
+    Want("q_high_at", "argmax", ("q",)),
+    Want("s_z", "zscore", ("s",)),
+    Want("s_q_cov", "cov", ("s", "q")),
+    Want("p_s_corr", "corr", ("p", "s")),
+    Want("s_slope", "slope", ("s",)),
+    Want("s_skew", "skew", ("s",), options=(("bias", False),)),
+    Want("q_kurt", "kurt", ("q",), options=(("bias", True),)),
+    Want("p_middle", "median", ("p",)),
+    Want("s_high", "quantile", ("s",), options=(("q", 0.9), ("interpolation", "linear"))),
+    Want("q_low", "quantile", ("q",), options=(("q", 0.1), ("interpolation", "lower"))),
+    Want("s_mad", "mad", ("s",)),
+    Want("q_kinds", "nunique", ("q",)),
+    Want("q_mode", "mode", ("q",)),
+    Want("all_p", "collect", ("p",)),
 )
 HARSH_WANTS = (
     *LONG_WANTS,
@@ -187,4 +225,6 @@ HARSH_WANTS = (
     Want("h_mean", "mean", ("h",)),
     Want("h_var", "var", ("h",)),
     Want("h_weighed", "vwap", ("p", "h")),
+    Want("h_s_cov", "cov", ("h", "s")),
+    Want("h_kurt", "kurt", ("h",), options=(("bias", False),)),
 )

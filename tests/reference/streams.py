@@ -138,5 +138,7 @@ def window(grid: Grid) -> tg.Tumbling | tg.Sliding:
 def aggregation(want: Want) -> tg.agg.Aggregation:
     """Make the aggregation that a wanted column stands for."""
     make: Callable[..., tg.agg.Aggregation] = getattr(tg.agg, want.kind)
-    options = {"ddof": want.ddof} if want.kind in {"var", "std"} else {}
+    options: dict[str, Any] = dict(want.options)
+    if want.kind in {"var", "std", "sem", "zscore", "cov"}:
+        options["ddof"] = want.ddof
     return make(*want.columns, **options)

@@ -15,6 +15,18 @@ import pyarrow as pa
 import tidegate as tg
 from tidegate import agg, errors
 
+# Aggregations are made by functions, their options typed.
+
+
+def aggregations() -> None:
+    assert_type(agg.quantile("p", 0.9, "lower"), agg.Aggregation)
+    assert_type(agg.slope("p", "s"), agg.Aggregation)
+    assert_type(agg.skew("p", bias=True), agg.Aggregation)
+    agg.corr("p")  # type: ignore[call-arg]
+    agg.quantile("p", q="half")  # type: ignore[arg-type]
+    agg.skew("p", bias="yes")  # type: ignore[arg-type]
+
+
 # One shot: the result is of the kind that came in.
 
 

@@ -19,6 +19,7 @@ cdef extern from "lanes.h" nogil:
     v8 greatest "tg_max"(v8, v8)
     double least_of "tg_least_of"(v8)
     double greatest_of "tg_greatest_of"(v8)
+    v8 fma8 "tg_fma8"(v8, v8, v8)
     void add8 "tg_add8"(v8*, v8*, v8)
     void add_both "tg_add_both"(double*, double*, double)
     void add_product8 "tg_add_product8"(v8*, v8*, v8, v8)

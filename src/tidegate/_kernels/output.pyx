@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy, memset
 
+from tidegate._kernels.kept cimport kept_failed
 from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take
 from tidegate._kernels.records cimport DONE, NO_MEMORY, OVERFLOWED, Output, Plan, Word
 from tidegate._kernels.results cimport read_results
@@ -95,7 +96,7 @@ cdef int results_read_one(
             return NO_MEMORY
         bad = read_results(plan, what, records, n, values, results.valid[output] + at, &has_nulls)
     if bad < 0:
-        return DONE
+        return NO_MEMORY if plan.keeps and kept_failed(plan) else DONE
     results.bad_output = output
     results.bad_window = results.windows[at + bad]
     results.bad_code = results.codes[at + bad] if results.keyed else 0

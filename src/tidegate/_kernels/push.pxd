@@ -8,10 +8,14 @@ from libc.math cimport fabs, isfinite, isnan
 from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 
 from tidegate._kernels.exact cimport exact_push, exact_push_product, exact_push_square
+from tidegate._kernels.grid cimport order_of_float
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.kept cimport kept_push
+from tidegate._kernels.moments cimport push_moment
 from tidegate._kernels.records cimport (
-    DOWN, FIRST, FLOAT, GREATEST, GREATEST_INT, LAST, LEAST, LEAST_INT, NULLS, ROWS, SQUARES,
-    SQUARES_INT, SUM, SUM_INT, TAME, UNSIGNED, Acc, Column, Word,
+    DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LAST, LEAST,
+    LEAST_AT, LEAST_INT, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME, UNSIGNED, WEIGHTED,
+    Acc, Column, Word,
 )
 
 
@@ -149,6 +153,36 @@ cdef inline void push_end(
         at[1] = (<const Word*>column.values)[row]
 
 
+cdef inline int64_t rank_of(const Column* column, Py_ssize_t row, bint low) noexcept nogil:
+    """A number that is the smaller, the lower (or the higher) a value is; a NaN is furthest out."""
+    cdef Word x = (<const Word*>column.values)[row]
+    if column.numeric == FLOAT:
+        if isnan(x.f):
+            return INT64_MIN
+        x.i = order_of_float(x.f + 0.0)
+    elif column.numeric == UNSIGNED:
+        x.i = x.i ^ INT64_MIN
+    return x.i if low else ~x.i
+
+
+cdef inline void keep_nearest(Word* at, int64_t rank, int64_t time) noexcept nogil:
+    """LEAST_AT or GREATEST_AT: of equal values the earliest time."""
+    if rank < at[0].i or (rank == at[0].i and time < at[1].i):
+        at[0].i = rank
+        at[1].i = time
+
+
+cdef inline Word word_of(
+    const Acc* acc, const Column* column, Py_ssize_t row, int64_t time
+) noexcept nogil:
+    """What KEPT or KEPT_TIMES keeps of a row."""
+    cdef Word kept
+    if acc.kind == KEPT:
+        return (<const Word*>column.values)[row]
+    kept.i = time
+    return kept
+
+
 cdef inline void push_row(
     const Acc* acc, const Column* columns, Py_ssize_t row, int64_t time, int lanes, int lane,
     Word* at, Word* rare,
@@ -178,6 +212,14 @@ cdef inline void push_row(
         push_squares_int(at, column, row)
     elif acc.kind == LEAST_INT or acc.kind == GREATEST_INT:
         push_extreme_int(at, column, row, acc.kind == LEAST_INT)
-    elif has_value(&columns[acc.weight], row):
+    elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
+        keep_nearest(at, rank_of(column, row, acc.kind == LEAST_AT), time)
+    elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
+        kept_push(acc, at, word_of(acc, column, row, time))
+    elif acc.weight >= 0 and not has_value(&columns[acc.weight], row):
+        return
+    elif acc.kind == WEIGHTED:
         push_weighted(at, rare, lanes, lane, as_float(column, row),
                       as_float(&columns[acc.weight], row))
+    else:
+        push_moment(acc, columns, row, time, lanes, lane, at, rare)

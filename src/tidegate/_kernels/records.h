@@ -9,7 +9,17 @@
 #define TG_TAME 0x1p480   /* below it squares and sums of any number of rows stay finite */
 #define TG_DOWN 0x1p-544  /* the scale that wild values are kept at */
 
-typedef union { double f; int64_t i; uint64_t u; } tg_word;
+typedef union { double f; int64_t i; uint64_t u; void *p; } tg_word;
+
+typedef struct {
+    int failed;
+    int64_t n;
+    tg_word *scratch;
+    Py_ssize_t room;
+    tg_word *lists;
+    Py_ssize_t n_lists;
+    Py_ssize_t cap_lists;
+} tg_kept;
 
 typedef struct {
     int kind;
@@ -21,6 +31,8 @@ typedef struct {
     int nulls;
     int sum;
     int numeric;
+    int numeric_x;
+    tg_kept *kept;
 } tg_acc;
 
 typedef struct {
@@ -45,6 +57,7 @@ typedef struct {
     int wide;
     int cold;
     int narrow;
+    int keeps;
     tg_acc *accs;
     tg_word *blank;
     tg_word *blank_cold;
@@ -63,6 +76,9 @@ typedef struct {
     int acc;
     int numeric;
     int ddof;
+    int other;
+    int how;
+    double by;
 } tg_output;
 
 /* Where a record has what is kept of one float column. */

@@ -17,6 +17,9 @@ there is one layout, `Acc.narrow`.
     FIRST, LAST          time value
     WEIGHTED             hi[lanes] lo[lanes] of a*b, hi[lanes] lo[lanes] of b
                          | special_ab special_b wild_ab_hi wild_ab_lo wild_b_hi wild_b_lo
+    LEAST_AT ...         rank of the value (the smaller the further out), its earliest time
+    PAIRS, POWERS        as `moments` has them
+    KEPT, KEPT_TIMES     the values, or their times, as `kept` has them
 
 Behind the bar stands what only nulls, NaN, infinities and `wild` values (magnitude >= 2**480, whose
 squares or sums could overflow) touch; wild values are kept scaled by 2**-544. It is kept apart, in
@@ -35,17 +38,29 @@ cdef extern from "records.h" nogil:
         double f
         int64_t i
         uint64_t u
+        void* p
+
+    ctypedef struct Kept "tg_kept":
+        bint failed        # there was no memory
+        int64_t n          # values kept, in all records
+        Word* scratch      # values of one window
+        Py_ssize_t room
+        Word* lists        # of the results: the length of a list, its values, and so on
+        Py_ssize_t n_lists
+        Py_ssize_t cap_lists
 
     ctypedef struct Acc "tg_acc":
         int kind
         int column   # which input column
-        int weight   # WEIGHTED: the second input column, else -1
+        int weight   # WEIGHTED, PAIRS: the second input column, else -1
         int wide     # offset in a record, in words
         int rare     # offset in its cold part
         int narrow   # offset in a folded record, where the rare words follow the others
         int nulls    # which accumulator counts its rows without a value, or -1
         int sum      # SQUARES: which accumulator has the sum of the same column, else -1
         int numeric  # of the values
+        int numeric_x  # PAIRS: of the weight, or of the times
+        Kept* kept     # KEPT, KEPT_TIMES: what all records share
 
     ctypedef struct Column "tg_column":
         const void* values      # n_rows values of 8 bytes
@@ -67,6 +82,7 @@ cdef extern from "records.h" nogil:
         int wide           # words in a record, whole cache lines
         int cold           # words in its cold part
         int narrow         # words in a folded record
+        bint keeps         # some accumulator keeps values
         Acc* accs
         Word* blank        # an empty record
         Word* blank_cold
@@ -82,7 +98,10 @@ cdef extern from "records.h" nogil:
         int op
         int acc            # the accumulator that it is read from
         int numeric
-        int ddof
+        int ddof           # how many values are too few
+        int other          # a second accumulator, or -1
+        int how            # a choice of the operation
+        double by          # a number that it takes
 
 
 cdef enum Kind:
@@ -99,6 +118,12 @@ cdef enum Kind:
     FIRST
     LAST
     WEIGHTED
+    LEAST_AT
+    GREATEST_AT
+    PAIRS
+    POWERS
+    KEPT
+    KEPT_TIMES
 
 
 cdef enum Numeric:
@@ -117,6 +142,21 @@ cdef enum Op:
     OF_VAR
     OF_STD
     OF_RATIO     # WEIGHTED: sum(a*b) / sum(b)
+    OF_SEM       # standard deviation over the root of the number of values
+    OF_RANGE     # GREATEST - LEAST, times `how`
+    OF_TIME      # LEAST_AT, GREATEST_AT: the time
+    OF_COV       # PAIRS
+    OF_CORR
+    OF_SLOPE     # of the column over the weight, times `by`
+    OF_ZSCORE    # POWERS: of LAST, in standard deviations from the mean
+    OF_SKEW      # POWERS; `how`: corrected for bias
+    OF_KURT
+    OF_QUANTILE  # KEPT: `by` is which, `how` how to take what lies between two values
+    OF_RANK      # the same where that is one of the two
+    OF_MAD
+    OF_MODE
+    OF_NUNIQUE
+    OF_LIST      # `other`: their times
 
 
 cdef enum Status:
@@ -128,3 +168,4 @@ cdef enum Status:
     FOREIGN         # a row outside the share of times that this state was given
     DISORDER        # a row of a window that was closed on the guess that rows are in order
     ASKS_LATER      # much is open, and how early later batches are is not known
+    TOO_MANY_KEPT   # more values than the limit allows

@@ -13,10 +13,15 @@ from libc.string cimport memcpy
 from tidegate._kernels.exact cimport (
     Exact, exact, exact_add, exact_div, exact_mul, exact_neg, exact_of_int,
 )
+from tidegate._kernels.grid cimport float_of_order
+from tidegate._kernels.kept cimport KEPT_WORDS, RANGE_N, kept_fold, read_kept
 from tidegate._kernels.lanes cimport fold_lanes, wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.moments cimport fold_moment, merge_moment, read_moment
+from tidegate._kernels.push cimport keep_nearest
 from tidegate._kernels.records cimport (
-    DOWN, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, NULLS, OF_COUNT,
-    OF_EXTREME, OF_MEAN, OF_RATIO, OF_ROWS, OF_STD, OF_SUM, OF_WORD, ROWS, SQUARES,
+    DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LANES, LAST, LEAST,
+    LEAST_AT, LEAST_INT, NULLS, OF_COUNT, OF_EXTREME, OF_MEAN, OF_QUANTILE, OF_RANGE, OF_RATIO,
+    OF_ROWS, OF_SEM, OF_STD, OF_SUM, OF_TIME, OF_VAR, OF_WORD, PAIRS, POWERS, ROWS, SQUARES,
     SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Arena, Output, Plan, Word,
 )
 
@@ -58,7 +63,11 @@ cdef inline void fold_one(
         out[0] = at[0]
     elif acc.kind == SQUARES_INT:
         memcpy(out, at, 4 * sizeof(Word))
-    else:  # SUM_INT, FIRST, LAST
+    elif acc.kind == PAIRS or acc.kind == POWERS:
+        fold_moment(acc, at, rare, out)
+    elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
+        memcpy(out, at, KEPT_WORDS * sizeof(Word))
+    else:  # SUM_INT, FIRST, LAST, LEAST_AT, GREATEST_AT
         out[0] = at[0]
         out[1] = at[1]
 
@@ -83,6 +92,8 @@ cdef void fold_records(
             for a in range(plan.n_accs):
                 acc = &plan.accs[a]
                 fold_one(acc, record + acc.wide, cold + acc.rare, out + acc.narrow)
+        if plan.keeps:
+            kept_fold(plan, out)
         out += plan.narrow
 
 
@@ -219,6 +230,12 @@ cdef inline void merge_one(const Acc* acc, Word* a, const Word* b) noexcept nogi
         a[5].f += b[5].f
         merge_pair(a + 6, b + 6)
         merge_pair(a + 8, b + 8)
+    elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
+        keep_nearest(a, b[0].i, b[1].i)
+    elif acc.kind == PAIRS or acc.kind == POWERS:
+        merge_moment(acc, a, b)
+    elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
+        a[RANGE_N].i += b[RANGE_N].i
 
 
 cdef void merge_record(const Plan* plan, Word* into, const Word* other) noexcept nogil:
@@ -280,7 +297,7 @@ cdef inline Exact drift_of(const Word* total, double shift, int64_t n) noexcept 
 
 
 cdef double wild_deviation(
-    const Word* total, const Word* at, int64_t n, int ddof, bint root
+    const Word* total, const Word* at, int64_t n, Exact over, bint root
 ) noexcept nogil:
     """Variance or its root where wild values are about, computed at the scale 2**-544."""
     cdef int64_t n_wild = at[3].i, n_tame = n - at[3].i
@@ -296,35 +313,35 @@ cdef double wild_deviation(
         squares = exact_add(squares, exact_div(
             exact_mul(exact_mul(apart, apart),
                       exact_mul(exact_of_int(n_wild), exact_of_int(n_tame))), exact_of_int(n)))
-    squares = exact_div(squares, exact_of_int(n - ddof))
+    squares = exact_div(squares, over)
     if not squares.hi > 0.0:
         return 0.0
     return ldexp(sqrt(squares.hi), 544) if root else ldexp(squares.hi, 1088)
 
 
 cdef inline double deviation_of(
-    const Word* total, const Word* at, int64_t n, int ddof, bint root
+    const Word* total, const Word* at, int64_t n, Exact over, bint root
 ) noexcept nogil:
     """Variance or standard deviation of n float values."""
     cdef Exact squares
     if total[2].f != 0.0:
         return NAN
     if at[3].i:
-        return wild_deviation(total, at, n, ddof, root)
+        return wild_deviation(total, at, n, over, root)
     squares = around_mean(pair_at(at), drift_of(total, at[2].f, n), n)
-    squares = exact_div(squares, exact_of_int(n - ddof))
+    squares = exact_div(squares, over)
     if not squares.hi > 0.0:
         return 0.0
     return sqrt(squares.hi) if root else squares.hi
 
 
 cdef inline double int_deviation_of(
-    const Acc* acc, const Word* total, const Word* at, int64_t n, int ddof, bint root
+    const Acc* acc, const Word* total, const Word* at, int64_t n, Exact over, bint root
 ) noexcept nogil:
     """Variance or standard deviation of n integers."""
     cdef wide_t drift = wide_of(total[0].u, total[1].i) - shift_of(acc, at) * n
     cdef Exact squares = around_mean(pair_at(at), pair_of_wide(drift), n)
-    squares = exact_div(squares, exact_of_int(n - ddof))
+    squares = exact_div(squares, over)
     if not squares.hi > 0.0:
         return 0.0
     return sqrt(squares.hi) if root else squares.hi
@@ -355,26 +372,37 @@ cdef inline bint read_int_sum(const Word* at, int numeric, Word* value) noexcept
     return at[1].i == (-1 if at[0].i < 0 else 0)
 
 
+cdef inline double spread_of(
+    const Plan* plan, const Output* output, const Word* record, int64_t n
+) noexcept nogil:
+    """Variance, standard deviation or standard error of n values."""
+    cdef const Acc* acc = &plan.accs[output.acc]
+    cdef const Word* at = record + acc.narrow
+    cdef const Word* total = record + plan.accs[acc.sum].narrow
+    cdef bint root = output.op != OF_VAR
+    cdef Exact over = exact_of_int(n - output.ddof)
+    if output.op == OF_SEM:
+        over = exact_mul(over, exact_of_int(n))
+    if output.numeric == FLOAT:
+        return deviation_of(total, at, n, over, root)
+    return int_deviation_of(acc, total, at, n, over, root)
+
+
 cdef inline void read_float(
     const Plan* plan, const Output* output, const Word* record, int64_t n, Word* value
 ) noexcept nogil:
     """Any result that is a float but a sum, of a record with enough values."""
-    cdef const Acc* acc = &plan.accs[output.acc]
-    cdef const Word* at = record + acc.narrow
-    cdef const Word* total
-    cdef bint root = output.op == OF_STD
+    cdef const Word* at = record + plan.accs[output.acc].narrow
     if output.op == OF_RATIO:
         value.f = ratio_of(at)
     elif output.op == OF_MEAN and output.numeric == FLOAT:
         value.f = mean_of(at, n)
     elif output.op == OF_MEAN:
         value.f = exact_div(pair_of_wide(wide_of(at[0].u, at[1].i)), exact_of_int(n)).hi
+    elif output.op == OF_VAR or output.op == OF_STD or output.op == OF_SEM:
+        value.f = spread_of(plan, output, record, n)
     else:
-        total = record + plan.accs[acc.sum].narrow
-        if output.numeric == FLOAT:
-            value.f = deviation_of(total, at, n, output.ddof, root)
-        else:
-            value.f = int_deviation_of(acc, total, at, n, output.ddof, root)
+        value.f = read_moment(plan, output, record, n)
 
 
 cdef inline bint mark_nulls(
@@ -409,11 +437,38 @@ cdef inline void read_values(
     elif output.op == OF_EXTREME:
         for i in range(n):
             values[i].i = at[i * width].i ^ bias
+    elif output.op == OF_TIME:
+        for i in range(n):
+            values[i] = at[i * width + 1]
+            if output.numeric == FLOAT:
+                values[i].f = float_of_order(values[i].i)
     else:
         for i in range(n):
             n_values = values_in(plan, acc, records + i * width)
             if n_values > output.ddof:
                 read_float(plan, output, records + i * width, n_values, &values[i])
+
+
+cdef inline Py_ssize_t read_ranges(
+    const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
+) noexcept nogil:
+    """GREATEST - LEAST; the first that overflows, or -1."""
+    cdef const Acc* acc = &plan.accs[output.acc]
+    cdef const Word* high
+    cdef const Word* low
+    cdef wide_t reach
+    cdef Py_ssize_t i
+    for i in range(n):
+        high = records + i * plan.narrow + acc.narrow
+        low = records + i * plan.narrow + plan.accs[output.other].narrow
+        if output.numeric == FLOAT:
+            values[i].f = NAN if high[1].i else high.f - low.f
+        elif values_in(plan, acc, records + i * plan.narrow) > 0:
+            reach = (<wide_t>high.i - <wide_t>low.i) * output.how
+            values[i].u = wide_lo(reach)
+            if wide_hi(reach) != 0 or (output.numeric != UNSIGNED and values[i].i < 0):
+                return i
+    return -1
 
 
 cdef inline Py_ssize_t read_counts(
@@ -446,7 +501,14 @@ cdef Py_ssize_t read_output "tg_read_output"(
     cdef Py_ssize_t i
     if output.op == OF_ROWS or output.op == OF_COUNT or output.op == OF_SUM:
         return read_counts(plan, output, records, n, values)
-    read_values(plan, output, records, n, values)
+    if output.op == OF_RANGE:
+        i = read_ranges(plan, output, records, n, values)
+        if i >= 0:
+            return i
+    elif output.op >= OF_QUANTILE:
+        read_kept(plan, output, records, n, values)
+    else:
+        read_values(plan, output, records, n, values)
     has_nulls[0] = mark_nulls(plan, output, records, n, valid)
     if has_nulls[0] and valid != NULL:
         for i in range(n):

@@ -9,14 +9,16 @@ from libc.math cimport fabs, isnan
 from libc.stdint cimport INT64_MIN, int64_t
 
 from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
+from tidegate._kernels.kept cimport kept_extend
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, greatest, greatest_of, least, least_of, load, load_part,
     prefetch, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
 )
-from tidegate._kernels.push cimport floats_of, has_floats, has_value, push_end, push_row
+from tidegate._kernels.moments cimport push_moments
+from tidegate._kernels.push cimport floats_of, has_floats, has_value, is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
-    FIRST, FLOAT, LANES, LAST, LEAST_INT, NULLS, ROWS, SQUARES_INT, SUM_INT, TAME, UNSIGNED,
-    WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
+    FIRST, FLOAT, KEPT, KEPT_TIMES, LANES, LAST, LEAST_INT, NULLS, PAIRS, POWERS, ROWS,
+    SQUARES_INT, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
 )
 
 cdef extern from *:
@@ -286,6 +288,40 @@ cdef void end_runs(
             careful_run(acc, columns, times, run, base, run.begin, run.end, arena)
 
 
+cdef void kept_runs(
+    const Acc* acc, const Column* columns, const int64_t* times, const Run* runs,
+    Py_ssize_t n_runs, Py_ssize_t base, const Arena* arena,
+) noexcept nogil:
+    """KEPT or KEPT_TIMES over runs of a column without nulls."""
+    cdef const Word* words = <const Word*>columns[acc.column].values
+    cdef Py_ssize_t r
+    if acc.kind == KEPT_TIMES:
+        words = <const Word*>times
+    for r in range(n_runs):
+        kept_extend(acc, arena.records + runs[r].slot * arena.wide + acc.wide,
+                    words + base + runs[r].begin, runs[r].end - runs[r].begin)
+
+
+cdef void moment_runs(
+    const Acc* acc, const Column* columns, const int64_t* times, const Run* runs,
+    Py_ssize_t n_runs, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """PAIRS or POWERS over runs of columns without nulls."""
+    cdef const Run* run
+    cdef Py_ssize_t r
+    for r in range(n_runs):
+        run = &runs[r]
+        push_moments(acc, columns, times, base + run.begin, base + run.end, n_rows, run.lane,
+                     arena.records + run.slot * arena.wide + acc.wide,
+                     arena.colds + run.slot * arena.cold + acc.rare)
+
+
+cdef inline bint no_nulls(const Acc* acc, const Column* columns) noexcept nogil:
+    """Whether every row has all values that an accumulator takes."""
+    return is_plain(&columns[acc.column]) and (
+        acc.weight < 0 or is_plain(&columns[acc.weight]))
+
+
 cdef void reduce_runs(
     const Plan* plan, const Column* columns, int n_columns, const int64_t* times,
     const Run* runs, Py_ssize_t n_runs, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
@@ -312,7 +348,12 @@ cdef void reduce_runs(
             end_runs(acc, columns, times, runs, n_runs, base, arena)
         elif acc.kind == NULLS and plain and not columns[acc.column].skip_nan:
             continue
-        elif not plain or acc.kind == NULLS or acc.kind == SQUARES_INT:
+        elif no_nulls(acc, columns) and (acc.kind == KEPT or acc.kind == KEPT_TIMES):
+            kept_runs(acc, columns, times, runs, n_runs, base, arena)
+        elif no_nulls(acc, columns) and (acc.kind == PAIRS or acc.kind == POWERS):
+            moment_runs(acc, columns, times, runs, n_runs, base, n_rows, arena)
+        elif not plain or acc.kind == NULLS or acc.kind == SQUARES_INT or (
+                acc.kind > WEIGHTED):
             for r in range(n_runs):
                 careful_run(acc, columns, times, &runs[r], base, runs[r].begin, runs[r].end, arena)
         elif is_fused(acc, columns):

@@ -9,6 +9,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcpy, memmove, memset
 
+from tidegate._kernels.kept cimport kept_drop
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.places cimport Entry, map_clear, map_find, map_put, map_remove
 from tidegate._kernels.records cimport DONE, NO_MEMORY, TOO_MANY_OPEN, Plan, Word
@@ -36,6 +37,10 @@ cdef void store_init(Store* store, const Plan* plan, int64_t max_slots) noexcept
 
 cdef void store_free(Store* store) noexcept nogil:
     """Give all memory back."""
+    cdef int32_t slot
+    if store.plan != NULL and store.plan.keeps:
+        for slot in range(store.n_slots):
+            kept_drop(store.plan, store.arena.records + slot * store.arena.wide)
     map_clear(&store.panes)
     map_clear(&store.slots)
     free(store.pool)
@@ -384,6 +389,8 @@ cdef void store_close(Store* store, int32_t n) noexcept nogil:
             map_remove(&store.panes, pane.index, -1)
         slot = pane.head
         while slot >= 0:
+            if store.plan.keeps:
+                kept_drop(store.plan, store.arena.records + slot * store.arena.wide)
             if store.plan.lanes == 1:
                 if store.hashed:
                     map_remove(&store.slots, pane.index, store.code_of[slot])

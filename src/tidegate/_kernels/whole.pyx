@@ -12,6 +12,8 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from tidegate._kernels.kept cimport RANGE_AT, RANGE_N, VALUES_AT, VALUES_N
+from tidegate._kernels.moments cimport push_moments
 from tidegate._kernels.output cimport Results, results_read_one, results_room
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, all_small, all_tame, fold_lanes, greatest, greatest_of, least,
@@ -19,9 +21,9 @@ from tidegate._kernels.lanes cimport (
 )
 from tidegate._kernels.push cimport floats_of, has_floats, push_row
 from tidegate._kernels.records cimport (
-    DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT, NO_MEMORY, NULLS,
-    OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, UNSIGNED,
-    WEIGHTED, Acc, Column, Output, Plan, Run, Word,
+    DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, KEPT, KEPT_TIMES, LANES, LAST, LEAST, LEAST_INT,
+    NO_MEMORY, NULLS, OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, PAIRS, POWERS, ROWS, SQUARES,
+    SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
 from tidegate._kernels.results cimport fold_acc
 
@@ -342,6 +344,20 @@ cdef void fold_sums "tg_fold_sums"(
                            out + r * width)
 
 
+cdef void point_to_values(
+    const Acc* acc, const Slices* s, Word* out, Py_ssize_t width
+) noexcept nogil:
+    """KEPT or KEPT_TIMES: the values stay where they are."""
+    cdef const Word* words = s.x if acc.kind == KEPT else <const Word*>s.times
+    cdef Py_ssize_t r
+    for r in range(s.n):
+        out[RANGE_AT].p = out
+        out[RANGE_N].i = 1
+        out[VALUES_AT].p = <void*>(words + s.runs[r].begin)
+        out[VALUES_N].i = s.runs[r].end - s.runs[r].begin
+        out += width
+
+
 cdef void fold_wholes(
     const Acc* acc, const Slices* s, Word* out, Py_ssize_t width
 ) noexcept nogil:
@@ -349,6 +365,9 @@ cdef void fold_wholes(
     cdef Py_ssize_t r, at, first
     if acc.kind == SUM or acc.kind == SQUARES or acc.kind == WEIGHTED:
         fold_sums(acc, s, out, width)
+        return
+    if acc.kind == KEPT or acc.kind == KEPT_TIMES:
+        point_to_values(acc, s, out, width)
         return
     at = 1 if acc.kind == FIRST or acc.kind == LAST else 0
     if acc.kind == NULLS:
@@ -369,13 +388,17 @@ cdef void fold_wholes(
 
 cdef void fold_with_care(
     const Plan* plan, const Acc* acc, const Column* columns, const int64_t* times,
-    const Run* run, Py_ssize_t base, Word* record, Word* out,
+    const Run* run, Py_ssize_t base, Py_ssize_t n_rows, Word* record, Word* out,
 ) noexcept nogil:
-    """One accumulator of one window, row by row."""
+    """One accumulator of one window, row by row where need be."""
     cdef Word* rare = record + plan.wide
     cdef Py_ssize_t i
     memcpy(record, plan.blank + acc.wide, (plan.wide - acc.wide) * sizeof(Word))
     memcpy(rare, plan.blank_cold + acc.rare, (plan.cold - acc.rare) * sizeof(Word))
+    if acc.kind == PAIRS or acc.kind == POWERS:
+        push_moments(acc, columns, times, base + run.begin, base + run.end, n_rows, 0, record, rare)
+        fold_acc(acc, record, rare, out)
+        return
     for i in range(run.end - run.begin):
         push_row(acc, columns, base + run.begin + i, times[base + run.begin + i], LANES,
                  <int>(i % LANES), record, rare)
@@ -391,7 +414,8 @@ cdef inline bint has_loop(const Acc* acc, const Column* columns) noexcept nogil:
     """Whether there are loops over windows for an accumulator."""
     if acc.kind == WEIGHTED:
         return has_floats(&columns[acc.column]) and has_floats(&columns[acc.weight])
-    return acc.kind != SQUARES_INT
+    return acc.kind in (KEPT, KEPT_TIMES) or (
+        acc.kind != SQUARES_INT and acc.kind < WEIGHTED)
 
 
 cdef inline bint all_calm(const Acc* acc, const uint8_t* calm) noexcept nogil:
@@ -421,7 +445,8 @@ cdef void fold_any(
                 acc.weight < 0 or is_calm(&columns[acc.weight], first, size)):
             fold_wholes(acc, &s, out, plan.narrow)
         else:
-            fold_with_care(plan, acc, columns, s.times - base, s.runs, base, scratch.record, out)
+            fold_with_care(plan, acc, columns, s.times - base, s.runs, base, base + s.room,
+                           scratch.record, out)
         out += plan.narrow
         s.runs += 1
         n -= 1
@@ -456,6 +481,13 @@ cdef inline int twin_of(const Plan* plan, const Results* results, int output) no
     return -1
 
 
+cdef inline void want_all(const Plan* plan, const Output* output, uint8_t* wanted) noexcept nogil:
+    """Mark what a result needs of all that it is read from."""
+    want(plan, &plan.accs[output.acc], wanted)
+    if output.other >= 0:
+        want(plan, &plan.accs[output.other], wanted)
+
+
 cdef int read_some(
     const Plan* plan, const Column* columns, const Slices* all, Py_ssize_t base,
     Scratch* scratch, Results* results
@@ -470,7 +502,7 @@ cdef int read_some(
         output = &results.outputs[o]
         acc = &plan.accs[output.acc]
         if not is_simple(acc, output) or not all_calm(acc, scratch.calm):
-            want(plan, acc, scratch.wanted)
+            want_all(plan, output, scratch.wanted)
             continue
         if results.valid[o] != NULL:
             memset(results.valid[o] + results.n, 1, all.n)

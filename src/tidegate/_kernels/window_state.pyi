@@ -1,5 +1,6 @@
 """The running state of one windowed aggregation: rows in, results out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,13 @@ class WindowState:
     def __new__(
         cls,
         accs: list[tuple[int, int, int, int, int, int]],
-        outputs: list[tuple[int, int, int, int]],
+        outputs: Sequence[tuple[int, int, int, int, int, int, float]],
         columns: list[tuple[int, bool]],
         keyed: bool,
         grid: tuple[float, ...],
         clock: tuple[bool, bool, int, float],
         max_open: int,
+        max_kept: int,
     ) -> WindowState: ...
     def push(
         self,
@@ -60,18 +62,24 @@ class WindowState:
     @property
     def n_open(self) -> int: ...
     @property
+    def n_kept(self) -> int: ...
+    @property
+    def n_keeping(self) -> int: ...
+    def take_lists(self, output: int) -> Buffer: ...
+    @property
     def largest(self) -> int | float | None: ...
     @property
     def watermark(self) -> int | float | None: ...
     @property
     def reached(self) -> int: ...
-    def dump(self) -> tuple[tuple[int, int, int, int], Buffer, Buffer, Buffer]: ...
+    def dump(self) -> tuple[tuple[int, int, int, int], Buffer, Buffer, Buffer, Buffer]: ...
     def load(
         self,
         clock: tuple[int, int, int, int],
         panes: npt.NDArray[np.int64],
         codes: npt.NDArray[np.int32],
         records: npt.NDArray[np.int64],
+        kept: npt.NDArray[np.int64],
         n_keys: int,
     ) -> int: ...
     def pane_end(self, time: int) -> int | None: ...

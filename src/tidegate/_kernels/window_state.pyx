@@ -13,15 +13,20 @@ from tidegate._kernels.emit cimport close_windows, first_due
 from tidegate._kernels.grid cimport (
     Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
 )
+from tidegate._kernels.kept cimport (
+    KEPT_WORDS, kept_failed, kept_in, kept_load, kept_out, kept_values,
+)
 from tidegate._kernels.lanes cimport sub_overflows
+from tidegate._kernels.moments cimport moment_rare_words, moment_words
 from tidegate._kernels.output cimport (
     results_expect, results_free, results_init, results_take,
 )
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LANES, LAST, LEAST, LEAST_INT,
-    MUST_CLOSE, NO_MEMORY, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, UNSIGNED, WEIGHTED,
-    Acc, Column, Output, Plan, Run, Word,
+    ASKS_LATER, DONE, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LANES,
+    LAST, LEAST, LEAST_AT, LEAST_INT, MUST_CLOSE, NO_MEMORY, NULLS, PAIRS, POWERS, ROWS,
+    SIGNED, SQUARES, SQUARES_INT, SUM, TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept, Output,
+    Plan, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, Left, LeftRows, Offer, Router, enter_dry, route_rows, route_runs,
@@ -65,6 +70,10 @@ cdef int words_of(int kind, int lanes) noexcept nogil:
         return 4 * lanes
     if kind == SQUARES_INT:
         return 4
+    if kind == PAIRS or kind == POWERS:
+        return moment_words(kind, lanes)
+    if kind == KEPT or kind == KEPT_TIMES:
+        return KEPT_WORDS
     if kind == NULLS:
         return 0
     return 1 if kind in (ROWS, LEAST, GREATEST, LEAST_INT, GREATEST_INT) else 2
@@ -78,6 +87,8 @@ cdef int rare_words_of(int kind) noexcept nogil:
         return 4
     if kind == WEIGHTED:
         return 6
+    if kind == PAIRS or kind == POWERS:
+        return moment_rare_words(kind)
     return 1 if kind in (NULLS, LEAST, GREATEST) else 0
 
 
@@ -89,6 +100,9 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
         at[2 * lanes].f = NAN
     elif acc.kind == LEAST_INT or acc.kind == FIRST:
         at.i = INT64_MAX
+    elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
+        at[0].i = INT64_MAX
+        at[1].i = INT64_MAX
     elif acc.kind == GREATEST_INT or acc.kind == LAST:
         at.i = INT64_MIN
 
@@ -171,7 +185,7 @@ cdef class WindowState:
     ----------
     accs : list of (kind, column, weight, nulls, sum, numeric)
         The accumulators of a record; the first is ROWS, and `nulls` and `sum` point into the list.
-    outputs : list of (op, acc, numeric, ddof)
+    outputs : list of (op, acc, numeric, ddof, other, how, by)
         What to read from a record.
     columns : list of (numeric, skip_nan)
         The input columns.
@@ -181,10 +195,13 @@ cdef class WindowState:
     clock : tuple (moves, is_float, lateness, lateness_f)
     max_open : int
         How many records may be open at a time.
+    max_kept : int
+        How many values they may keep.
     """
 
     def __cinit__(self, list accs not None, list outputs not None, list columns not None,
-                  bint keyed, tuple grid not None, tuple clock not None, int64_t max_open):
+                  bint keyed, tuple grid not None, tuple clock not None, int64_t max_open,
+                  int64_t max_kept):
         cdef int i
         cdef int lanes = 1 if keyed else LANES
         self.plan.accs = <Acc*>calloc(len(accs), sizeof(Acc))
@@ -204,7 +221,8 @@ cdef class WindowState:
             self.columns[i].numeric, self.columns[i].skip_nan = columns[i]
         for i in range(len(outputs)):
             (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
-             self.outputs[i].ddof) = outputs[i]
+             self.outputs[i].ddof, self.outputs[i].other, self.outputs[i].how,
+             self.outputs[i].by) = outputs[i]
         self.plan.n_accs = len(accs)
         for item in accs:
             if item[0] == WEIGHTED:
@@ -218,6 +236,15 @@ cdef class WindowState:
         for i in range(len(accs)):
             (self.plan.accs[i].kind, self.plan.accs[i].column, self.plan.accs[i].weight,
              self.plan.accs[i].nulls, self.plan.accs[i].sum, self.plan.accs[i].numeric) = accs[i]
+            if self.plan.accs[i].weight >= 0:
+                self.plan.accs[i].numeric_x = self.columns[self.plan.accs[i].weight].numeric
+            else:
+                self.plan.accs[i].numeric_x = FLOAT if grid[0] else SIGNED
+            if self.plan.accs[i].kind in (KEPT, KEPT_TIMES):
+                self.plan.keeps = True
+                self.plan.accs[i].kept = <Kept*>calloc(1, sizeof(Kept))
+                if self.plan.accs[i].kept == NULL:
+                    raise MemoryError
             self.plan.accs[i].wide = self.plan.wide
             self.plan.accs[i].rare = self.plan.cold
             self.plan.accs[i].narrow = self.plan.narrow
@@ -248,12 +275,19 @@ cdef class WindowState:
         self.router.share_first = INT64_MIN
         self.router.share_last = INT64_MAX
         self.spill_at = SPILL
+        self.max_kept = max_kept
         store_init(&self.store, &self.plan, max_open)
 
     def __dealloc__(self):
         store_free(&self.store)
         results_free(&self.results)
         free(self.left.rows)
+        if self.plan.accs != NULL:
+            for c in range(self.plan.n_accs):
+                if self.plan.accs[c].kept != NULL:
+                    free(self.plan.accs[c].kept.scratch)
+                    free(self.plan.accs[c].kept.lists)
+                    free(self.plan.accs[c].kept)
         free(self.plan.accs)
         free(self.plan.sources)
         free(self.plan.blank)
@@ -382,6 +416,13 @@ cdef class WindowState:
                 if n_wholes and status == DONE:
                     status = self.take_wholes(times, n_wholes, at, n_rows)
             at += taken
+            if self.plan.keeps and status in (DONE, MUST_CLOSE):
+                if kept_failed(&self.plan):
+                    status = NO_MEMORY
+                    break
+                if kept_values(&self.plan) > self.max_kept:
+                    status = TOO_MANY_KEPT
+                    break
             if status == MUST_CLOSE or (status == DONE and self.router.clock.moves):
                 status = close_windows(
                     &self.router, &self.store, &self.results, self.router.clock.watermark)
@@ -678,6 +719,34 @@ cdef class WindowState:
         return live_slots(&self.store)
 
     @property
+    def n_kept(self):
+        """How many values the open records keep."""
+        return kept_values(&self.plan)
+
+    @property
+    def n_keeping(self):
+        """How many values they can keep of one row."""
+        cdef int n = 0
+        for a in range(self.plan.n_accs):
+            n += self.plan.accs[a].kept != NULL
+        return n
+
+    def take_lists(self, int output):
+        """Hand over the lists of an output, before or after `take_results`.
+
+        Returns
+        -------
+        Buffer
+            8-byte words: the length of a list, its values, and so on; the results say where.
+        """
+        cdef Kept* kept = self.plan.accs[self.outputs[output].acc].kept
+        cdef Word* lists = kept.lists
+        cdef Py_ssize_t n = kept.n_lists
+        kept.lists = NULL
+        kept.n_lists = kept.cap_lists = 0
+        return buffer_of(lists, n * sizeof(Word))
+
+    @property
     def largest(self):
         """The largest time seen, or None."""
         return None if self.router.clock.largest == INT64_MIN else self.outside(
@@ -698,19 +767,22 @@ cdef class WindowState:
 
         Returns
         -------
-        tuple (clock, panes, codes, records)
-            clock: (largest, watermark, closed_to, used); buffers of int64, int32 and records.
+        tuple (clock, panes, codes, records, kept)
+            clock: (largest, watermark, closed_to, used); buffers of int64, int32, records, and the
+            values that these keep, one record after the other.
         """
-        cdef Py_ssize_t n = live_slots(&self.store), i = 0
+        cdef Py_ssize_t n = live_slots(&self.store), i = 0, n_kept = 0
         cdef Py_ssize_t wide = self.plan.wide, cold = self.plan.cold, width = wide + cold
         cdef int64_t* panes = <int64_t*>malloc((n + 1) * 8)
         cdef int32_t* codes = <int32_t*>malloc((n + 1) * 4)
         cdef Word* records = <Word*>malloc((n + 1) * width * sizeof(Word))
+        cdef Word* kept = <Word*>malloc((kept_values(&self.plan) + 1) * sizeof(Word))
         cdef int32_t p, slot
-        if panes == NULL or codes == NULL or records == NULL:
+        if panes == NULL or codes == NULL or records == NULL or kept == NULL:
             free(panes)
             free(codes)
             free(records)
+            free(kept)
             raise MemoryError
         for p in range(self.store.n_open):
             slot = self.store.pool[self.store.open[p]].head
@@ -721,12 +793,14 @@ cdef class WindowState:
                        wide * sizeof(Word))
                 memcpy(records + i * width + wide, self.store.arena.colds + slot * cold,
                        cold * sizeof(Word))
+                n_kept += kept_out(&self.plan, records + i * width, kept + n_kept)
                 i += 1
                 slot = self.store.next_of[slot]
         clock = (self.router.clock.largest, self.router.clock.watermark, self.router.closed_to,
                  self.router.used)
         return (clock, buffer_of(panes, i * 8), buffer_of(codes, i * 4),
-                buffer_of(records, i * width * sizeof(Word)))
+                buffer_of(records, i * width * sizeof(Word)),
+                buffer_of(kept, n_kept * sizeof(Word)))
 
     @property
     def reached(self):
@@ -735,12 +809,12 @@ cdef class WindowState:
 
     def load(self, tuple clock not None, const int64_t[::1] panes not None,
              const int32_t[::1] codes not None, const int64_t[::1] records not None,
-             Py_ssize_t n_keys):
+             const int64_t[::1] kept not None, Py_ssize_t n_keys):
         """Add records to the state, all of them or none.
 
         Parameters
         ----------
-        clock, panes, codes, records
+        clock, panes, codes, records, kept
             As from `dump`.
         n_keys : int
             Codes must be below it.
@@ -749,9 +823,9 @@ cdef class WindowState:
         -------
         int
             -1, or the first record that cannot be: its pane is off the grid, its key unknown, or
-            it is there already.
+            it is there already, or the values that it keeps are not there.
         """
-        cdef Py_ssize_t n = panes.shape[0], i
+        cdef Py_ssize_t n = panes.shape[0], n_kept = 0, n_mine, i
         cdef Py_ssize_t wide = self.plan.wide, cold = self.plan.cold, width = wide + cold
         cdef int32_t place, slot
         cdef int status
@@ -769,6 +843,13 @@ cdef class WindowState:
             if not 1 <= records[i * width] <= MOST_ROWS or (
                     store_has(&self.store, panes[i], codes[i])):
                 return i
+            n_mine = kept_in(&self.plan, <const Word*>&records[i * width])
+            if n_mine < 0 or n_mine > kept.shape[0] - n_kept:
+                return i
+            n_kept += n_mine
+        if n_kept != kept.shape[0]:
+            return max(n - 1, 0)
+        n_kept = 0
         for i in range(n):
             status = store_pane(&self.store, panes[i], &place)
             if status == DONE and keyed:
@@ -782,6 +863,13 @@ cdef class WindowState:
             if cold:
                 memcpy(self.store.arena.colds + slot * cold, &records[i * width + wide],
                        cold * sizeof(Word))
+            if self.plan.keeps:
+                n_mine = kept_in(&self.plan, <const Word*>&records[i * width])
+                kept_load(&self.plan, self.store.arena.records + slot * wide,
+                          <const Word*>&kept[n_kept] if n_mine else NULL)
+                n_kept += n_mine
+        if self.plan.keeps and kept_failed(&self.plan):
+            raise MemoryError
         self.router.has_pane = False
         self.router.clock.largest = max(self.router.clock.largest, <int64_t>clock[0])
         self.router.clock.watermark = max(self.router.clock.watermark, <int64_t>clock[1])

@@ -194,7 +194,7 @@ def aggregate(
 
 
 def build(text: str) -> Aggregation:
-    """Turn ``[name=]function(column, …, option=number)`` into an aggregation."""
+    """Turn ``[name=]function(column, …, option=value)`` into an aggregation."""
     try:
         expression = parse(text)
     except ExpressionError as error:
@@ -213,18 +213,31 @@ def _call(text: str, expression: Expression) -> Aggregation:
     function = getattr(agg, expression.function)
     options = dict(expression.options)
     signature = inspect.signature(function)
-    names = list(signature.parameters)
-    is_option = {name: p.default is not p.empty for name, p in signature.parameters.items()}
-    n_columns = sum(not option for option in is_option.values())
-    wrong = [name for name in options if not is_option.get(name)]
-    if len(expression.columns) != n_columns or wrong:
-        form = ", ".join(f"{name}=NUMBER" if is_option[name] else name for name in names)
+    kinds = {name: _kind(p.default) for name, p in signature.parameters.items()}
+    n_columns, n_more = (list(kinds.values()).count(kind) for kind in ("COLUMN", "[COLUMN]"))
+    wrong = [name for name in options if kinds.get(name, "COLUMN") in ("COLUMN", "[COLUMN]")]
+    if not n_columns <= len(expression.columns) <= n_columns + n_more or wrong:
+        form = ", ".join(
+            name if kind == "COLUMN" else f"[{name}]" if kind == "[COLUMN]" else f"{name}={kind}"
+            for name, kind in kinds.items()
+        )
         fail_usage(f"--agg {text!r}: write {expression.function}({form})")
     try:
         result: Aggregation = function(*expression.columns, **options)
     except InputError as error:
         fail_usage(f"--agg {text!r}: {error}")
     return result
+
+
+def _kind(default: object) -> str:
+    """Tell what a parameter of an aggregation takes, by its default."""
+    if default is inspect.Parameter.empty:
+        return "COLUMN"
+    if default is None:
+        return "[COLUMN]"
+    if isinstance(default, bool):
+        return "true|false"
+    return "WORD" if isinstance(default, str) else "NUMBER"
 
 
 def _columns(on: str, keys: Iterable[str], aggregations: Iterable[Aggregation]) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
-"""The aggregations of a command line: ``[name=]function(column, …, option=number)``."""
+"""The aggregations of a command line: ``[name=]function(column, …, option=value)``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 __all__ = ["Expression", "ExpressionError", "parse"]
+
+Value: TypeAlias = "bool | int | float | str"
 
 TOKEN = re.compile(
     r"""\s* (?: (?P<mark>[=(),]) | "(?P<double>[^"]*)" | '(?P<single>[^']*)'
@@ -14,6 +17,8 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 NUMBER = re.compile(r"[+-]?\d{1,18}(?P<real>\.\d*)?(?P<power>[eE][+-]?\d{1,3})?", re.ASCII)
+DIGITS = frozenset("0123456789+-.")
+FLAGS = {"true": True, "false": False}
 END = "the end"
 
 
@@ -28,7 +33,7 @@ class Expression:
     name: str | None
     function: str
     columns: tuple[str, ...]
-    options: tuple[tuple[str, int | float], ...]
+    options: tuple[tuple[str, Value], ...]
 
 
 def parse(text: str) -> Expression:
@@ -37,8 +42,8 @@ def parse(text: str) -> Expression:
     Parameters
     ----------
     text
-        Such as ``vwap=vwap(price, size)``, ``var(price, ddof=0)`` or ``first("best bid")``; a name
-        with a blank or one of ``=(),`` stands in quotes.
+        Such as ``vwap=vwap(price, size)``, ``var(price, ddof=0)``, ``skew(price, bias=true)`` or
+        ``first("best bid")``; a name with a blank or one of ``=(),`` stands in quotes.
 
     Returns
     -------
@@ -71,7 +76,7 @@ class _Parser:
             name, function = function, self._name("a function")
         self._expect("(")
         columns: list[str] = []
-        options: dict[str, int | float] = {}
+        options: dict[str, Value] = {}
         while not self._take(")"):
             if columns or options:
                 self._expect(",")
@@ -79,7 +84,7 @@ class _Parser:
             if self._take("="):
                 if word in options:
                     raise ExpressionError(f"{word} is given twice")
-                options[word] = _number(word, self._name("a number"))
+                options[word] = _value(word, self._name("a value"))
             elif options:
                 raise ExpressionError(f"the column {word!r} must stand before the options")
             else:
@@ -125,8 +130,12 @@ def _tokens(text: str) -> Iterator[tuple[bool, str]]:
         yield kind != "mark", match[kind]
 
 
-def _number(option: str, text: str) -> int | float:
-    """Read the value of an option."""
+def _value(option: str, text: str) -> Value:
+    """Read the value of an option: a number, true or false, or a word."""
+    if text in FLAGS:
+        return FLAGS[text]
+    if text[0] not in DIGITS:
+        return text
     match = NUMBER.fullmatch(text)
     if match is None:
         raise ExpressionError(f"{option}={text} is not a number")

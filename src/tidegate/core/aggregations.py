@@ -4,75 +4,57 @@ Every function here describes an aggregation; nothing is computed until an engin
 them to `tidegate.aggregate` or `tidegate.Aggregator`: by keyword the keyword names the result, by
 position the result has a name of its own. A name that is no str is a `ColumnTypeError` at once;
 that the column is there and fits is looked at when rows come. A window without any valid value has
-null (``rows``, ``count`` and ``sum``: 0).
+null (``rows``, ``count``, ``nunique`` and ``sum``: 0).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.agg_pairs import corr, cov, slope, wmean
+from tidegate.core.agg_ranks import collect, mad, median, mode, nunique, quantile
+from tidegate.core.agg_shapes import (
+    argmax,
+    argmin,
+    kurt,
+    range,  # noqa: A004 - the field's word, in a namespace of its own
+    sem,
+    skew,
+    zscore,
+)
+from tidegate.core.aggregation import Aggregation, column_of, ddof_of
 
 __all__ = [
     "Aggregation",
+    "argmax",
+    "argmin",
+    "collect",
+    "corr",
     "count",
+    "cov",
     "first",
+    "kurt",
     "last",
+    "mad",
     "max",
     "mean",
+    "median",
     "min",
+    "mode",
+    "nunique",
     "ohlc",
     "ohlcv",
+    "quantile",
+    "range",
     "rows",
+    "sem",
+    "skew",
+    "slope",
     "std",
     "sum",
     "var",
     "vwap",
+    "wmean",
+    "zscore",
 ]
-
-
-@dataclass(frozen=True)
-class Aggregation:
-    """One aggregation over one or two columns; made by the functions of `tidegate.agg`.
-
-    Parameters
-    ----------
-    function : str
-        Its name, such as ``"mean"``.
-    columns : tuple of str
-        The input columns.
-    ddof : int
-        Delta degrees of freedom of ``var`` and ``std``.
-    alias : str or None
-        Name of the result; None: ``<column>_<function>``.
-    """
-
-    function: str
-    columns: tuple[str, ...] = ()
-    ddof: int = 0
-    alias: str | None = None
-
-    def named(self, alias: str) -> Aggregation:
-        """Return the same aggregation with a name for its result.
-
-        For names that cannot be keywords, because an option has them.
-
-        Examples
-        --------
-        >>> import tidegate as tg
-        >>> tg.agg.rows().named("by").alias
-        'by'
-        """
-        return replace(self, alias=alias)
-
-
-def _column(name: object, function: str) -> str:
-    """Check the name of a column."""
-    if not isinstance(name, str):
-        raise ColumnTypeError(
-            f"agg.{function}: a column is named by a str, not {name!r} ({type(name).__name__})"
-        )
-    return name
 
 
 def rows() -> Aggregation:
@@ -98,7 +80,7 @@ def count(column: str) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.count("p"), on="t")["p_count"].tolist()
     [1, 1]
     """
-    return Aggregation("count", (_column(column, "count"),))
+    return Aggregation("count", (column_of(column, "count"),))
 
 
 def first(column: str) -> Aggregation:
@@ -111,7 +93,7 @@ def first(column: str) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.first("p"), on="t")["p_first"].tolist()
     [3.0, 4.0]
     """
-    return Aggregation("first", (_column(column, "first"),))
+    return Aggregation("first", (column_of(column, "first"),))
 
 
 def last(column: str) -> Aggregation:
@@ -124,7 +106,7 @@ def last(column: str) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.last("p"), on="t")["p_last"].tolist()
     [5.0, 4.0]
     """
-    return Aggregation("last", (_column(column, "last"),))
+    return Aggregation("last", (column_of(column, "last"),))
 
 
 def min(column: str) -> Aggregation:  # noqa: A001 - the field's word, in a namespace of its own
@@ -137,7 +119,7 @@ def min(column: str) -> Aggregation:  # noqa: A001 - the field's word, in a name
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.min("p"), on="t")["p_min"].tolist()
     [3.0, 4.0]
     """
-    return Aggregation("min", (_column(column, "min"),))
+    return Aggregation("min", (column_of(column, "min"),))
 
 
 def max(column: str) -> Aggregation:  # noqa: A001
@@ -150,7 +132,7 @@ def max(column: str) -> Aggregation:  # noqa: A001
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.max("p"), on="t")["p_max"].tolist()
     [5.0, 4.0]
     """
-    return Aggregation("max", (_column(column, "max"),))
+    return Aggregation("max", (column_of(column, "max"),))
 
 
 def sum(column: str) -> Aggregation:  # noqa: A001
@@ -171,7 +153,7 @@ def sum(column: str) -> Aggregation:  # noqa: A001
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.sum("p"), on="t")["p_sum"].tolist()
     [8.0, 4.0]
     """
-    return Aggregation("sum", (_column(column, "sum"),))
+    return Aggregation("sum", (column_of(column, "sum"),))
 
 
 def mean(column: str) -> Aggregation:
@@ -184,14 +166,7 @@ def mean(column: str) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.mean("p"), on="t")["p_mean"].tolist()
     [4.0, 4.0]
     """
-    return Aggregation("mean", (_column(column, "mean"),))
-
-
-def _ddof(ddof: object, function: str) -> int:
-    """Check the delta degrees of freedom."""
-    if isinstance(ddof, bool) or not isinstance(ddof, int) or not 0 <= ddof < 2**31:
-        raise InputError(f"agg.{function}: ddof is {ddof!r}: give an integer from 0 on")
-    return ddof
+    return Aggregation("mean", (column_of(column, "mean"),))
 
 
 def var(column: str, ddof: int = 1) -> Aggregation:
@@ -207,7 +182,7 @@ def var(column: str, ddof: int = 1) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.var("p", ddof=0), on="t")["p_var"].tolist()
     [1.0, 0.0]
     """
-    return Aggregation("var", (_column(column, "var"),), _ddof(ddof, "var"))
+    return Aggregation("var", (column_of(column, "var"),), ddof_of(ddof, "var"))
 
 
 def std(column: str, ddof: int = 1) -> Aggregation:
@@ -220,7 +195,7 @@ def std(column: str, ddof: int = 1) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.std("p", ddof=0), on="t")["p_std"].tolist()
     [1.0, 0.0]
     """
-    return Aggregation("std", (_column(column, "std"),), _ddof(ddof, "std"))
+    return Aggregation("std", (column_of(column, "std"),), ddof_of(ddof, "std"))
 
 
 def vwap(price: str, size: str) -> Aggregation:
@@ -235,7 +210,7 @@ def vwap(price: str, size: str) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.vwap("p", "s"), on="t")["vwap"].tolist()
     [4.5, 4.0]
     """
-    return Aggregation("vwap", (_column(price, "vwap"), _column(size, "vwap")))
+    return Aggregation("vwap", (column_of(price, "vwap"), column_of(size, "vwap")))
 
 
 def ohlc(price: str) -> Aggregation:
@@ -250,7 +225,7 @@ def ohlc(price: str) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.ohlc("p"), on="t")["high"].tolist()
     [5.0, 4.0]
     """
-    return Aggregation("ohlc", (_column(price, "ohlc"),))
+    return Aggregation("ohlc", (column_of(price, "ohlc"),))
 
 
 def ohlcv(price: str, size: str) -> Aggregation:
@@ -263,4 +238,4 @@ def ohlcv(price: str, size: str) -> Aggregation:
     >>> tg.aggregate(ticks, tg.Tumbling(10), tg.agg.ohlcv("p", "s"), on="t")["volume"].tolist()
     [4, 2]
     """
-    return Aggregation("ohlcv", (_column(price, "ohlcv"), _column(size, "ohlcv")))
+    return Aggregation("ohlcv", (column_of(price, "ohlcv"), column_of(size, "ohlcv")))

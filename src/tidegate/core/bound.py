@@ -83,7 +83,9 @@ class Bound:
             name for _, item in plan.results if item.function != "count" for name in item.columns
         }
         self.types = {name: self._type_in(schema, name) for name in plan.values}
-        self.program: Program = compile_program(dict(plan.results), self.types.__getitem__)
+        self.program: Program = compile_program(
+            dict(plan.results), self.types.__getitem__, self.time_type
+        )
         self.keys: Keys | None = None
         if plan.by:
             self.keys = Keys(plan.by, max_keys=plan.limits.max_keys)
@@ -104,6 +106,7 @@ class Bound:
         self.first: int | float | None = None
         self.state = self.new_state()
         self.checked = schema
+        self.n_keeping = self.state.n_keeping  # values that are kept of a row
         self.places = self._places_in(schema)
 
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
@@ -178,6 +181,7 @@ class Bound:
             tuple(self._grid()),
             self._clock(),
             self.plan.limits.max_open,
+            self.plan.limits.max_kept,
         )
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:

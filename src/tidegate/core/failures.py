@@ -8,7 +8,7 @@ import numpy as np
 
 from tidegate.core.columns import as_array
 from tidegate.core.errors import AggregateOverflowError, LimitError
-from tidegate.core.state import DISORDER, OVERFLOWED, TOO_MANY_OPEN
+from tidegate.core.state import DISORDER, OVERFLOWED, TOO_MANY_KEPT, TOO_MANY_OPEN
 
 if TYPE_CHECKING:
     from tidegate.core.bound import Bound
@@ -40,6 +40,12 @@ def failure_of(status: int, bound: Bound, row: int, *, is_undone: bool) -> Excep
             f"longer windows or less lateness, or raise the limit"
             f"{'; nothing of the batch was taken' if is_undone else ''}"
         )
+    if status == TOO_MANY_KEPT:
+        return LimitError(
+            f"up to row {row} more than max_kept={bound.plan.limits.max_kept} values would be kept "
+            f"for quantiles, modes and lists: choose shorter windows or less lateness, or raise "
+            f"the limit{'; nothing of the batch was taken' if is_undone else ''}"
+        )
     if status == OVERFLOWED:
         return _overflow(bound)
     if status == DISORDER:
@@ -48,7 +54,7 @@ def failure_of(status: int, bound: Bound, row: int, *, is_undone: bool) -> Excep
 
 
 def _overflow(bound: Bound) -> AggregateOverflowError:
-    """Make the error for an integer sum that does not fit."""
+    """Make the error for an integer result that does not fit."""
     output, start, end, code = bound.state.overflow()
     name, item = bound.plan.results[output]
     window = as_array(np.array([start, end]), None, bound.time_type)
@@ -57,7 +63,7 @@ def _overflow(bound: Bound) -> AggregateOverflowError:
         values = [column[0].as_py() for column in bound.keys.take([code])]
         key = f" of key {tuple(values)!r}"
     return AggregateOverflowError(
-        f"{name}: the sum of column {item.columns[0]!r} in the window [{window[0]}, {window[1]})"
-        f"{key} does not fit {bound.program.fields[output].type}: cast the column to float64, or "
-        f"make shorter windows"
+        f"{name}: the {item.function} of column {item.columns[0]!r} in the window [{window[0]}, "
+        f"{window[1]}){key} does not fit {bound.program.fields[output].type}: cast the column to "
+        f"float64, or make shorter windows"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,8 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
-from tidegate.core.aggregations import Aggregation
+from tidegate.core import aggregations
+from tidegate.core.aggregation import Aggregation
 from tidegate.core.durations import Duration
 from tidegate.core.errors import ColumnTypeError, InputError, WindowError
 from tidegate.core.windows import Origin, Sliding, Tumbling, Window
@@ -39,11 +41,14 @@ class Limits:
         Open windows (panes of sliding ones), each key counted.
     max_overlap : int, default 100,000
         Windows that cover one row, ``size / every``.
+    max_kept : int, default 1,000,000,000
+        Values kept in open windows, of 8 bytes: for quantiles, modes and lists.
     """
 
     max_keys: int = 10_000_000
     max_open: int = 50_000_000
     max_overlap: int = 100_000
+    max_kept: int = 1_000_000_000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -137,7 +142,13 @@ class Plan:
             "offset": _plain(self.window.offset),
         }
         results = [
-            {"name": name, "function": r.function, "columns": list(r.columns), "ddof": r.ddof}
+            {
+                "name": name,
+                "function": r.function,
+                "columns": list(r.columns),
+                "ddof": r.ddof,
+                "options": dict(r.options),
+            }
             for name, r in self.results
         ]
         return json.dumps(
@@ -250,8 +261,8 @@ def _singles(item: Aggregation, name: str | None) -> list[tuple[str, Aggregation
 
 
 def _default(item: Aggregation) -> str:
-    """Name a result after its column."""
-    return f"{item.columns[0]}_{item.function}"
+    """Name a result after its columns."""
+    return "_".join([*item.columns, item.function])
 
 
 def make_plan(
@@ -332,12 +343,22 @@ def _text(value: Any) -> str:
 
 
 def _aggregation(value: dict[str, Any]) -> Aggregation:
-    """Read an aggregation; the engine checks that the function exists and fits its columns."""
+    """Read an aggregation; the engine checks that it fits its columns."""
     function, columns, ddof = value["function"], value["columns"], value["ddof"]
-    wanted = {"rows": 0, "vwap": 2}.get(function, 1)
-    known = {"rows", "count", "first", "last", "min", "max", "sum", "mean", "var", "std", "vwap"}
-    if function not in known or len(columns) != wanted:
-        raise InputError(f"there is no aggregation {function!r} of {len(columns)} columns")
     if isinstance(ddof, bool) or not isinstance(ddof, int) or not 0 <= ddof < 2**31:
         raise InputError(f"ddof is {ddof!r}: give an integer from 0 on")
-    return Aggregation(function, tuple(_text(column) for column in columns), ddof)
+    known = {name for name in aggregations.__all__ if name.islower()} - set(PARTS)
+    wrong = InputError(f"there is no aggregation {function!r} of {len(columns)} columns")
+    if function not in known:
+        raise wrong
+    make = getattr(aggregations, function)
+    options = dict(value.get("options", {}))
+    if "ddof" in inspect.signature(make).parameters:
+        options["ddof"] = ddof
+    try:
+        item: Aggregation = make(*(_text(column) for column in columns), **options)
+    except TypeError as error:
+        raise wrong from error
+    if len(item.columns) != len(columns):
+        raise wrong
+    return item

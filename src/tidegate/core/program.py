@@ -4,24 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from tidegate.core.aggregations import Aggregation
+from tidegate.core.agg_ranks import INTERPOLATIONS
+from tidegate.core.aggregation import Aggregation
 from tidegate.core.errors import ColumnTypeError, InputError
 
-__all__ = ["WORDS", "Program", "compile_program"]
+__all__ = ["WORDS", "Output", "Program", "compile_program"]
 
 # The numbers of _kernels/records.pxd.
 ROWS, NULLS, SUM, SQUARES, SUM_INT, SQUARES_INT = range(6)
 LEAST, GREATEST, LEAST_INT, GREATEST_INT, FIRST, LAST, WEIGHTED = range(6, 13)
+LEAST_AT, GREATEST_AT, PAIRS, POWERS, KEPT, KEPT_TIMES = range(13, 19)
 FLOAT, SIGNED, UNSIGNED = range(3)
 OF_ROWS, OF_COUNT, OF_WORD, OF_EXTREME, OF_SUM, OF_MEAN, OF_VAR, OF_STD, OF_RATIO = range(9)
+OF_SEM, OF_RANGE, OF_TIME, OF_COV, OF_CORR, OF_SLOPE = range(9, 15)
+OF_ZSCORE, OF_SKEW, OF_KURT = range(15, 18)
+OF_QUANTILE, OF_RANK, OF_MAD, OF_MODE, OF_NUNIQUE, OF_LIST = range(18, 24)
 
 # The type of the 8-byte words of a column: of FLOAT, SIGNED, UNSIGNED.
 WORDS: tuple[type[np.float64], type[np.int64], type[np.uint64]] = (np.float64, np.int64, np.uint64)
+
+_SECONDS_PER_DAY = 86_400
+_UNITS_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+
+
+class Output(NamedTuple):
+    """What to read from a record; see `_kernels/records.pxd`."""
+
+    op: int
+    acc: int
+    numeric: int = FLOAT
+    ddof: int = 0  # how many values are too few
+    other: int = -1
+    how: int = 0
+    by: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,23 +60,29 @@ class Program:
     """
 
     accs: list[tuple[int, int, int, int, int, int]]
-    outputs: list[tuple[int, int, int, int]]
+    outputs: list[Output]
     columns: list[tuple[str, int | None]]
     fields: list[pa.Field[Any]]
 
     def word_of(self, output: int) -> type[np.float64 | np.int64 | np.uint64]:
         """Tell what the 8-byte words of a result are."""
-        op, _, numeric, _ = self.outputs[output]
-        if op in (OF_ROWS, OF_COUNT):
+        op, _, numeric, *_ = self.outputs[output]
+        if op in (OF_ROWS, OF_COUNT, OF_NUNIQUE):
             return np.int64
-        return WORDS[numeric] if op in (OF_WORD, OF_EXTREME, OF_SUM) else np.float64
+        own = op in (OF_WORD, OF_EXTREME, OF_SUM, OF_RANGE, OF_TIME, OF_RANK, OF_MODE, OF_LIST)
+        return WORDS[numeric] if own else np.float64
+
+    def is_list(self, output: int) -> bool:
+        """Tell whether a result is a list of values."""
+        return self.outputs[output].op == OF_LIST
 
 
 class _Compiler:
     """Collects accumulators, each once, however many results read it."""
 
-    def __init__(self, types: Callable[[str], pa.DataType]) -> None:
+    def __init__(self, types: Callable[[str], pa.DataType], time: pa.DataType) -> None:
         self.types = types
+        self.time = time
         self.columns: dict[str, int | None] = {}
         self.accs: dict[tuple[int, int, int, int, int, int], int] = {(ROWS, -1, -1, -1, -1, 0): 0}
 
@@ -81,56 +107,129 @@ class _Compiler:
         self.columns[column] = numeric
         return numeric
 
-    def output(self, item: Aggregation) -> tuple[tuple[int, int, int, int], pa.DataType]:
+    def output(self, item: Aggregation) -> tuple[Output, pa.DataType]:
         """Compile one single result."""
-        function = item.function
-        if function == "rows":
-            return (OF_ROWS, 0, 0, 0), pa.int64()
+        if item.function == "rows":
+            return Output(OF_ROWS, 0, SIGNED), pa.int64()
         column = item.columns[0]
-        if function == "count":
-            return (OF_COUNT, self.acc(NULLS, column), 0, 0), pa.int64()
-        numeric = self.use(column, function)
-        if function == "vwap":
-            self.use(item.columns[1], function)
-            nulls = self.acc(NULLS, column, item.columns[1])
-            acc = self.acc(WEIGHTED, column, item.columns[1], nulls)
-            return (OF_RATIO, acc, FLOAT, 0), pa.float64()
-        return self._single(item, column, numeric, self.acc(NULLS, column))
+        if item.function == "count":
+            return Output(OF_COUNT, self.acc(NULLS, column), SIGNED), pa.int64()
+        if item.function in ("vwap", "wmean", "cov", "corr", "slope"):
+            return self._pair(item), pa.float64()
+        return self._single(item, column, self.use(column, item.function))
 
-    def _single(
-        self, item: Aggregation, column: str, numeric: int, nulls: int
-    ) -> tuple[tuple[int, int, int, int], pa.DataType]:
-        """Compile a result over the values of one column."""
+    def _pair(self, item: Aggregation) -> Output:
+        """Compile a result over two columns, or over a column and the time."""
+        for column in item.columns:
+            self.use(column, item.function)
+            _check_addable(self.own(column), column, item.function)
+        column, weight = item.columns if len(item.columns) > 1 else (item.columns[0], None)
+        nulls = self.acc(NULLS, column, weight)
+        if item.function in ("vwap", "wmean"):
+            return Output(OF_RATIO, self.acc(WEIGHTED, column, weight, nulls))
+        acc = self.acc(PAIRS, column, weight, nulls)
+        match item.function:
+            case "cov":
+                return Output(OF_COV, acc, ddof=item.ddof)
+            case "corr":
+                return Output(OF_CORR, acc, ddof=1)
+        return Output(OF_SLOPE, acc, ddof=1, by=self._units_per_second() if weight is None else 1.0)
+
+    def _units_per_second(self) -> float:
+        """How many units of the times are a second; times without a unit count by themselves."""
+        return _UNITS_PER_SECOND[self.time.unit] if pa.types.is_timestamp(self.time) else 1.0
+
+    def own(self, column: str) -> pa.DataType:
+        """Type of the values of a column."""
         own = self.types(column)
-        own = own.value_type if pa.types.is_dictionary(own) else own
-        is_float = numeric == FLOAT
+        return own.value_type if pa.types.is_dictionary(own) else own
+
+    def _single(self, item: Aggregation, column: str, numeric: int) -> tuple[Output, pa.DataType]:
+        """Compile a result over the values of one column."""
+        own, nulls = self.own(column), self.acc(NULLS, column)
         match item.function:
             case "first" | "last":
                 acc = self.acc(FIRST if item.function == "first" else LAST, column, nulls=nulls)
-                return (OF_WORD, acc, numeric, 0), own
+                return Output(OF_WORD, acc, numeric), own
             case "min" | "max":
                 kind = LEAST if item.function == "min" else GREATEST
-                acc = self.acc(kind if is_float else kind + 2, column, nulls=nulls)
-                return (OF_EXTREME, acc, numeric, 0), own
+                return Output(OF_EXTREME, self._extreme(kind, column, nulls), numeric), own
+            case "range":
+                result, how = _range_type(own, numeric)
+                high, low = (self._extreme(kind, column, nulls) for kind in (GREATEST, LEAST))
+                return Output(OF_RANGE, high, numeric, other=low, how=how), result
+            case "argmin" | "argmax":
+                kind = LEAST_AT if item.function == "argmin" else GREATEST_AT
+                times = FLOAT if pa.types.is_floating(self.time) else SIGNED
+                return Output(OF_TIME, self.acc(kind, column, nulls=nulls), times), self.time
+            case "quantile" | "median" | "mad" | "nunique" | "mode" | "collect":
+                return self._of_all(item, own, numeric, self.acc(KEPT, column, nulls=nulls))
         _check_addable(own, column, item.function)
-        total = self.acc(SUM if is_float else SUM_INT, column, nulls=nulls)
+        return self._moment(item, column, numeric, nulls)
+
+    def _of_all(
+        self, item: Aggregation, own: pa.DataType, numeric: int, kept: int
+    ) -> tuple[Output, pa.DataType]:
+        """Compile a result that needs all values of one column."""
+        column = item.columns[0]
+        match item.function:
+            case "nunique":
+                return Output(OF_NUNIQUE, kept, SIGNED, ddof=-1), pa.int64()
+            case "mode":
+                return Output(OF_MODE, kept, numeric), own
+            case "collect":
+                times = self.acc(KEPT_TIMES, column, nulls=self.acc(NULLS, column))
+                return Output(OF_LIST, kept, numeric, other=times), pa.list_(own)
+            case "mad":
+                _check_addable(own, column, item.function)
+                return Output(OF_MAD, kept), pa.float64()
+        options = dict(item.options)
+        q, name = float(options.get("q", 0.5)), str(options.get("interpolation", "linear"))
+        how = INTERPOLATIONS.index(name)
+        if name in ("lower", "higher", "nearest"):
+            return Output(OF_RANK, kept, numeric, how=how, by=q), own
+        _check_addable(own, column, item.function)
+        return Output(OF_QUANTILE, kept, how=how, by=q), pa.float64()
+
+    def _extreme(self, kind: int, column: str, nulls: int) -> int:
+        """Find or add LEAST or GREATEST, or that of integers."""
+        is_float = self.columns[column] == FLOAT
+        return self.acc(kind if is_float else kind + 2, column, nulls=nulls)
+
+    def _moment(
+        self, item: Aggregation, column: str, numeric: int, nulls: int
+    ) -> tuple[Output, pa.DataType]:
+        """Compile a result over the sums of the values of one column and of their powers."""
+        if item.function in ("skew", "kurt", "zscore"):
+            return self._shape(item, self.acc(POWERS, column, nulls=nulls), nulls), pa.float64()
+        total = self.acc(SUM if numeric == FLOAT else SUM_INT, column, nulls=nulls)
         match item.function:
             case "sum":
                 result = (pa.float64(), pa.int64(), pa.uint64())[numeric]
-                return (OF_SUM, total, numeric, 0), result
+                return Output(OF_SUM, total, numeric), result
             case "mean":
-                return (OF_MEAN, total, numeric, 0), pa.float64()
-            case "var" | "std":
-                acc = self.acc(
-                    SQUARES if is_float else SQUARES_INT, column, nulls=nulls, total=total
-                )
-                op = OF_VAR if item.function == "var" else OF_STD
-                return (op, acc, numeric, item.ddof), pa.float64()
+                return Output(OF_MEAN, total, numeric), pa.float64()
+        squares = self.acc(
+            SQUARES if numeric == FLOAT else SQUARES_INT, column, nulls=nulls, total=total
+        )
+        match item.function:
+            case "var" | "std" | "sem":
+                op = {"var": OF_VAR, "std": OF_STD, "sem": OF_SEM}[item.function]
+                return Output(op, squares, numeric, item.ddof), pa.float64()
         raise InputError(f"there is no aggregation {item.function!r}")
+
+    def _shape(self, item: Aggregation, powers: int, nulls: int) -> Output:
+        """Compile a result over the sums of powers."""
+        if item.function == "zscore":
+            last = self.acc(LAST, item.columns[0], nulls=nulls)
+            return Output(OF_ZSCORE, powers, ddof=item.ddof, other=last)
+        op, ddof = (OF_SKEW, 2) if item.function == "skew" else (OF_KURT, 3)
+        corrected = not dict(item.options)["bias"]
+        return Output(op, powers, ddof=ddof if corrected else 0, how=corrected)
 
 
 def compile_program(
-    results: Mapping[str, Aggregation], types: Callable[[str], pa.DataType]
+    results: Mapping[str, Aggregation], types: Callable[[str], pa.DataType], time: pa.DataType
 ) -> Program:
     """Turn named aggregations into accumulators and outputs.
 
@@ -140,8 +239,10 @@ def compile_program(
         Single results, from `expand`.
     types : callable
         Gives the type of a column; raises `ColumnNotFoundError` where there is none.
+    time : pyarrow.DataType
+        Of the times.
     """
-    compiler = _Compiler(types)
+    compiler = _Compiler(types, time)
     for item in results.values():  # all columns first: their places must not move
         for column in item.columns:
             if item.function == "count" and not _is_numeric(types(column)):
@@ -190,3 +291,17 @@ def _check_addable(column_type: pa.DataType, column: str, function: str) -> None
         raise ColumnTypeError(
             f"agg.{function}: column {column!r} is {column_type}, and times cannot be added up"
         )
+
+
+def _range_type(column_type: pa.DataType, numeric: int) -> tuple[pa.DataType, int]:
+    """Tell the type of a range, and how many of its units are one of the values."""
+    types = pa.types
+    if types.is_date32(column_type):
+        return pa.duration("s"), _SECONDS_PER_DAY
+    if types.is_date64(column_type):
+        return pa.duration("ms"), 1
+    if types.is_timestamp(column_type) or types.is_time(column_type):
+        return pa.duration(column_type.unit), 1
+    if types.is_floating(column_type) or types.is_duration(column_type):
+        return column_type, 1
+    return (pa.float64(), pa.int64(), pa.uint64())[numeric], 1

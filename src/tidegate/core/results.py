@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.slab import Slab
-from tidegate.core.columns import as_array, is_word
+from tidegate.core.columns import Numbers, as_array, is_word
+from tidegate.core.errors import LimitError
 from tidegate.core.state import array_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ResultTables"]
 
 SLAB_ROWS = 1024
+_MOST_IN_LISTS = 2**31 - 1
 MOST_IN_SLAB = 64  # more results at a time are handed over in the memory that they are in
 
 _buffer_of: Any = pa.py_buffer  # its stub does not know a kernel's memory
@@ -103,11 +105,18 @@ class ResultTables:
         if keys is not None and codes is not None:
             columns.extend(keys.take(array_of(codes, np.int32)))
         columns += [_words(edge, None, n, self._time_type) for edge in (starts, ends)]
+        lists: dict[int, Any] = {}  # by accumulator: two results may share the lists of one
         for number, (values, valid) in enumerate(outputs):
-            type_ = self._program.fields[number].type
+            type_: Any = self._program.fields[number].type
             flags = None if valid is None else array_of(valid, np.uint8)
             if self._is_word[number]:
                 columns.append(_words(values, flags, n, type_))
+            elif self._program.is_list(number):
+                acc = self._program.outputs[number].acc
+                if acc not in lists:
+                    lists[acc] = array_of(state.take_lists(number), np.int64)
+                words = lists[acc].view(self._program.word_of(number))
+                columns.append(_lists_of(array_of(values, np.int64), flags, words, type_))
             else:
                 words = array_of(values, self._program.word_of(number))
                 columns.append(as_array(words, flags, type_))
@@ -120,3 +129,24 @@ def _words(
     """View memory as an array of a type that Arrow keeps in the kernels' words."""
     bitmap = None if valid is None else _buffer_of(np.packbits(valid, bitorder="little"))
     return pa.Array.from_buffers(type_, n, [bitmap, _buffer_of(values)])
+
+
+def _lists_of(
+    places: Numbers, valid: Numbers | None, words: Numbers, type_: pa.ListType[Any]
+) -> pa.Array[Any]:
+    """Make an array of lists: each stands in `words`, its length first, at its place."""
+    lengths = np.zeros(len(places), np.int64)
+    there = np.ones(len(places), np.bool_) if valid is None else valid != 0
+    lengths[there] = words.view(np.int64)[places[there]]
+    ends = np.cumsum(lengths)
+    offsets = np.concatenate([[0], ends])
+    if offsets[-1] > _MOST_IN_LISTS:
+        raise LimitError(
+            f"the lists of one result hold {offsets[-1]} values, more than Arrow's list can: take "
+            f"results more often, or make shorter windows"
+        )
+    at = np.arange(offsets[-1]) + np.repeat(places + 1 - offsets[:-1], lengths)
+    values = as_array(words[at], None, type_.value_type)
+    flags = None if valid is None else _buffer_of(np.packbits(there, bitorder="little"))
+    offset = _buffer_of(offsets.astype(np.int32))
+    return pa.Array.from_buffers(type_, len(places), [flags, offset], children=[values])

@@ -14,7 +14,14 @@ from tidegate.core.bound import Bound, Rows, rows_of, times_of
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
-from tidegate.core.state import ASKS_LATER, DONE, TOO_MANY_OPEN, dump, load
+from tidegate.core.state import (
+    ASKS_LATER,
+    DONE,
+    TOO_MANY_KEPT,
+    TOO_MANY_OPEN,
+    dump,
+    load,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -212,7 +219,7 @@ class Run:
 
     def _intake_of(self, bound: Bound) -> Intake | None:
         """Find or make what takes the batches of the schema that was checked last."""
-        if bound.places is None or not bound.is_laid:
+        if bound.places is None or not bound.is_laid or bound.n_keeping:
             return None
         if self.intake is None or self.intake.schema is not bound.checked:
             self.intake = Intake(
@@ -237,8 +244,12 @@ class Run:
             raise late_row_error(found, self.counts.rows_in, self.plan.on, time)
 
     def guard(self, bound: Bound, n_rows: int) -> OpenWindows | None:
-        """Write the state down where the limit is near, to be able to go back."""
-        if bound.state.n_open + n_rows <= self.plan.limits.max_open:
+        """Write the state down where a limit is near, to be able to go back."""
+        limits, state = self.plan.limits, bound.state
+        is_near = state.n_open + n_rows > limits.max_open
+        if bound.n_keeping:
+            is_near |= state.n_kept + n_rows * bound.n_keeping > limits.max_kept
+        if not is_near:
             return None
         if bound.state.n_results:
             self.ready.append(bound.take_results())
@@ -268,7 +279,7 @@ class Run:
         guard : OpenWindows, optional
             The state before the batch.
         """
-        is_undone = status == TOO_MANY_OPEN and guard is not None
+        is_undone = status in (TOO_MANY_OPEN, TOO_MANY_KEPT) and guard is not None
         error = failure_of(status, bound, self.counts.rows_in + row, is_undone=is_undone)
         if is_undone and guard is not None:
             bound.state = bound.new_state()

@@ -64,6 +64,7 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         "panes": windows.panes.tobytes(),
         "codes": windows.codes.tobytes(),
         "records": windows.records.tobytes(),
+        "kept": windows.kept.tobytes(),
         "late": _table_bytes(bound.late.peek()),
         "ready": _table_bytes(pa.concat_tables([bound.schema.empty_table(), *ready])),
     }
@@ -158,10 +159,13 @@ def _bound(
         np.frombuffer(bytes(sections["panes"]), np.int64),
         np.frombuffer(bytes(sections["codes"]), np.int32),
         np.frombuffer(bytes(sections["records"]), np.int64),
+        np.frombuffer(bytes(sections["kept"]), np.int64),
     )
     bad = load(bound.state, windows, bound.n_keys)
     if bad >= 0:
-        raise SnapshotError(f"record {bad} of the snapshot is of no window, or there twice")
+        raise SnapshotError(
+            f"record {bad} of the snapshot is of no window, there twice or not whole"
+        )
     late, ready = _table(sections["late"]), _table(sections["ready"])
     if late.schema != bound.late.schema or ready.schema != bound.schema:
         raise SnapshotError("the tables of the snapshot do not have the columns of its plan")

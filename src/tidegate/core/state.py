@@ -17,6 +17,7 @@ __all__ = [
     "DISORDER",
     "DONE",
     "OVERFLOWED",
+    "TOO_MANY_KEPT",
     "TOO_MANY_OPEN",
     "OpenWindows",
     "array_of",
@@ -26,7 +27,7 @@ __all__ = [
 
 # The statuses of _kernels/records.pxd.
 DONE, NO_MEMORY, TOO_MANY_OPEN, MUST_CLOSE, OVERFLOWED = range(5)
-FOREIGN, DISORDER, ASKS_LATER = range(5, 8)
+FOREIGN, DISORDER, ASKS_LATER, TOO_MANY_KEPT = range(5, 9)
 
 Word = TypeVar("Word", bound=np.generic)
 
@@ -38,6 +39,7 @@ class OpenWindows(NamedTuple):
     panes: npt.NDArray[np.int64]  # (n_open,)
     codes: npt.NDArray[np.int32]  # (n_open,) of the keys
     records: npt.NDArray[np.int64]  # (n_open * record width,) words
+    kept: npt.NDArray[np.int64]  # (n_kept,) words, the values that they keep
 
 
 def array_of(memory: Buffer, dtype: type[Word]) -> npt.NDArray[Word]:
@@ -46,10 +48,14 @@ def array_of(memory: Buffer, dtype: type[Word]) -> npt.NDArray[Word]:
 
 
 def dump(state: WindowState) -> OpenWindows:
-    """Write down what is open in a state; O(n_open)."""
-    clock, panes, codes, records = state.dump()
+    """Write down what is open in a state; O(n_open), and all that it keeps."""
+    clock, panes, codes, records, kept = state.dump()
     return OpenWindows(
-        clock, array_of(panes, np.int64), array_of(codes, np.int32), array_of(records, np.int64)
+        clock,
+        array_of(panes, np.int64),
+        array_of(codes, np.int32),
+        array_of(records, np.int64),
+        array_of(kept, np.int64),
     )
 
 

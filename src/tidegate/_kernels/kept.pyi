@@ -1,0 +1,1 @@
+"""Values that a record keeps; called by other kernels only."""

@@ -1,0 +1,1 @@
+"""Sums of powers and of products around a shift; called by other kernels only."""
