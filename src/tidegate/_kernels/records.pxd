@@ -129,3 +129,4 @@ cdef enum Status:
     DISORDER        # a row of a window that was closed on the guess that rows are in order
     ASKS_LATER      # much is open, and how early later batches are is not known
     NOT_PLAIN       # a batch with nulls or misaligned values; nothing of it was taken
+    NEEDS_EDGES     # the next row is off a table of edges that has to grow

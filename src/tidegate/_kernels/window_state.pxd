@@ -25,6 +25,7 @@ cdef class WindowState:
     cdef int32_t* slots
     cdef int n_columns
     cdef Py_ssize_t spill_at
+    cdef const int64_t[::1] edges  # what the grid points to
     cdef public bint guesses  # a watermark that waits may close what only disorder would reach
 
     cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL
