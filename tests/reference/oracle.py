@@ -4,13 +4,18 @@ Nothing here is shared with the engine: one row at a time, one Python object a v
 window's rows kept, every number computed afresh from them with `fractions.Fraction`.
 """
 
+import datetime as dt
+import functools
+import itertools
 import math
+import zoneinfo
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+EPOCH = dt.datetime(1970, 1, 1)
 
 Row = dict[str, Any]
 Time = int | float
@@ -24,6 +29,26 @@ class Grid:
     every: Time
     offset: Time = 0
     origin: Literal["epoch", "first"] = "epoch"
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Windows from each boundary to the next; a time outside all of them is in none."""
+
+    edges: tuple[Time, ...]
+
+
+@dataclass(frozen=True)
+class LocalCalendar:
+    """Windows of n local days, weeks, months or years; times are UTC, ``per_second`` a second."""
+
+    unit: Literal["day", "week", "month", "quarter", "year"]
+    n: int
+    tz: str
+    per_second: int = 1
+
+
+Shape = Grid | Boundaries | LocalCalendar
 
 
 @dataclass(frozen=True)
@@ -68,7 +93,7 @@ class Answer:
 
 def answer(
     rows: Iterable[Row],
-    grid: Grid,
+    grid: Shape,
     wants: Sequence[Want],
     *,
     on: str = "t",
@@ -84,7 +109,9 @@ def answer(
     seen_keys: dict[tuple[Any, ...], int] = {}
     shown_keys: list[tuple[Any, ...]] = []
     held: dict[tuple[Time, Time, int], list[Row]] = {}
-    base: Time | None = grid.offset if grid.origin == "epoch" else None
+    base: Time | None = 0
+    if isinstance(grid, Grid):
+        base = grid.offset if grid.origin == "epoch" else None
     largest: Time | None = None
     for ordinal, row in enumerate(rows):
         said.rows_in += 1
@@ -94,7 +121,7 @@ def answer(
             shown_keys.append(shown)
         t = row[on]
         if (reason := unplaceable(t)) is None:
-            if base is None:
+            if base is None and isinstance(grid, Grid):
                 base = t + grid.offset
             covering = windows_of(t, grid, base)
             reason = out_of_range(covering)
@@ -151,8 +178,13 @@ def out_of_range(covering: list[tuple[Time, Time]]) -> str | None:
     return None
 
 
-def windows_of(t: Time, grid: Grid, base: Time) -> list[tuple[Time, Time]]:
-    """List the windows that cover a time, by trying every k that could."""
+def windows_of(t: Time, grid: Shape, base: Time) -> list[tuple[Time, Time]]:
+    """List the windows that cover a time, by trying every one that could."""
+    if isinstance(grid, Boundaries):
+        pairs = zip(grid.edges[:-1], grid.edges[1:], strict=True)
+        return [(start, end) for start, end in pairs if start <= t < end]
+    if isinstance(grid, LocalCalendar):
+        return [local_window(int(t), grid)]
     nearest = math.floor((Fraction(t) - Fraction(base)) / Fraction(grid.every))
     reach = math.ceil(Fraction(grid.size) / Fraction(grid.every)) + 2
     covering = []
@@ -161,6 +193,49 @@ def windows_of(t: Time, grid: Grid, base: Time) -> list[tuple[Time, Time]]:
         if start <= t < end:
             covering.append((start, end))
     return covering
+
+
+def local_window(t: int, calendar: LocalCalendar) -> tuple[Time, Time]:
+    """Give the local window of a time, by trying the starts of those near it."""
+    per, second = calendar.per_second, t // calendar.per_second
+    nearest = number_of_day(EPOCH.date() + dt.timedelta(days=second // 86_400), calendar)
+    starts = [local_start(k, calendar) * per for k in range(nearest - 2, nearest + 4)]
+    return next((a, b) for a, b in itertools.pairwise(starts) if a <= t < b)
+
+
+def number_of_day(day: dt.date, calendar: LocalCalendar) -> int:
+    """Count the windows from that of 1970-01-01, a Thursday, to the one that a local day is in."""
+    days = (day - EPOCH.date()).days
+    counted = {
+        "day": days,
+        "week": (days - 4) // 7,
+        "month": (day.year - 1970) * 12 + day.month - 1,
+        "quarter": (day.year - 1970) * 4 + (day.month - 1) // 3,
+        "year": day.year - 1970,
+    }
+    return counted[calendar.unit] // calendar.n
+
+
+@functools.cache
+def local_start(k: int, calendar: LocalCalendar) -> int:
+    """Give the first minute in which the clock of a zone shows the midnight of window k, or more.
+
+    The clock is looked at in every minute around it.
+    """
+    count = k * calendar.n
+    if calendar.unit in ("day", "week"):
+        days = count if calendar.unit == "day" else 4 + 7 * count
+        midnight = EPOCH + dt.timedelta(days=days)
+    else:
+        months = count * {"month": 1, "quarter": 3, "year": 12}[calendar.unit]
+        midnight = dt.datetime(1970 + months // 12, months % 12 + 1, 1)
+    zone = zoneinfo.ZoneInfo(calendar.tz)
+    at = midnight - dt.timedelta(hours=30)
+    while True:
+        shown = at.replace(tzinfo=dt.UTC).astimezone(zone).replace(tzinfo=None)
+        if shown >= midnight:
+            return (at - EPOCH) // dt.timedelta(seconds=1)
+        at += dt.timedelta(minutes=1)
 
 
 def bounds(k: int, grid: Grid, base: Time) -> tuple[Time, Time]:

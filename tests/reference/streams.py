@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
-from reference.oracle import Answer, Grid, Row, Time, Want, answer
+from reference.oracle import Answer, Boundaries, LocalCalendar, Row, Shape, Time, Want, answer
 
 import tidegate as tg
 
@@ -27,7 +27,7 @@ class Case:
     """Rows, and what is wanted of them."""
 
     table: pa.Table
-    grid: Grid
+    grid: Shape
     wants: tuple[Want, ...]
     on: str = "t"
     by: tuple[str, ...] = ()
@@ -127,8 +127,12 @@ def events(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*values, strict=True)
 
 
-def window(grid: Grid) -> tg.Tumbling | tg.Sliding:
-    """Make the window class that a grid stands for."""
+def window(grid: Shape) -> tg.Tumbling | tg.Sliding | tg.Edges | tg.Calendar:
+    """Make the window class that a shape stands for."""
+    if isinstance(grid, Boundaries):
+        return tg.Edges(list(grid.edges))
+    if isinstance(grid, LocalCalendar):
+        return tg.Calendar(grid.unit, grid.n, grid.tz)
     place: dict[str, Any] = {"origin": grid.origin, "offset": grid.offset}
     if grid.size == grid.every:
         return tg.Tumbling(grid.size, **place)

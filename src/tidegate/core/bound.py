@@ -21,6 +21,7 @@ from tidegate.core.columns import (
     value_type,
 )
 from tidegate.core.durations import in_units
+from tidegate.core.edges import EdgeTable
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.eventtime import float_of_orders, order_of_floats
 from tidegate.core.keys import Keys
@@ -28,7 +29,7 @@ from tidegate.core.late import LateSide
 from tidegate.core.program import WORDS, Program, compile_program
 from tidegate.core.results import ResultTables
 from tidegate.core.state import OpenWindows, array_of, dump, load
-from tidegate.core.windows import Grid, grid_of
+from tidegate.core.windows import Grid, grid_of, is_laid_by_first, table_of
 
 if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
@@ -102,6 +103,7 @@ class Bound:
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
         self._tables = ResultTables(self.schema, self.program)
         self.first: int | float | None = None
+        self.table = table_of(plan.window, self.time_type)
         self.state = self.new_state()
         self._checked = schema
         self.places = self._places_in(schema)
@@ -122,7 +124,7 @@ class Bound:
     @property
     def is_laid(self) -> bool:
         """Whether the grid is where it stays: with ``origin="first"`` the first row lays it."""
-        return self.plan.window.origin != "first" or self.first is not None
+        return self.first is not None or not is_laid_by_first(self.plan.window)
 
     def lay_grid(self, first: int | float | None) -> None:
         """Lay the grid of ``origin="first"`` from the first time on, before any row is used.
@@ -147,6 +149,32 @@ class Bound:
         """The grid, as far as the first row is known."""
         return grid_of(self.plan.window, self.time_type, self.first, self.plan.limits.max_overlap)
 
+    def cover(self, time: int) -> None:
+        """Bring the window of a time into the table of boundaries, where windows have one."""
+        if self.table is not None and self.table.cover(time):
+            self._lay_edges(self.state)
+
+    def cover_rows(self, rows: Rows) -> None:
+        """Bring the windows of all rows into the table, before any row is looked at."""
+        times = rows.order if rows.time_valid is None else rows.order[rows.time_valid == 1]
+        if self.table is not None and len(times):
+            self.cover(int(times.min()))
+            self.cover(int(times.max()))
+
+    def cover_windows(self, windows: OpenWindows) -> None:
+        """Bring open windows of another state into the table."""
+        if self.table is not None and len(windows.panes):
+            first, last = int(windows.panes.min()), int(windows.panes.max())
+            if self.table.cover_windows(first, last):
+                self._lay_edges(self.state)
+
+    def _lay_edges(self, state: WindowState) -> None:
+        """Give a state the table of boundaries."""
+        table = self.table
+        if table is not None:
+            has_gaps = isinstance(table, EdgeTable)
+            state.lay_edges(table.edges, table.first, has_gaps, table.lowest, table.highest)
+
     # ---------------------------------------------------------------------------------- the state
 
     def mark(self) -> WayBack:
@@ -170,7 +198,7 @@ class Bound:
             (0 if numeric is None else numeric, skip_nan and numeric == 0)
             for _, numeric in self.program.columns
         ]
-        return WindowState(
+        state = WindowState(
             self.program.accs,
             self.program.outputs,
             columns,
@@ -179,6 +207,8 @@ class Bound:
             self._clock(),
             self.plan.limits.max_open,
         )
+        self._lay_edges(state)
+        return state
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:
         """Hand over the results that are ready in a state of this binding, by default its own."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tidegate.core.errors import DurationError
 
-__all__ = ["Duration", "in_units"]
+__all__ = ["NS_PER_UNIT", "Duration", "in_units"]
 
 Duration: TypeAlias = str | int | float | timedelta | np.timedelta64 | np.integer | np.floating
 

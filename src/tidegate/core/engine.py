@@ -34,7 +34,7 @@ class Aggregator:
 
     Parameters
     ----------
-    window : Tumbling or Sliding
+    window : Tumbling, Sliding, Edges or Calendar
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.

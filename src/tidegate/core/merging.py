@@ -72,6 +72,7 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
         if table.num_rows:
             codes = mine.keys.encode(table.to_batches()[0])
             windows = windows._replace(codes=codes[windows.codes])
+    mine.cover_windows(windows)
     if load(mine.state, windows, mine.n_keys) >= 0:
         if mine.keys is not None:
             mine.keys.rollback(mark)

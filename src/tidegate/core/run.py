@@ -14,7 +14,15 @@ from tidegate.core.bound import Bound, Rows, rows_of, times_of
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
-from tidegate.core.state import ASKS_LATER, DONE, NOT_PLAIN, TOO_MANY_OPEN, dump, load
+from tidegate.core.state import (
+    ASKS_LATER,
+    DONE,
+    NEEDS_EDGES,
+    NOT_PLAIN,
+    TOO_MANY_OPEN,
+    dump,
+    load,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -197,9 +205,13 @@ class Run:
             codes = bound.keys.encode(batch)
         guard = self.guard(bound, len(rows.order))
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
+        horizon: int | None = None
         status, n_taken = state.push(*given)
-        if status == ASKS_LATER:
-            horizon = INT64_MIN if later is None else later()
+        while status in (ASKS_LATER, NEEDS_EDGES):
+            if status == NEEDS_EDGES:
+                bound.cover(int(rows.order[n_taken]))
+            else:
+                horizon = INT64_MIN if later is None else later()
             status, n_taken = state.push(*given, n_taken, horizon)
         if status != DONE:
             if bound.keys is not None and mark is not None and guard is not None:
@@ -217,6 +229,9 @@ class Run:
         status, n_taken = bound.state.push_plain(rows, places)
         if status == NOT_PLAIN:
             return False
+        while status == NEEDS_EDGES:
+            bound.cover(int(times_of(batch, bound)[0][n_taken]))
+            status, n_taken = bound.state.push_plain(rows, places, n_taken)
         if status != DONE:
             self.fail(bound, status, n_taken, guard)
         if bound.state.n_left:
@@ -226,6 +241,7 @@ class Run:
 
     def _refuse_late(self, bound: Bound, rows: Rows) -> None:
         """Raise for the first late row, before anything is taken."""
+        bound.cover_rows(rows)
         found = bound.state.rehearse(rows.order, rows.time_valid)
         if found is not None:
             time = rows.times[found[0]].item()

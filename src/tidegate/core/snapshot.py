@@ -29,7 +29,7 @@ MAGIC = b"tidegate"
 VERSION = 1
 FRAME = struct.Struct("<8sIQI")  # magic, version, length of the body, CRC-32 of the body
 HEAD = struct.Struct("<I")  # length of the header
-MAX_HEADER = 1 << 24
+MAX_HEADER = 1 << 26  # some three million boundaries of `Edges`
 
 
 def write(run: Run) -> bytes:
@@ -53,6 +53,11 @@ def write(run: Run) -> bytes:
         sections = _sections(run.bound, windows, run.ready)
     header["sections"] = [[name, len(section)] for name, section in sections.items()]
     head = json.dumps(header).encode()
+    if len(head) > MAX_HEADER:
+        raise SnapshotError(
+            f"the plan is too long for a snapshot ({len(head)} bytes, at most {MAX_HEADER}): give "
+            f"tg.Edges fewer boundaries"
+        )
     body = b"".join([HEAD.pack(len(head)), head, *sections.values()])
     return FRAME.pack(MAGIC, VERSION, len(body), zlib.crc32(body)) + body
 
@@ -159,6 +164,7 @@ def _bound(
         np.frombuffer(bytes(sections["codes"]), np.int32),
         np.frombuffer(bytes(sections["records"]), np.int64),
     )
+    bound.cover_windows(windows)
     bad = load(bound.state, windows, bound.n_keys)
     if bad >= 0:
         raise SnapshotError(f"record {bad} of the snapshot is of no window, or there twice")
