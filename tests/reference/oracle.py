@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 import zoneinfo
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
@@ -100,6 +100,7 @@ def answer(
     by: Sequence[str] = (),
     lateness: Time | None = None,
     nan: Literal["value", "missing"] = "value",
+    empty: Literal["skip", "null", "zero", "carry"] = "skip",
 ) -> Answer:
     """Say what every window holds, which rows came late and which could not be placed.
 
@@ -146,7 +147,69 @@ def answer(
         out |= {"window_start": start, "window_end": end}
         out |= {want.name: compute(held[end, start, code], want, on, nan) for want in wants}
         said.windows.append(out)
+    if empty != "skip" and held:
+        said.windows = filled(said.windows, grid, wants, by, shown_keys, base, largest, empty)
     return said
+
+
+def filled(
+    windows: list[Row],
+    grid: Shape,
+    wants: Sequence[Want],
+    by: Sequence[str],
+    keys: list[tuple[Any, ...]],
+    base: Time,
+    largest: Time,
+    empty: str,
+) -> list[Row]:
+    """Put the windows without rows between the others, key by key, up to the largest time."""
+    first = min(row["window_start"] for row in windows)
+    begun = itertools.takewhile(lambda place: place[0] <= largest, all_windows(grid, base, first))
+    places = list(begun)
+    out: list[tuple[Time, int, Row]] = []
+    for code, key in enumerate(keys):
+        same = tuple(map(one_key, key))
+        there = {
+            row["window_start"]: row
+            for row in windows
+            if tuple(one_key(row[name]) for name in by) == same
+        }
+        before: Row | None = None
+        for start, end in places:
+            if start in there:
+                before = there[start]
+                out.append((end, code, before))
+            elif before is not None:
+                row = dict(zip(by, key, strict=True)) | {"window_start": start, "window_end": end}
+                for want in wants:
+                    if want.kind in {"rows", "count", "sum"} or empty == "zero":
+                        row[want.name] = ZERO
+                    else:
+                        row[want.name] = before[want.name] if empty == "carry" else None
+                out.append((end, code, row))
+    return [row for _, _, row in sorted(out, key=lambda place: place[:2])]
+
+
+ZERO = 0
+
+
+def all_windows(grid: Shape, base: Time, first: Time) -> Iterator[tuple[Time, Time]]:
+    """List the windows from one on, without end."""
+    if isinstance(grid, Boundaries):
+        pairs = itertools.pairwise(grid.edges)
+        yield from (pair for pair in pairs if pair[0] >= first)
+        return
+    if isinstance(grid, LocalCalendar):
+        second = int(first) // grid.per_second
+        k = number_of_day(EPOCH.date() + dt.timedelta(days=second // 86_400), grid) - 2
+        for number in itertools.count(k):
+            start, end = (local_start(n, grid) * grid.per_second for n in (number, number + 1))
+            if first <= start < end:
+                yield start, end
+        return
+    k = math.floor((Fraction(first) - Fraction(base)) / Fraction(grid.every))
+    for number in itertools.count(k):
+        yield bounds(number, grid, base)
 
 
 NO_WINDOW: Row = {"window_start": None, "window_end": None, "late_by": None}
@@ -216,21 +279,25 @@ def number_of_day(day: dt.date, calendar: LocalCalendar) -> int:
     return counted[calendar.unit] // calendar.n
 
 
-@functools.cache
 def local_start(k: int, calendar: LocalCalendar) -> int:
-    """Give the first minute in which the clock of a zone shows the midnight of window k, or more.
+    """Give the first minute in which a clock shows the midnight of window k, or more."""
+    return first_minute(midnight_of(k * calendar.n, calendar), calendar.tz)
 
-    The clock is looked at in every minute around it.
-    """
-    count = k * calendar.n
+
+def midnight_of(count: int, calendar: LocalCalendar) -> dt.datetime:
+    """Give the local time at which a unit begins, counted from that of 1970-01-01."""
     if calendar.unit in ("day", "week"):
         days = count if calendar.unit == "day" else 4 + 7 * count
-        midnight = EPOCH + dt.timedelta(days=days)
-    else:
-        months = count * {"month": 1, "quarter": 3, "year": 12}[calendar.unit]
-        midnight = dt.datetime(1970 + months // 12, months % 12 + 1, 1)
-    zone = zoneinfo.ZoneInfo(calendar.tz)
-    at = midnight - dt.timedelta(hours=30)
+        return EPOCH + dt.timedelta(days=days)
+    months = count * {"month": 1, "quarter": 3, "year": 12}[calendar.unit]
+    return dt.datetime(1970 + months // 12, months % 12 + 1, 1)
+
+
+@functools.cache
+def first_minute(midnight: dt.datetime, tz: str) -> int:
+    """Look at the clock of a zone in every minute around a local time."""
+    zone = zoneinfo.ZoneInfo(tz)
+    at = midnight - dt.timedelta(hours=16)
     while True:
         shown = at.replace(tzinfo=dt.UTC).astimezone(zone).replace(tzinfo=None)
         if shown >= midnight:

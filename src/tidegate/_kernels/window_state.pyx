@@ -723,6 +723,14 @@ cdef class WindowState:
         return self.router.used
 
     @property
+    def progress(self):
+        """How far windows are closed, and the largest time, in the kernels' order.
+
+        Both are -2**63 before there is one.
+        """
+        return self.router.closed_to, self.router.clock.largest
+
+    @property
     def n_open(self):
         """How many records are open."""
         return live_slots(&self.store)

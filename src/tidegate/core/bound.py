@@ -23,7 +23,8 @@ from tidegate.core.columns import (
 from tidegate.core.durations import in_units
 from tidegate.core.edges import EdgeTable
 from tidegate.core.errors import ColumnTypeError, InputError
-from tidegate.core.eventtime import float_of_orders, order_of_floats
+from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
+from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
 from tidegate.core.program import WORDS, Program, compile_program
@@ -56,6 +57,7 @@ class WayBack(NamedTuple):
     keys: list[int] | None
     late: int
     first: int | float | None
+    filling: Filling | None
 
 
 class Bound:
@@ -104,6 +106,9 @@ class Bound:
         self._tables = ResultTables(self.schema, self.program)
         self.first: int | float | None = None
         self.table = table_of(plan.window, self.time_type)
+        self.filler: Filler | None = None
+        if plan.window.empty != "skip":
+            self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
         self.state = self.new_state()
         self._checked = schema
         self.places = self._places_in(schema)
@@ -133,6 +138,8 @@ class Bound:
         """
         self.first = first
         self.state.lay_grid(tuple(self._grid()))
+        if self.filler is not None:
+            self.filler.places = Places(self._grid(), self.table)
 
     def lay_grid_on(self, rows: Rows) -> None:
         """Lay the grid of ``origin="first"`` where it is not and one of the rows has a time."""
@@ -180,7 +187,8 @@ class Bound:
     def mark(self) -> WayBack:
         """Write down where things stand, for `go_back`; results must have been taken."""
         keys = None if self.keys is None else self.keys.mark()
-        return WayBack(dump(self.state), keys, self.late.n_parts, self.first)
+        filling = None if self.filler is None else self.filler.state
+        return WayBack(dump(self.state), keys, self.late.n_parts, self.first, filling)
 
     def go_back(self, way_back: WayBack) -> None:
         """Forget all that has happened since `mark`."""
@@ -188,6 +196,9 @@ class Bound:
             self.keys.rollback(way_back.keys)
         self.late.cut(way_back.late)
         self.first = way_back.first
+        if self.filler is not None and way_back.filling is not None:
+            self.filler.state = way_back.filling
+            self.filler.places = Places(self._grid(), self.table)
         self.state = self.new_state()
         load(self.state, way_back.windows, self.n_keys)
 
@@ -212,7 +223,13 @@ class Bound:
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:
         """Hand over the results that are ready in a state of this binding, by default its own."""
-        return self._tables.take(self.state if state is None else state, self.keys)
+        state = self.state if state is None else state
+        if self.filler is None:
+            return self._tables.take(state, self.keys)
+        for time in state.progress:
+            if INT64_MIN < time < INT64_MAX:
+                self.cover(time)
+        return self._tables.take_filled(state, self.keys, self.filler)
 
     def _clock(self) -> tuple[bool, bool, int, float]:
         """The clock as a state takes it: whether it moves by rows, float times, lateness."""

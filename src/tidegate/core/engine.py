@@ -151,7 +151,8 @@ class Aggregator:
         LateRowError
             If a row is late and ``late="raise"``; nothing of the batch is taken.
         LimitError
-            If it would open too many windows or keys; nothing of it is taken.
+            If it would open too many windows or keys; nothing of it is taken. If too many windows
+            without rows would come out, the aggregator can't go on, `restore` a snapshot.
         AggregateOverflowError
             If an integer sum does not fit; the aggregator can't go on, `restore` a snapshot.
 
@@ -181,7 +182,7 @@ class Aggregator:
         Returns
         -------
         bool
-            Whether windows wait for `take`.
+            Whether windows with rows wait for `take`.
 
         Raises
         ------

@@ -47,11 +47,14 @@ class Limits:
         Open windows (panes of sliding ones), each key counted.
     max_overlap : int, default 100,000
         Windows that cover one row, ``size / every``.
+    max_empty : int, default 10,000,000
+        Windows without rows that come out at a time, where they are asked for.
     """
 
     max_keys: int = 10_000_000
     max_open: int = 50_000_000
     max_overlap: int = 100_000
+    max_empty: int = 10_000_000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -269,31 +272,34 @@ def make_plan(
 
 def _plain_window(window: Window) -> dict[str, Any]:
     """Write a window with what JSON has."""
+    empty = {"empty": window.empty}
     if isinstance(window, Edges):
-        return {"class": "Edges", "unit": window.unit, "values": window.values.tolist()}
+        return {"class": "Edges", "unit": window.unit, "values": window.values.tolist(), **empty}
     if isinstance(window, Calendar):
-        return {"class": "Calendar", "unit": window.unit, "n": window.n, "tz": window.tz}
+        return {"class": "Calendar", "unit": window.unit, "n": window.n, "tz": window.tz, **empty}
     return {
         "class": type(window).__name__,
         "size": _plain(window.size),
         "every": _plain(window.every),
         "origin": _plain_origin(window.origin),
         "offset": _plain(window.offset),
+        **empty,
     }
 
 
 def _window(value: dict[str, Any]) -> Window:
     """Read a window."""
-    name = value["class"]
+    name, empty = value["class"], value.get("empty", "skip")
     if name == "Edges":
-        return _edges(value["values"], value["unit"])
+        return Edges(_edges(value["values"], value["unit"]), empty=empty)
     if name == "Calendar":
-        return Calendar(value["unit"], value["n"], _text(value["tz"]))
+        return Calendar(value["unit"], value["n"], _text(value["tz"]), empty=empty)
     if name not in ("Tumbling", "Sliding"):
         raise InputError(f"there is no window class {name!r}")
     grid: dict[str, Any] = {
         "origin": _origin(value["origin"]),
         "offset": _duration(value["offset"]),
+        "empty": empty,
     }
     size = _duration(value["size"])
     if name == "Tumbling":
@@ -301,7 +307,7 @@ def _window(value: dict[str, Any]) -> Window:
     return Sliding(size, _duration(value["every"]), **grid)
 
 
-def _edges(values: Any, unit: Any) -> Edges:
+def _edges(values: Any, unit: Any) -> Any:
     """Read explicit boundaries."""
     kinds = set(map(type, values)) if isinstance(values, list) else set()
     units = (None, *NS_PER_UNIT) if kinds == {int} else (None,)
@@ -311,7 +317,7 @@ def _edges(values: Any, unit: Any) -> Edges:
         times = np.array(values, np.int64 if kinds == {int} else np.float64)
     except OverflowError as error:
         raise InputError("a boundary of the plan does not fit 64 bits") from error
-    return Edges(times if unit is None else times.view(f"M8[{unit}]"))
+    return times if unit is None else times.view(f"M8[{unit}]")
 
 
 def _plain(duration: Duration) -> str | int | float:

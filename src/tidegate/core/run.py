@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
+from tidegate.core.errors import LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
@@ -251,8 +252,7 @@ class Run:
         """Write the state down where the limit is near, to be able to go back."""
         if bound.state.n_open + n_rows <= self.plan.limits.max_open:
             return None
-        if bound.state.n_results:
-            self.ready.append(bound.take_results())
+        self.settle()
         return dump(bound.state)
 
     def put_aside(self, bound: Bound, batch: pa.RecordBatch, times: Numbers) -> None:
@@ -304,8 +304,20 @@ class Run:
 
     def settle(self) -> None:
         """Move the results that are ready out of the state."""
-        if self.bound is not None and self.bound.state.n_results:
-            self.ready.append(self.bound.take_results())
+        bound = self.bound
+        if bound is not None and (bound.state.n_results or bound.filler is not None):
+            table = self._taken(bound)
+            if table.num_rows:
+                self.ready.append(table)
+
+    def _taken(self, bound: Bound) -> pa.Table:
+        """Take results out of the state; without windows that are too many to fill, no way on."""
+        try:
+            return bound.take_results()
+        except LimitError as error:
+            self.broken = error
+            self._let_go()
+            raise
 
     def take(self) -> pa.Table:
         """Hand over the results that are ready."""
@@ -313,7 +325,7 @@ class Run:
             names = [*self.plan.by, "window_start", "window_end"]
             names += [name for name, _ in self.plan.results]
             return pa.schema([pa.field(name, pa.null()) for name in names]).empty_table()
-        table = self.bound.take_results()
+        table = self._taken(self.bound)
         if self.ready:
             table = pa.concat_tables([*self.ready, table])
             self.ready = []
@@ -342,6 +354,8 @@ class Run:
     @property
     def stats(self) -> Stats:
         """What has become of the rows so far."""
+        if self.bound is not None and self.bound.filler is not None and self.broken is None:
+            self.settle()  # what came out between others counts too
         state = None if self.bound is None else self.bound.state
         ready = sum(table.num_rows for table in self.ready)
         if state is not None:

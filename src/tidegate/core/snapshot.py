@@ -50,6 +50,8 @@ def write(run: Run) -> bytes:
         run.settle()
         windows = dump(run.bound.state)
         header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
+        if run.bound.filler is not None:
+            header["bound"]["filled_to"] = run.bound.filler.state.done
         sections = _sections(run.bound, windows, run.ready)
     header["sections"] = [[name, len(section)] for name, section in sections.items()]
     head = json.dumps(header).encode()
@@ -74,6 +76,8 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
     }
     if bound.keys is not None:
         sections["keys"] = _table_bytes(bound.keys.dump())
+    if bound.filler is not None:
+        sections["filling"] = _table_bytes(bound.filler.dump())
     return sections
 
 
@@ -168,6 +172,8 @@ def _bound(
     bad = load(bound.state, windows, bound.n_keys)
     if bad >= 0:
         raise SnapshotError(f"record {bad} of the snapshot is of no window, or there twice")
+    if bound.filler is not None:
+        bound.filler.load(_table(sections["filling"]), header["filled_to"], bound.n_keys)
     late, ready = _table(sections["late"]), _table(sections["ready"])
     if late.schema != bound.late.schema or ready.schema != bound.schema:
         raise SnapshotError("the tables of the snapshot do not have the columns of its plan")

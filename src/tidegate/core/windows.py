@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ __all__ = [
     "Calendar",
     "CalendarUnit",
     "Edges",
+    "Empty",
     "Grid",
     "Origin",
     "Sliding",
@@ -34,6 +35,7 @@ __all__ = [
     "table_of",
 ]
 
+Empty: TypeAlias = Literal["skip", "null", "zero", "carry"]
 CalendarUnit: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
 
 Origin: TypeAlias = Literal["epoch", "first"] | int | float | datetime | np.datetime64
@@ -63,11 +65,20 @@ class Tumbling:
         A window starts there; ``"first"`` is the time of the first row.
     offset : same kinds as `size`, default 0
         Moves the grid from the origin.
+    empty : "skip", "null", "zero" or "carry", default "skip"
+        What becomes of windows without rows.
 
     Notes
     -----
     Windows are half-open, ``[start, end)``, on the grid ``origin + offset + k*size`` for every
     integer k, also negative: with size 10, -1 lies in ``[-10, 0)``.
+
+    Windows without rows do not come out, unless `empty` says what they hold. In all of them
+    ``rows``, ``count`` and ``sum`` are 0; other results are null (``"null"``), 0 where they are
+    numbers (``"zero"``), or what they were in the last window with rows of the key (``"carry"``).
+    Each key has windows from its first one with rows on, to the end of the stream: those that the
+    watermark, or `advance`, has closed, and at the end of input those that have begun at the
+    largest time seen. `Limits` says how many may come out at a time.
 
     Examples
     --------
@@ -79,6 +90,7 @@ class Tumbling:
     size: Duration
     origin: Origin = field(default="epoch", kw_only=True)
     offset: Duration = field(default=0, kw_only=True)
+    empty: Empty = field(default="skip", kw_only=True)
 
     @property
     def every(self) -> Duration:
@@ -101,6 +113,8 @@ class Sliding:
         A window starts there; ``"first"`` is the time of the first row.
     offset : same kinds as `size`, default 0
         Moves the grid from the origin.
+    empty : "skip", "null", "zero" or "carry", default "skip"
+        What becomes of windows without rows, see `tidegate.Tumbling`.
 
     Notes
     -----
@@ -119,6 +133,7 @@ class Sliding:
     every: Duration
     origin: Origin = field(default="epoch", kw_only=True)
     offset: Duration = field(default=0, kw_only=True)
+    empty: Empty = field(default="skip", kw_only=True)
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -131,6 +146,8 @@ class Edges:
         n + 1 of them, each after the one before, make the n windows ``[times[i], times[i + 1])``.
         Timestamps of any unit, dates, datetimes; or integers or floats, in the unit of the time
         column. Of NumPy, Arrow, pandas, Polars, or a list. Times without a zone are UTC.
+    empty : "skip", "null", "zero" or "carry", default "skip"
+        What becomes of windows without rows, see `tidegate.Tumbling`.
 
     Attributes
     ----------
@@ -167,9 +184,11 @@ class Edges:
 
     values: "Numbers"
     unit: str | None
+    empty: Empty
 
-    def __init__(self, times: object) -> None:
+    def __init__(self, times: object, *, empty: Empty = "skip") -> None:
         values, unit = read_edges(times)
+        object.__setattr__(self, "empty", empty)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "unit", unit)
 
@@ -179,13 +198,13 @@ class Edges:
             return NotImplemented
         mine, theirs = self.values, other.values
         return (
-            self.unit == other.unit
+            (self.unit, self.empty) == (other.unit, other.empty)
             and mine.dtype == theirs.dtype
             and bool(np.array_equal(mine, theirs))
         )
 
     def __hash__(self) -> int:
-        return hash((self.unit, self.values.tobytes()))
+        return hash((self.unit, self.empty, self.values.tobytes()))
 
 
 @dataclass(frozen=True, init=False)
@@ -201,6 +220,8 @@ class Calendar:
         Polars does: six months are half a year, ten years a decade.
     tz : str or zoneinfo.ZoneInfo, default "UTC"
         Whose midnights; an IANA name.
+    empty : "skip", "null", "zero" or "carry", default "skip"
+        What becomes of windows without rows, see `tidegate.Tumbling`.
 
     Raises
     ------
@@ -231,8 +252,16 @@ class Calendar:
     unit: CalendarUnit
     n: int
     tz: str
+    empty: Empty
 
-    def __init__(self, unit: CalendarUnit, n: int = 1, tz: "str | ZoneInfo" = "UTC") -> None:
+    def __init__(
+        self,
+        unit: CalendarUnit,
+        n: int = 1,
+        tz: "str | ZoneInfo" = "UTC",
+        *,
+        empty: Empty = "skip",
+    ) -> None:
         if unit not in UNITS:
             raise WindowError(f"unit is {unit!r}: choose from {', '.join(UNITS)}")
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= MOST[unit]:
@@ -244,13 +273,14 @@ class Calendar:
         object.__setattr__(self, "unit", unit)
         object.__setattr__(self, "n", int(n))
         object.__setattr__(self, "tz", name)
+        object.__setattr__(self, "empty", empty)
 
 
 Window: TypeAlias = Tumbling | Sliding | Edges | Calendar
 
 
 def check_window(window: object) -> None:
-    """Refuse what is no window.
+    """Refuse what is no window, or asks for what there is not.
 
     Raises
     ------
@@ -262,6 +292,8 @@ def check_window(window: object) -> None:
             f"the window is {window!r} ({type(window).__name__}): give tg.Tumbling(size), "
             f"tg.Sliding(size, every), tg.Edges(times) or tg.Calendar(unit)"
         )
+    if window.empty not in get_args(Empty):
+        raise WindowError(f"empty is {window.empty!r}: choose from {', '.join(get_args(Empty))}")
 
 
 def is_laid_by_first(window: Window) -> bool:
