@@ -447,6 +447,18 @@ def test_wrong_calendar_is_one_line_and_exit_2(
     assert is_one_line(done.stderr)
 
 
+@pytest.mark.parametrize("empty", ["skip", "null", "zero", "carry"])
+def test_windows_without_rows_come_out_as_asked_for(
+    tmp_path: Path, run_tidegate: Run, empty: str
+) -> None:
+    table = pa.table({"t": [1, 25, 52], "v": [1, 2, 3]})
+    source, output = write(table, tmp_path / "rows.parquet"), tmp_path / "out.parquet"
+    options = ["--every", "10", "--on", "t", "--agg", "max(v)", "--empty", empty, "-o", output]
+    run_tidegate("aggregate", source, *options)
+    window = tg.Tumbling(10, empty=empty)
+    assert read(output).equals(tg.aggregate(table, window, agg.max("v"), on="t"))
+
+
 @pytest.mark.parametrize("name", ["ticks.parquet", "ticks.csv"])
 def test_calendar_windows_are_those_that_python_gives(
     tmp_path: Path, run_tidegate: Run, name: str

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_args
 
 import click
 import pyarrow as pa
@@ -24,7 +25,7 @@ from tidegate.core.durations import Duration
 from tidegate.core.errors import InputError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.plan import expand
-from tidegate.core.windows import CalendarUnit
+from tidegate.core.windows import CalendarUnit, Empty
 
 __all__ = ["aggregate"]
 
@@ -62,6 +63,13 @@ INTEGER = re.compile(r"\d{1,19}", re.ASCII)
     "--tz",
     metavar="ZONE",
     help="Whose midnights --calendar means, such as America/New_York; without it those of UTC.",
+)
+@click.option(
+    "--empty",
+    type=click.Choice(get_args(Empty)),
+    default="skip",
+    show_default=True,
+    help="What becomes of windows without rows: left out, or null, 0, or what the one before has.",
 )
 @click.option("--on", required=True, metavar="COLUMN", help="The time column.")
 @click.option(
@@ -132,6 +140,7 @@ def aggregate(
     period: Duration | None,
     calendar: tuple[int, CalendarUnit] | None,
     tz: str | None,
+    empty: Empty,
     on: str,
     by: tuple[str, ...],
     expressions: tuple[str, ...],
@@ -149,7 +158,7 @@ def aggregate(
     INPUT is a file, a folder, a glob, or - for standard input: Parquet, CSV, NDJSON or Arrow IPC,
     as the name says (.csv and .ndjson also packed as .gz, .zst, .bz2).
     """
-    window = make_window(every, period, calendar, tz)
+    window = make_window(every, period, calendar, tz, empty)
     aggregations = [build(text) for text in expressions]
     if not aggregations:
         fail_usage(f"nothing to compute; give --agg 'FUNCTION(COLUMN)', one of {_list(FUNCTIONS)}")

@@ -13,7 +13,7 @@ from tidegate.cli.base import fail_usage
 from tidegate.core.calendar import UNITS
 from tidegate.core.durations import Duration, in_units
 from tidegate.core.errors import DurationError, WindowError
-from tidegate.core.windows import CalendarUnit, Window
+from tidegate.core.windows import CalendarUnit, Empty, Window
 
 __all__ = ["CalendarType", "DurationType", "make_window"]
 
@@ -68,6 +68,7 @@ def make_window(
     period: Duration | None,
     calendar: tuple[int, CalendarUnit] | None,
     tz: str | None,
+    empty: Empty,
 ) -> Window:
     """Make the window that options ask for, or end with a message on how to."""
     if (every is None) == (calendar is None):
@@ -76,11 +77,13 @@ def make_window(
         if tz is not None:
             fail_usage("--tz says whose midnights --calendar means; --every has none")
         size = cast("Duration", every)
-        return Tumbling(size) if period is None else Sliding(period, size)
+        if period is None:
+            return Tumbling(size, empty=empty)
+        return Sliding(period, size, empty=empty)
     if period is not None:
         fail_usage("--period is the length of windows of --every; those of --calendar have theirs")
     number, unit = calendar
     try:
-        return Calendar(unit, number, "UTC" if tz is None else tz)
+        return Calendar(unit, number, "UTC" if tz is None else tz, empty=empty)
     except WindowError as error:
         fail_usage(f"--calendar, --tz: {error}")
