@@ -11,12 +11,14 @@ from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
 from tidegate.core.watermark import Watermark
-from tidegate.core.windows import Sliding, Tumbling
+from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
 
 __all__ = [
     "Aggregation",
     "Aggregator",
     "AsofJoin",
+    "Calendar",
+    "Edges",
     "JoinStats",
     "LeftOutWarning",
     "Limits",

@@ -437,6 +437,9 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     ),
     "no format": (["--agg", "rows()", "-o", "bars.xlsx"], "give --output-format"),
     "unknown option": (["--agg", "rows()", "--evry", "1s"], "No such option"),
+    "two windows": (["--agg", "rows()", "--calendar", "day"], "one of the two"),
+    "zone of a length": (["--agg", "rows()", "--tz", "UTC"], "--every has none"),
+    "no such unit": (["--agg", "rows()", "--calendar", "fortnight"], "is not one of day, week"),
 }
 
 
@@ -451,6 +454,63 @@ def test_wrong_usage_is_one_line_and_exit_2(
     assert "tidegate aggregate --help" in done.stderr
     assert is_one_line(done.stderr)
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "give --every DURATION or --calendar UNIT"),
+        (["--calendar", "day", "--period", "1d"], "--period is the length"),
+        (["--calendar", "day", "--tz", "Mars/Olympus"], "no time zone that is known"),
+        (["--calendar", "0 days"], "n is 0"),
+    ],
+)
+def test_wrong_calendar_is_one_line_and_exit_2(
+    source: Path, tmp_path: Path, run_tidegate: Run, options: list[str], says: str
+) -> None:
+    output = tmp_path / "bars.parquet"
+    options = [*options, "--on", "time", "--agg", "rows()"]
+    done = run_tidegate("aggregate", source, *options, "-o", output, code=2)
+    assert says in done.stderr
+    assert is_one_line(done.stderr)
+
+
+@pytest.mark.parametrize("empty", ["skip", "null", "zero", "carry"])
+def test_windows_without_rows_come_out_as_asked_for(
+    tmp_path: Path, run_tidegate: Run, empty: str
+) -> None:
+    table = pa.table({"t": [1, 25, 52], "v": [1, 2, 3]})
+    source, output = write(table, tmp_path / "rows.parquet"), tmp_path / "out.parquet"
+    options = ["--every", "10", "--on", "t", "--agg", "max(v)", "--empty", empty, "-o", output]
+    run_tidegate("aggregate", source, *options)
+    window = tg.Tumbling(10, empty=empty)
+    assert read(output).equals(tg.aggregate(table, window, agg.max("v"), on="t"))
+
+
+@pytest.mark.parametrize("name", ["ticks.parquet", "ticks.csv"])
+def test_calendar_windows_are_those_that_python_gives(
+    tmp_path: Path, run_tidegate: Run, name: str
+) -> None:
+    times = np.arange("2024-01-15T07", "2024-12-20T00", dtype="M8[h]").astype("M8[s]")
+    table = pa.table({"time": times, "v": np.arange(len(times))})
+    source, output = write(table, tmp_path / name), tmp_path / "out.parquet"
+    options = ["--calendar", "2 weeks", "--tz", "America/New_York", "--on", "time"]
+    run_tidegate("aggregate", source, *options, "--agg", "sum(v)", "-o", output)
+    weeks = tg.Calendar("week", 2, "America/New_York")
+    expected = tg.aggregate(table, weeks, agg.sum("v"), on="time")
+    assert read(output)["v_sum"] == expected["v_sum"]
+    starts = read(output)["window_start"].cast(pa.timestamp("s"))
+    assert starts == expected["window_start"]
+
+
+def test_calendar_of_times_without_a_unit_is_one_line_and_exit_1(
+    tmp_path: Path, run_tidegate: Run
+) -> None:
+    source = write(pa.table({"t": [1, 2]}), tmp_path / "ints.parquet")
+    options = ["--calendar", "day", "--on", "t", "--agg", "rows()", "-o", tmp_path / "o.parquet"]
+    done = run_tidegate("aggregate", source, *options, code=1)
+    assert "cast it to a timestamp" in done.stderr
+    assert is_one_line(done.stderr)
 
 
 def test_standard_input_needs_a_format(tmp_path: Path, run_tidegate: Run) -> None:

@@ -4,14 +4,19 @@ Nothing here is shared with the engine: one row at a time, one Python object a v
 window's rows kept, every number computed afresh from them with `fractions.Fraction`.
 """
 
+import datetime as dt
+import functools
+import itertools
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+import zoneinfo
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+EPOCH = dt.datetime(1970, 1, 1)
 
 Row = dict[str, Any]
 Time = int | float
@@ -25,6 +30,26 @@ class Grid:
     every: Time
     offset: Time = 0
     origin: Literal["epoch", "first"] = "epoch"
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Windows from each boundary to the next; a time outside all of them is in none."""
+
+    edges: tuple[Time, ...]
+
+
+@dataclass(frozen=True)
+class LocalCalendar:
+    """Windows of n local days, weeks, months or years; times are UTC, ``per_second`` a second."""
+
+    unit: Literal["day", "week", "month", "quarter", "year"]
+    n: int
+    tz: str
+    per_second: int = 1
+
+
+Shape = Grid | Boundaries | LocalCalendar
 
 
 @dataclass(frozen=True)
@@ -78,13 +103,14 @@ class Answer:
 
 def answer(
     rows: Iterable[Row],
-    grid: Grid,
+    grid: Shape,
     wants: Sequence[Want],
     *,
     on: str = "t",
     by: Sequence[str] = (),
     lateness: Time | None = None,
     nan: Literal["value", "missing"] = "value",
+    empty: Literal["skip", "null", "zero", "carry"] = "skip",
 ) -> Answer:
     """Say what every window holds, which rows came late and which could not be placed.
 
@@ -94,7 +120,9 @@ def answer(
     seen_keys: dict[tuple[Any, ...], int] = {}
     shown_keys: list[tuple[Any, ...]] = []
     held: dict[tuple[Time, Time, int], list[Row]] = {}
-    base: Time | None = grid.offset if grid.origin == "epoch" else None
+    base: Time | None = 0
+    if isinstance(grid, Grid):
+        base = grid.offset if grid.origin == "epoch" else None
     largest: Time | None = None
     for ordinal, row in enumerate(rows):
         said.rows_in += 1
@@ -104,7 +132,7 @@ def answer(
             shown_keys.append(shown)
         t = row[on]
         if (reason := unplaceable(t)) is None:
-            if base is None:
+            if base is None and isinstance(grid, Grid):
                 base = t + grid.offset
             covering = windows_of(t, grid, base)
             reason = out_of_range(covering)
@@ -129,7 +157,69 @@ def answer(
         out |= {"window_start": start, "window_end": end}
         out |= {want.name: compute(held[end, start, code], want, on, nan) for want in wants}
         said.windows.append(out)
+    if empty != "skip" and held:
+        said.windows = filled(said.windows, grid, wants, by, shown_keys, base, largest, empty)
     return said
+
+
+def filled(
+    windows: list[Row],
+    grid: Shape,
+    wants: Sequence[Want],
+    by: Sequence[str],
+    keys: list[tuple[Any, ...]],
+    base: Time,
+    largest: Time,
+    empty: str,
+) -> list[Row]:
+    """Put the windows without rows between the others, key by key, up to the largest time."""
+    first = min(row["window_start"] for row in windows)
+    begun = itertools.takewhile(lambda place: place[0] <= largest, all_windows(grid, base, first))
+    places = list(begun)
+    out: list[tuple[Time, int, Row]] = []
+    for code, key in enumerate(keys):
+        same = tuple(map(one_key, key))
+        there = {
+            row["window_start"]: row
+            for row in windows
+            if tuple(one_key(row[name]) for name in by) == same
+        }
+        before: Row | None = None
+        for start, end in places:
+            if start in there:
+                before = there[start]
+                out.append((end, code, before))
+            elif before is not None:
+                row = dict(zip(by, key, strict=True)) | {"window_start": start, "window_end": end}
+                for want in wants:
+                    if want.kind in {"rows", "count", "sum"} or empty == "zero":
+                        row[want.name] = ZERO
+                    else:
+                        row[want.name] = before[want.name] if empty == "carry" else None
+                out.append((end, code, row))
+    return [row for _, _, row in sorted(out, key=lambda place: place[:2])]
+
+
+ZERO = 0
+
+
+def all_windows(grid: Shape, base: Time, first: Time) -> Iterator[tuple[Time, Time]]:
+    """List the windows from one on, without end."""
+    if isinstance(grid, Boundaries):
+        pairs = itertools.pairwise(grid.edges)
+        yield from (pair for pair in pairs if pair[0] >= first)
+        return
+    if isinstance(grid, LocalCalendar):
+        second = int(first) // grid.per_second
+        k = number_of_day(EPOCH.date() + dt.timedelta(days=second // 86_400), grid) - 2
+        for number in itertools.count(k):
+            start, end = (local_start(n, grid) * grid.per_second for n in (number, number + 1))
+            if first <= start < end:
+                yield start, end
+        return
+    k = math.floor((Fraction(first) - Fraction(base)) / Fraction(grid.every))
+    for number in itertools.count(k):
+        yield bounds(number, grid, base)
 
 
 NO_WINDOW: Row = {"window_start": None, "window_end": None, "late_by": None}
@@ -161,8 +251,13 @@ def out_of_range(covering: list[tuple[Time, Time]]) -> str | None:
     return None
 
 
-def windows_of(t: Time, grid: Grid, base: Time) -> list[tuple[Time, Time]]:
-    """List the windows that cover a time, by trying every k that could."""
+def windows_of(t: Time, grid: Shape, base: Time) -> list[tuple[Time, Time]]:
+    """List the windows that cover a time, by trying every one that could."""
+    if isinstance(grid, Boundaries):
+        pairs = zip(grid.edges[:-1], grid.edges[1:], strict=True)
+        return [(start, end) for start, end in pairs if start <= t < end]
+    if isinstance(grid, LocalCalendar):
+        return [local_window(int(t), grid)]
     nearest = math.floor((Fraction(t) - Fraction(base)) / Fraction(grid.every))
     reach = math.ceil(Fraction(grid.size) / Fraction(grid.every)) + 2
     covering = []
@@ -171,6 +266,53 @@ def windows_of(t: Time, grid: Grid, base: Time) -> list[tuple[Time, Time]]:
         if start <= t < end:
             covering.append((start, end))
     return covering
+
+
+def local_window(t: int, calendar: LocalCalendar) -> tuple[Time, Time]:
+    """Give the local window of a time, by trying the starts of those near it."""
+    per, second = calendar.per_second, t // calendar.per_second
+    nearest = number_of_day(EPOCH.date() + dt.timedelta(days=second // 86_400), calendar)
+    starts = [local_start(k, calendar) * per for k in range(nearest - 2, nearest + 4)]
+    return next((a, b) for a, b in itertools.pairwise(starts) if a <= t < b)
+
+
+def number_of_day(day: dt.date, calendar: LocalCalendar) -> int:
+    """Count the windows from that of 1970-01-01, a Thursday, to the one that a local day is in."""
+    days = (day - EPOCH.date()).days
+    counted = {
+        "day": days,
+        "week": (days - 4) // 7,
+        "month": (day.year - 1970) * 12 + day.month - 1,
+        "quarter": (day.year - 1970) * 4 + (day.month - 1) // 3,
+        "year": day.year - 1970,
+    }
+    return counted[calendar.unit] // calendar.n
+
+
+def local_start(k: int, calendar: LocalCalendar) -> int:
+    """Give the first minute in which a clock shows the midnight of window k, or more."""
+    return first_minute(midnight_of(k * calendar.n, calendar), calendar.tz)
+
+
+def midnight_of(count: int, calendar: LocalCalendar) -> dt.datetime:
+    """Give the local time at which a unit begins, counted from that of 1970-01-01."""
+    if calendar.unit in ("day", "week"):
+        days = count if calendar.unit == "day" else 4 + 7 * count
+        return EPOCH + dt.timedelta(days=days)
+    months = count * {"month": 1, "quarter": 3, "year": 12}[calendar.unit]
+    return dt.datetime(1970 + months // 12, months % 12 + 1, 1)
+
+
+@functools.cache
+def first_minute(midnight: dt.datetime, tz: str) -> int:
+    """Look at the clock of a zone in every minute around a local time."""
+    zone = zoneinfo.ZoneInfo(tz)
+    at = midnight - dt.timedelta(hours=16)
+    while True:
+        shown = at.replace(tzinfo=dt.UTC).astimezone(zone).replace(tzinfo=None)
+        if shown >= midnight:
+            return (at - EPOCH) // dt.timedelta(seconds=1)
+        at += dt.timedelta(minutes=1)
 
 
 def bounds(k: int, grid: Grid, base: Time) -> tuple[Time, Time]:

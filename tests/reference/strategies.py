@@ -1,12 +1,14 @@
 """Streams for hypothesis: small and nasty, or long and of every texture."""
 
+import dataclasses
+import datetime as dt
 import math
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
-from reference.oracle import Grid, Row, Want
+from reference.oracle import Boundaries, Grid, LocalCalendar, Row, Shape, Want
 from reference.streams import Case, Step
 
 VALUE_TYPES = {
@@ -149,6 +151,65 @@ def cases(
         nan=draw(st.sampled_from(["value", "missing"])),
         rows=rows,
     )
+
+
+def moved(case: Case, shape: Shape, times: list[int | None], time_type: pa.DataType) -> Case:
+    """Put the rows of a case elsewhere in time, under other windows."""
+    table = case.table.set_column(0, "t", pa.array(times, time_type))
+    rows = [row | {"t": t} for row, t in zip(case.rows, times, strict=True)]
+    return dataclasses.replace(case, table=table, rows=rows, grid=shape)
+
+
+@st.composite
+def edge_cases(draw: st.DrawFn, *, late: bool | None = None) -> Case:
+    """Draw a case whose windows lie between explicit boundaries, among its rows."""
+    case = draw(cases(late=late))
+    times = case.table["t"].to_pylist()
+    there = [t for t in times if t is not None] or [0]
+    near = st.sampled_from(there).flatmap(lambda t: st.integers(t - 5, t + 5))
+    edges = draw(st.sets(near, min_size=2, max_size=12))
+    return moved(case, Boundaries(tuple(sorted(edges))), times, pa.int64())
+
+
+# Where clocks change: by an hour, by half of one, at midnight, over it, and a day that never was.
+CHANGES = [
+    ("UTC", dt.datetime(1970, 1, 1)),
+    ("America/New_York", dt.datetime(2024, 3, 10, 7)),
+    ("America/New_York", dt.datetime(2024, 11, 3, 6)),
+    ("America/Sao_Paulo", dt.datetime(2018, 11, 4, 3)),
+    ("America/Sao_Paulo", dt.datetime(2018, 2, 18, 2)),
+    ("America/Havana", dt.datetime(2023, 11, 5, 5)),
+    ("America/St_Johns", dt.datetime(2010, 11, 7, 2, 31)),
+    ("Australia/Lord_Howe", dt.datetime(2024, 4, 6, 15)),
+    ("Australia/Lord_Howe", dt.datetime(2024, 10, 5, 15, 30)),
+    ("Pacific/Apia", dt.datetime(2011, 12, 30, 10)),
+    ("Asia/Kathmandu", dt.datetime(1985, 12, 31, 18, 30)),
+    ("Europe/Berlin", dt.datetime(2500, 3, 28, 1)),
+]
+UNITS_OF_TIME = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+@st.composite
+def calendar_cases(draw: st.DrawFn, *, late: bool | None = None) -> Case:
+    """Draw a case whose windows are those of a calendar, its rows around a change of clocks."""
+    case = draw(cases(late=late))
+    tz, change = draw(st.sampled_from(CHANGES))
+    unit = draw(st.sampled_from(["day", "day", "day", "week", "month", "quarter", "year"]))
+    time_unit = draw(st.sampled_from(["s", "ms", "us"] + ["ns"] * (change.year < 2262)))
+    shape = LocalCalendar(unit, draw(st.integers(1, 3)), tz, UNITS_OF_TIME[time_unit])
+    seconds = (change - dt.datetime(1970, 1, 1)) // dt.timedelta(seconds=1)
+    reach = draw(st.sampled_from([7_200, 2 * 86_400, 400 * 86_400]))
+    span = st.integers(-reach, reach).map(lambda x: (seconds + x) * shape.per_second)
+    stretch = st.integers(-4, 4).map(lambda x: (seconds + x * 1_800) * shape.per_second)
+    drawn = st.one_of(span, stretch, stretch.map(lambda x: x - 1))
+    times: list[int | None] = [
+        None if t is None else draw(drawn) for t in case.table["t"].to_pylist()
+    ]
+    if draw(st.booleans()):
+        times.sort(key=lambda t: -(2**63) if t is None else t)
+    lateness = case.lateness and case.lateness * 3_600 * shape.per_second
+    case = dataclasses.replace(case, lateness=lateness)
+    return moved(case, shape, times, pa.timestamp(time_unit))
 
 
 def steps(max_rows: int = 15) -> st.SearchStrategy[list[Step]]:

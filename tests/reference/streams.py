@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
-from reference.oracle import Answer, Grid, Row, Time, Want, answer
+from reference.oracle import Answer, Boundaries, LocalCalendar, Row, Shape, Time, Want, answer
 
 import tidegate as tg
+from tidegate.core.windows import Empty
 
 StepKind = Literal["push", "rows", "restore"]
 Step = tuple[StepKind, int]
@@ -27,13 +28,14 @@ class Case:
     """Rows, and what is wanted of them."""
 
     table: pa.Table
-    grid: Grid
+    grid: Shape
     wants: tuple[Want, ...]
     on: str = "t"
     by: tuple[str, ...] = ()
     lateness: Time | None = None
     nan: Literal["value", "missing"] = "value"
     rows: list[Row] = field(default_factory=list, repr=False)
+    empty: Empty = "skip"
 
     @property
     def inputs(self) -> list[str]:
@@ -52,14 +54,16 @@ class Case:
             "nan": self.nan,
             "schema": self.table.schema,
         }
-        return tg.Aggregator(window(self.grid), **(settings | options), **self.aggregations())
+        return tg.Aggregator(
+            window(self.grid, self.empty), **(settings | options), **self.aggregations()
+        )
 
     def one_shot(self, *, threads: int | None = None) -> Said:
         """Run `aggregate` over the whole table."""
         side = tg.Side()
         result = tg.aggregate(
             self.table,
-            window(self.grid),
+            window(self.grid, self.empty),
             on=self.on,
             by=list(self.by) or None,
             lateness=self.lateness,
@@ -79,6 +83,7 @@ class Case:
             by=self.by,
             lateness=self.lateness,
             nan=self.nan,
+            empty=self.empty,
         )
 
     def stream(self, steps: Iterable[Step] = (), **options: Any) -> Said:
@@ -127,9 +132,13 @@ def events(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*values, strict=True)
 
 
-def window(grid: Grid) -> tg.Tumbling | tg.Sliding:
-    """Make the window class that a grid stands for."""
-    place: dict[str, Any] = {"origin": grid.origin, "offset": grid.offset}
+def window(grid: Shape, empty: Empty = "skip") -> tg.Tumbling | tg.Sliding | tg.Edges | tg.Calendar:
+    """Make the window class that a shape stands for."""
+    if isinstance(grid, Boundaries):
+        return tg.Edges(list(grid.edges), empty=empty)
+    if isinstance(grid, LocalCalendar):
+        return tg.Calendar(grid.unit, grid.n, grid.tz, empty=empty)
+    place: dict[str, Any] = {"origin": grid.origin, "offset": grid.offset, "empty": empty}
     if grid.size == grid.every:
         return tg.Tumbling(grid.size, **place)
     return tg.Sliding(grid.size, grid.every, **place)

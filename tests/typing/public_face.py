@@ -5,6 +5,7 @@ named `typing` would hide the standard one.
 """
 
 import datetime as dt
+import zoneinfo
 from typing import Any, assert_type
 
 import numpy as np
@@ -64,6 +65,13 @@ def options(table: pa.Table) -> None:
         side=side,
         vwap=agg.vwap("price", "size"),
     )
+    shifts = tg.Edges(np.array([0, 1], "M8[s]"))
+    assert_type(tg.aggregate(table, shifts, on="t", n=agg.rows()), pa.Table)
+    assert_type(shifts.unit, str | None)
+    days = tg.Calendar("day", 2, tz=zoneinfo.ZoneInfo("Europe/Berlin"))
+    assert_type(tg.aggregate(table, days, on="t", n=agg.rows()), pa.Table)
+    assert_type(days.tz, str)
+    tg.Calendar("hour")  # type: ignore[arg-type]
     tg.aggregate(table, tg.Tumbling(10), on="t", late="never", n=agg.rows())  # type: ignore[arg-type]
     tg.aggregate(table, "10s", on="t", n=agg.rows())  # type: ignore[arg-type]
     tg.aggregate(table, tg.Tumbling(10), n=agg.rows())  # type: ignore[call-arg]

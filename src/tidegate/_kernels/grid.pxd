@@ -3,6 +3,10 @@
 A pane is the longest stretch that no window boundary cuts: gcd(size, step) for sliding windows,
 the window itself for tumbling ones. Window j covers the panes [j*per_step, j*per_step + per_size).
 
+A grid may also be a table of edges in order (calendar days, trading sessions): pane k is
+[edges[k - first_edge], edges[k + 1 - first_edge]), and a window is a pane. Where the table grows,
+numbers stay: they count from an anchor that does not depend on what is in the table.
+
 Times are int64. Float times come as their ordered image (`order_of_float`): an int64 that sorts
 as the float does, so that every loop over rows compares integers only.
 """
@@ -21,6 +25,13 @@ cdef struct Grid:
     int64_t per_step   # panes from a window's start to the next one's
     double origin      # float times: start of pane 0
     double width_f     # float times: width of a pane
+    bint is_table          # the edges stand in a table; per_size and per_step are 1, width 0
+    const int64_t* edges   # n_edges ordered times that do not fall
+    int64_t n_edges
+    int64_t first_edge     # number of the pane that starts at the first of them
+    bint has_gaps          # times off the table are in no window; else the table has to grow
+    int64_t lowest         # times outside [lowest, highest] have no window that can be written
+    int64_t highest
 
 
 cdef struct Pane:
@@ -69,8 +80,19 @@ cdef inline double edge_f(const Grid* grid, int64_t pane) noexcept nogil:
     return grid.origin + <double>pane * grid.width_f
 
 
+cdef inline int64_t table_edge(const Grid* grid, int64_t pane) noexcept nogil:
+    """Start of a pane of a table; off the table the smallest or largest time."""
+    if pane < grid.first_edge:
+        return INT64_MIN
+    if pane - grid.first_edge >= grid.n_edges:
+        return INT64_MAX
+    return grid.edges[pane - grid.first_edge]
+
+
 cdef inline int64_t edge(const Grid* grid, int64_t pane) noexcept nogil:
     """Start of a pane that is known to be representable, as an ordered time."""
+    if grid.is_table:
+        return table_edge(grid, pane)
     if grid.is_float:
         return order_of_float(edge_f(grid, pane))
     return grid.anchor + pane * grid.width
@@ -95,11 +117,30 @@ cdef inline bint fits(const Grid* grid, int64_t pane) noexcept nogil:
     return INT64_MIN <= at <= INT64_MAX
 
 
+cdef inline int64_t edges_up_to(const Grid* grid, int64_t time) noexcept nogil:
+    """How many edges of a table are not after a time."""
+    cdef int64_t at = 0, n = grid.n_edges, half
+    while n > 0:
+        half = n // 2
+        if grid.edges[at + half] <= time:
+            at += half + 1
+            n -= half + 1
+        else:
+            n = half
+    return at
+
+
 cdef inline bint pane_index(const Grid* grid, int64_t time, int64_t* index) noexcept nogil:
-    """Find the pane that holds a time; False where its number can't be written."""
+    """Find the pane that holds a time; False where its number can't be written.
+
+    The panes before and after a table are the numbers next to those in it.
+    """
     cdef int64_t shifted
     cdef wide_t far
     cdef double x, k
+    if grid.is_table:
+        index[0] = grid.first_edge + edges_up_to(grid, time) - 1
+        return True
     if grid.is_float:
         x = float_of_order(time)
         k = floor((x - grid.origin) / grid.width_f)
@@ -119,9 +160,66 @@ cdef inline bint pane_index(const Grid* grid, int64_t time, int64_t* index) noex
     return True
 
 
+cdef inline bint table_pane(const Grid* grid, int64_t at, Pane* pane) noexcept nogil:
+    """Describe the pane that starts at an edge of a table; False where there is none."""
+    if at < 0 or at >= grid.n_edges - 1:
+        return False
+    pane.index = grid.first_edge + at
+    pane.first = grid.edges[at]
+    pane.last = grid.edges[at + 1] - 1
+    pane.opens_at = grid.edges[at + 1]
+    pane.closes_at = grid.edges[at + 1]
+    pane.covered = True
+    return True
+
+
+cdef inline bint table_gap(const Grid* grid, int64_t time, Pane* pane) noexcept nogil:
+    """Describe a pane before or after a table; False where it has to grow, or time has no place.
+
+    It is cut to what the loops over rows take at full speed: less than half of all times.
+    """
+    cdef int64_t end, far = <int64_t>1 << 62
+    if not grid.has_gaps or time < grid.lowest or time > grid.highest:
+        return False
+    pane.covered = False
+    pane.opens_at = INT64_MAX
+    pane.closes_at = INT64_MAX
+    if time < grid.edges[0]:
+        pane.index = grid.first_edge - 1
+        pane.last = grid.edges[0] - 1
+        end = pane.last - far if pane.last >= INT64_MIN + far else INT64_MIN
+        pane.first = max(grid.lowest, end if time >= end else INT64_MIN)
+    else:
+        pane.index = grid.first_edge + grid.n_edges - 1
+        pane.first = grid.edges[grid.n_edges - 1]
+        end = pane.first + far if pane.first <= INT64_MAX - far else INT64_MAX
+        pane.last = min(grid.highest, end if time <= end else INT64_MAX)
+    return True
+
+
+cdef inline bint locate_in_table(
+    const Grid* grid, const Pane* near, int64_t time, Pane* pane
+) noexcept nogil:
+    """Describe the pane of a time, which often is the one after `near` (NULL: not known)."""
+    cdef int64_t at
+    if near != NULL:
+        at = near.index + 1 - grid.first_edge
+        if at < grid.n_edges - 1 and grid.edges[at] <= time < grid.edges[at + 1]:
+            return table_pane(grid, at, pane)
+    at = edges_up_to(grid, time) - 1
+    return table_pane(grid, at, pane) or table_gap(grid, time, pane)
+
+
+cdef inline bint has_to_grow(const Grid* grid, int64_t time) noexcept nogil:
+    """Whether a time that was not located would be, if the table had more edges."""
+    return grid.is_table and not grid.has_gaps and grid.lowest <= time <= grid.highest
+
+
 cdef inline bint pane_at(const Grid* grid, int64_t index, Pane* pane) noexcept nogil:
     """Describe a pane; False where it or a window of it can't be written."""
     cdef int64_t begin, end
+    if grid.is_table:
+        return not sub_overflows(index, grid.first_edge, &begin) and table_pane(grid, begin, pane)
     if sub_overflows(index, grid.per_size - grid.per_step, &begin):
         return False
     begin = first_window(grid, index)
@@ -147,4 +245,15 @@ cdef inline bint pane_at(const Grid* grid, int64_t index, Pane* pane) noexcept n
 cdef inline bint locate(const Grid* grid, int64_t time, Pane* pane) noexcept nogil:
     """Describe the pane of a time; False where a window of it can't be written."""
     cdef int64_t index
+    if grid.is_table:
+        return locate_in_table(grid, NULL, time, pane)
     return pane_index(grid, time, &index) and pane_at(grid, index, pane)
+
+
+cdef inline bint locate_near(
+    const Grid* grid, const Pane* near, int64_t time, Pane* pane
+) noexcept nogil:
+    """`locate`, with the pane before (or NULL) as a hint; `pane` may be the same."""
+    if grid.is_table:
+        return locate_in_table(grid, near, time, pane)
+    return locate(grid, time, pane)

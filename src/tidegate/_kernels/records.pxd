@@ -169,3 +169,4 @@ cdef enum Status:
     DISORDER        # a row of a window that was closed on the guess that rows are in order
     ASKS_LATER      # much is open, and how early later batches are is not known
     TOO_MANY_KEPT   # more values than the limit allows
+    NEEDS_EDGES     # the next row is off a table of edges that has to grow

@@ -11,12 +11,12 @@ from libc.string cimport memset
 
 from tidegate._kernels.clock cimport see
 from tidegate._kernels.deal cimport deal_rows, is_worth
-from tidegate._kernels.grid cimport Grid, Pane, locate
+from tidegate._kernels.grid cimport Grid, Pane, has_to_grow, locate, locate_near
 from tidegate._kernels.lanes cimport (
     all_rise, count_16, run_within, sub_overflows, windows_of8,
 )
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NO_MEMORY, TOO_MANY_OPEN, Run, Word,
+    DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_OPEN, Run, Word,
 )
 from tidegate._kernels.store cimport Recent, Store, store_pane, store_slot
 
@@ -138,7 +138,11 @@ cdef inline int enter(
         if router.has_pane and is_next(&router.grid, &router.pane, time):
             step(&router.grid, &router.pane)
             router.place = -1
-        elif not locate(&router.grid, time, &pane):
+        elif not locate_near(
+            &router.grid, &router.pane if router.has_pane else NULL, time, &pane
+        ):
+            if has_to_grow(&router.grid, time):
+                return NEEDS_EDGES
             return leave(left, row, NO_PLACE, 0, 0)
         else:
             router.pane = pane
@@ -146,6 +150,9 @@ cdef inline int enter(
             router.place = -1
     if time < router.share_first or time > router.share_last:
         return FOREIGN
+    if not router.pane.covered:  # in no window: nothing can be closed
+        enters[0] = True
+        return DONE
     if router.pane.closes_at <= watermark and watermark != INT64_MIN:
         return leave(left, row, IS_LATE, router.pane.index, watermark)
     if store == NULL:
@@ -239,7 +246,8 @@ cdef inline bint are_short(
     """Whether rising rows from i on have so many windows that `cut` finds them best, and may."""
     cdef int64_t span, windows
     cdef Pane other
-    if sub_overflows(times[end - 1], pane.first, &span) or span >= FAR:
+    if (router.grid.is_table or sub_overflows(times[end - 1], pane.first, &span)
+            or span >= FAR):
         return False
     windows = span // router.grid.width
     return (not router.grid.is_float
@@ -263,7 +271,9 @@ cdef Py_ssize_t gallop_wholes "tg_gallop_wholes"(
     while True:
         if has_pane and is_next(&router.grid, &pane, times[i]):
             step(&router.grid, &pane)
-        elif not locate(&router.grid, times[i], &pane):
+        elif not locate_near(&router.grid, &pane if has_pane else NULL, times[i], &pane):
+            break
+        if not pane.covered:
             break
         if pane.first <= router.clock.largest:  # it has rows already
             break
@@ -332,7 +342,8 @@ cdef int route_runs(
             i += 1
             continue
         k = run_end(times, valid, i, end, &router.pane, &ordered, &largest)
-        if router.takes_wholes and not closed and router.clock.largest < router.pane.first:
+        if (router.takes_wholes and not closed and router.clock.largest < router.pane.first
+                and router.pane.covered):
             if k < end and (valid == NULL or valid[k] == 1) and times[k] > router.pane.last:
                 run = &wholes[n_wholes[0]]
                 run.begin = <int32_t>(i - base)

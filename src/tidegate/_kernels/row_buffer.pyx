@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
 from tidegate._kernels.clock cimport Clock, see
-from tidegate._kernels.grid cimport Pane, locate, order_of_float
+from tidegate._kernels.grid cimport Pane, has_to_grow, locate, order_of_float
 from tidegate._kernels.records cimport DONE, FLOAT, SIGNED, UNSIGNED, Word
 from tidegate._kernels.store cimport live_slots, store_keys
 from tidegate._kernels.window_state cimport WindowState
@@ -141,7 +141,7 @@ cdef class RowBuffer:
         cdef Pane pane
         if not self.has_pane or time < self.pane.first or time > self.pane.last:
             if not locate(&self.state.router.grid, time, &pane):
-                return False
+                return has_to_grow(&self.state.router.grid, time)
             self.pane = pane
             self.has_pane = True
             if pane.closes_at > self.clock.watermark and pane.opens_at < self.due:
@@ -225,13 +225,15 @@ cdef class RowBuffer:
         self.due = self.state.next_due()
         memset(self.has_null, 0, self.n_columns + 1)
 
-    def flush(self, Py_ssize_t n_all_keys):
+    def flush(self, Py_ssize_t n_all_keys, Py_ssize_t start=0):
         """Push the rows into the state; `clear` comes after.
 
         Parameters
         ----------
         n_all_keys : int
             How many codes there are.
+        start : int
+            Rows before it have been taken already.
 
         Returns
         -------
@@ -239,7 +241,7 @@ cdef class RowBuffer:
             As `WindowState.push`.
         """
         cdef WindowState state = self.state
-        cdef Py_ssize_t n_taken = 0
+        cdef Py_ssize_t n_taken = start
         cdef int i, status
         if store_keys(&state.store, n_all_keys) != DONE:
             raise MemoryError
@@ -251,6 +253,12 @@ cdef class RowBuffer:
                 self.times, self.time_valid if self.has_null_time else NULL,
                 self.codes if self.n_keys else NULL, self.n, INT64_MIN, True, &n_taken)
         return status, n_taken
+
+    def time_at(self, Py_ssize_t row):
+        """Look at the time of a row, in the kernels' order."""
+        if not 0 <= row < self.n:
+            raise IndexError(row)
+        return self.times[row]
 
     def columns(self):
         """Copy the rows out.

@@ -24,9 +24,9 @@ from tidegate._kernels.output cimport (
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
     ASKS_LATER, DONE, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LANES,
-    LAST, LEAST, LEAST_AT, LEAST_INT, MUST_CLOSE, NO_MEMORY, NULLS, PAIRS, POWERS, ROWS,
-    SIGNED, SQUARES, SQUARES_INT, SUM, TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept, Output,
-    Plan, Run, Word,
+    LAST, LEAST, LEAST_AT, LEAST_INT, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, NULLS, PAIRS, POWERS,
+    ROWS, SIGNED, SQUARES, SQUARES_INT, SUM, TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept,
+    Output, Plan, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, Left, LeftRows, Offer, Router, enter_dry, route_rows, route_runs,
@@ -413,8 +413,8 @@ cdef class WindowState:
                                     &taken, at + size < n_rows)
                 reduce_runs(&self.plan, self.columns, self.n_columns, times, self.runs, n_runs, at,
                             n_rows, &self.store.arena)
-                if n_wholes and status == DONE:
-                    status = self.take_wholes(times, n_wholes, at, n_rows)
+                if n_wholes and (status == DONE or status == NEEDS_EDGES):
+                    status = self.take_wholes(times, n_wholes, at, n_rows) or status
             at += taken
             if self.plan.keeps and status in (DONE, MUST_CLOSE):
                 if kept_failed(&self.plan):
@@ -465,9 +465,12 @@ cdef class WindowState:
         cdef int64_t span
         if sub_overflows(last, first, &span) or span < 0 or self.router.grid.is_float:
             return DONE
+        if self.router.grid.is_table:
+            span = self.router.grid.n_edges
+        else:
+            span = span // self.router.grid.width
         return results_expect(
-            &self.results,
-            self.results.n + min(span // self.router.grid.width, <int64_t>n_rows // 4) + SPARE)
+            &self.results, self.results.n + min(span, <int64_t>n_rows // 4) + SPARE)
 
     cdef int take_wholes(
         self, const int64_t* times, Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows
@@ -641,7 +644,7 @@ cdef class WindowState:
         cdef const Grid* grid = &self.router.grid
         cdef int64_t window, step = grid.width * grid.per_step
         cdef Py_ssize_t i
-        if not grid.is_float:
+        if not grid.is_float and not grid.is_table:
             for i in range(self.results.n):
                 starts[i].i = grid.anchor + self.results.windows[i] * step
                 ends[i].i = starts[i].i + grid.width * grid.per_size
@@ -650,6 +653,8 @@ cdef class WindowState:
                 window = self.results.windows[i]
                 starts[i].i = window_start(grid, window)
                 ends[i].i = window_end(grid, window)
+        if grid.is_float:
+            for i in range(self.results.n):
                 starts[i].f = float_of_order(starts[i].i)
                 ends[i].f = float_of_order(ends[i].i)
 
@@ -708,10 +713,48 @@ cdef class WindowState:
          self.router.grid.width_f) = grid
         self.router.has_pane = False
 
+    def lay_edges(self, const int64_t[::1] edges not None, int64_t first, bint has_gaps,
+                  int64_t lowest, int64_t highest):
+        """Take the windows from a table of edges; a larger one may come at any time.
+
+        Parameters
+        ----------
+        edges : (n_edges,) int64
+            Ordered times that do not fall; window k is [edges[k - first], edges[k + 1 - first]).
+            They are held on to, and must not change.
+        first : int
+            Number of the window that starts at the first of them. Windows keep their numbers and
+            edges in a larger table.
+        has_gaps : bool
+            Times off the table are in no window, and there must be an edge; else a push stops
+            there with NEEDS_EDGES.
+        lowest, highest : int
+            Times outside [lowest, highest] have no place in any table: they are rejected.
+        """
+        cdef Grid* grid = &self.router.grid
+        if has_gaps and edges.shape[0] == 0:
+            raise ValueError("a table with gaps around it has edges")
+        self.edges = edges
+        grid.is_table = True
+        grid.edges = &edges[0] if edges.shape[0] else NULL
+        grid.n_edges = edges.shape[0]
+        grid.first_edge = first
+        grid.has_gaps = has_gaps
+        grid.lowest = lowest
+        grid.highest = highest
+
     @property
     def used(self):
         """How many rows were used."""
         return self.router.used
+
+    @property
+    def progress(self):
+        """How far windows are closed, and the largest time, in the kernels' order.
+
+        Both are -2**63 before there is one.
+        """
+        return self.router.closed_to, self.router.clock.largest
 
     @property
     def n_open(self):

@@ -8,53 +8,30 @@ import sys
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import click
 import pyarrow as pa
 
-from tidegate import Limits, Sliding, Tumbling, agg
+from tidegate import Limits, agg
 from tidegate.cli.base import common_options, fail_usage, print_json, say
 from tidegate.cli.expressions import Expression, ExpressionError, parse
 from tidegate.cli.inputs import FORMATS, find_inputs, output_format, parse_types
 from tidegate.cli.run import Job, Output, run_job
+from tidegate.cli.windows import CalendarType, DurationType, make_window
 from tidegate.core.aggregations import Aggregation
-from tidegate.core.durations import Duration, in_units
-from tidegate.core.errors import DurationError, InputError
+from tidegate.core.calendar import UNITS
+from tidegate.core.durations import Duration
+from tidegate.core.errors import InputError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.plan import expand
+from tidegate.core.windows import CalendarUnit, Empty
 
 __all__ = ["aggregate"]
 
 FUNCTIONS = sorted(name for name in agg.__all__ if name.islower())
 LIMITS = [field.name for field in fields(Limits)]
 INTEGER = re.compile(r"\d{1,19}", re.ASCII)
-REAL = re.compile(r"\d{1,19}\.\d{1,19}", re.ASCII)
-
-
-class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on only
-    """A duration with its unit, or a number in the time column's own unit."""
-
-    name = "duration"
-
-    def __init__(self, *, positive: bool) -> None:
-        self._least = 1 if positive else 0
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Duration:
-        """Check what does not depend on the time column."""
-        text = str(value)
-        if REAL.fullmatch(text):
-            return float(text)
-        try:
-            duration: str | int = int(text) if INTEGER.fullmatch(text) else text
-            units = in_units(duration, pa.timestamp("ns"), "it")
-        except DurationError as error:
-            self.fail(str(error), param, ctx)
-        if units < self._least:
-            self.fail(f"{text} is too short", param, ctx)
-        return duration
 
 
 @click.command(
@@ -65,7 +42,6 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic from c
 @click.option(
     "--every",
     type=DurationType(positive=True),
-    required=True,
     metavar="DURATION",
     help="A window starts every so often: 250ms, 1s, 5m, 1h30m, 1d; a plain number is in "
     "the time column's own unit.",
@@ -75,6 +51,25 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic from c
     type=DurationType(positive=True),
     metavar="DURATION",
     help="Length of a window, if not the same as --every.",
+)
+@click.option(
+    "--calendar",
+    type=CalendarType(),
+    metavar="[N] UNIT",
+    help=f"In place of --every: windows of local {', '.join(UNITS[:-1])} or {UNITS[-1]}, such as "
+    "day or '2 weeks'.",
+)
+@click.option(
+    "--tz",
+    metavar="ZONE",
+    help="Whose midnights --calendar means, such as America/New_York; without it those of UTC.",
+)
+@click.option(
+    "--empty",
+    type=click.Choice(get_args(Empty)),
+    default="skip",
+    show_default=True,
+    help="What becomes of windows without rows: left out, or null, 0, or what the one before has.",
 )
 @click.option("--on", required=True, metavar="COLUMN", help="The time column.")
 @click.option(
@@ -141,8 +136,11 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic from c
 @common_options
 def aggregate(
     inputs: tuple[str, ...],
-    every: Duration,
+    every: Duration | None,
     period: Duration | None,
+    calendar: tuple[int, CalendarUnit] | None,
+    tz: str | None,
+    empty: Empty,
     on: str,
     by: tuple[str, ...],
     expressions: tuple[str, ...],
@@ -160,6 +158,7 @@ def aggregate(
     INPUT is a file, a folder, a glob, or - for standard input: Parquet, CSV, NDJSON or Arrow IPC,
     as the name says (.csv and .ndjson also packed as .gz, .zst, .bz2).
     """
+    window = make_window(every, period, calendar, tz, empty)
     aggregations = [build(text) for text in expressions]
     if not aggregations:
         fail_usage(f"nothing to compute; give --agg 'FUNCTION(COLUMN)', one of {_list(FUNCTIONS)}")
@@ -179,7 +178,7 @@ def aggregate(
         inputs=files,
         on=on,
         columns=Columns(names, on, keys, _types(types, names, files)),
-        window=Tumbling(every) if period is None else Sliding(period, every),
+        window=window,
         aggregations=aggregations,
         lateness=lateness,
         limits=_limits(limits),

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tidegate import Aggregator, Limits, Sliding, Stats, Tumbling
+from tidegate import Aggregator, Limits, Stats
 from tidegate.cli.base import progress
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.durations import Duration
@@ -18,6 +18,7 @@ from tidegate.core.errors import SourceError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.sinks import Sink
 from tidegate.core.sources import Batch, Source
+from tidegate.core.windows import Window
 
 __all__ = ["Job", "Output", "Summary", "run_job"]
 
@@ -46,7 +47,7 @@ class Job:
     inputs: Sequence[InputFile]
     on: str
     columns: Columns
-    window: Tumbling | Sliding
+    window: Window
     aggregations: Sequence[Aggregation]
     lateness: Duration | None
     limits: Limits

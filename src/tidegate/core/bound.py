@@ -21,14 +21,16 @@ from tidegate.core.columns import (
     value_type,
 )
 from tidegate.core.durations import in_units
+from tidegate.core.edges import EdgeTable
 from tidegate.core.errors import ColumnTypeError, InputError
-from tidegate.core.eventtime import float_of_orders, order_of_floats
+from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
+from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
 from tidegate.core.program import WORDS, Program, compile_program
 from tidegate.core.results import ResultTables
 from tidegate.core.state import OpenWindows, array_of, dump, load
-from tidegate.core.windows import Grid, grid_of
+from tidegate.core.windows import Grid, grid_of, is_laid_by_first, table_of
 
 if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
@@ -55,6 +57,7 @@ class WayBack(NamedTuple):
     keys: list[int] | None
     late: int
     first: int | float | None
+    filling: Filling | None
 
 
 class Bound:
@@ -104,9 +107,15 @@ class Bound:
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
         self.tables = ResultTables(self.schema, self.program)
         self.first: int | float | None = None
+        self.table = table_of(plan.window, self.time_type)
+        self.filler: Filler | None = None
+        if plan.window.empty != "skip":
+            self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
         self.state = self.new_state()
         self.checked = schema
         self.n_keeping = self.state.n_keeping  # values that are kept of a row
+        # Whether a batch may need more than its rows' way into the state.
+        self.is_special = self.n_keeping > 0 or self.table is not None or self.filler is not None
         self.places = self._places_in(schema)
 
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
@@ -125,7 +134,7 @@ class Bound:
     @property
     def is_laid(self) -> bool:
         """Whether the grid is where it stays: with ``origin="first"`` the first row lays it."""
-        return self.plan.window.origin != "first" or self.first is not None
+        return self.first is not None or not is_laid_by_first(self.plan.window)
 
     def lay_grid(self, first: int | float | None) -> None:
         """Lay the grid of ``origin="first"`` from the first time on, before any row is used.
@@ -134,6 +143,8 @@ class Bound:
         """
         self.first = first
         self.state.lay_grid(tuple(self._grid()))
+        if self.filler is not None:
+            self.filler.places = Places(self._grid(), self.table)
 
     def lay_grid_on(self, rows: Rows) -> None:
         """Lay the grid of ``origin="first"`` where it is not and one of the rows has a time."""
@@ -150,12 +161,39 @@ class Bound:
         """The grid, as far as the first row is known."""
         return grid_of(self.plan.window, self.time_type, self.first, self.plan.limits.max_overlap)
 
+    def cover(self, time: int) -> None:
+        """Bring the window of a time into the table of boundaries, where windows have one."""
+        if self.table is not None and self.table.cover(time):
+            self._lay_edges(self.state)
+
+    def cover_rows(self, rows: Rows) -> None:
+        """Bring the windows of all rows into the table, before any row is looked at."""
+        times = rows.order if rows.time_valid is None else rows.order[rows.time_valid == 1]
+        if self.table is not None and len(times):
+            self.cover(int(times.min()))
+            self.cover(int(times.max()))
+
+    def cover_windows(self, windows: OpenWindows) -> None:
+        """Bring open windows of another state into the table."""
+        if self.table is not None and len(windows.panes):
+            first, last = int(windows.panes.min()), int(windows.panes.max())
+            if self.table.cover_windows(first, last):
+                self._lay_edges(self.state)
+
+    def _lay_edges(self, state: WindowState) -> None:
+        """Give a state the table of boundaries."""
+        table = self.table
+        if table is not None:
+            has_gaps = isinstance(table, EdgeTable)
+            state.lay_edges(table.edges, table.first, has_gaps, table.lowest, table.highest)
+
     # ---------------------------------------------------------------------------------- the state
 
     def mark(self) -> WayBack:
         """Write down where things stand, for `go_back`; results must have been taken."""
         keys = None if self.keys is None else self.keys.mark()
-        return WayBack(dump(self.state), keys, self.late.n_parts, self.first)
+        filling = None if self.filler is None else self.filler.state
+        return WayBack(dump(self.state), keys, self.late.n_parts, self.first, filling)
 
     def go_back(self, way_back: WayBack) -> None:
         """Forget all that has happened since `mark`."""
@@ -163,6 +201,9 @@ class Bound:
             self.keys.rollback(way_back.keys)
         self.late.cut(way_back.late)
         self.first = way_back.first
+        if self.filler is not None and way_back.filling is not None:
+            self.filler.state = way_back.filling
+            self.filler.places = Places(self._grid(), self.table)
         self.state = self.new_state()
         load(self.state, way_back.windows, self.n_keys)
 
@@ -173,7 +214,7 @@ class Bound:
             (0 if numeric is None else numeric, skip_nan and numeric == 0)
             for _, numeric in self.program.columns
         ]
-        return WindowState(
+        state = WindowState(
             self.program.accs,
             self.program.outputs,
             columns,
@@ -183,10 +224,18 @@ class Bound:
             self.plan.limits.max_open,
             self.plan.limits.max_kept,
         )
+        self._lay_edges(state)
+        return state
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:
         """Hand over the results that are ready in a state of this binding, by default its own."""
-        return self.tables.take(self.state if state is None else state, self.keys)
+        state = self.state if state is None else state
+        if self.filler is None:
+            return self.tables.take(state, self.keys)
+        for time in state.progress:
+            if INT64_MIN < time < INT64_MAX:
+                self.cover(time)
+        return self.tables.take_filled(state, self.keys, self.filler)
 
     def _clock(self) -> tuple[bool, bool, int, float]:
         """The clock as a state takes it: whether it moves by rows, float times, lateness."""

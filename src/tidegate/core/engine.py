@@ -32,7 +32,7 @@ class Aggregator(RowTaker):
 
     Parameters
     ----------
-    window : Tumbling or Sliding
+    window : Tumbling, Sliding, Edges or Calendar
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.
@@ -150,7 +150,8 @@ class Aggregator(RowTaker):
         LateRowError
             If a row is late and ``late="raise"``; nothing of the batch is taken.
         LimitError
-            If it would open too many windows or keys; nothing of it is taken.
+            If it would open too many windows or keys; nothing of it is taken. If too many windows
+            without rows would come out, the aggregator can't go on, `restore` a snapshot.
         AggregateOverflowError
             If an integer sum does not fit; the aggregator can't go on, `restore` a snapshot.
 
@@ -198,7 +199,7 @@ class Aggregator(RowTaker):
         Returns
         -------
         bool
-            Whether windows wait for `take`.
+            Whether windows with rows wait for `take`.
 
         Raises
         ------

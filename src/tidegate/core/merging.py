@@ -34,10 +34,13 @@ def merge(mine: Run, theirs: Run) -> None:
         if mine.bound is None:
             mine.bound = Bound(mine.plan, theirs.bound.late.input_schema)
         _lay_alike(mine.bound, theirs.bound)
+        _check_keys_apart(mine.bound, theirs.bound)
         reached = max(mine.bound.state.reached, theirs.bound.state.reached)
         if reached != INT64_MIN:
             mine.close(reached)
             theirs.close(reached)
+        mine.settle()
+        theirs.settle()
         _move_windows(mine.bound, theirs.bound)
         mine.bound.late.put_back(theirs.bound.late.take())
         _move_results(mine, theirs)
@@ -62,6 +65,24 @@ def _lay_alike(mine: Bound, theirs: Bound) -> None:
         )
 
 
+def _check_keys_apart(mine: Bound, theirs: Bound) -> None:
+    """Refuse a key that is in both, where windows without rows come out: they would twice."""
+    if mine.filler is None:
+        return
+    n_common = 1
+    if mine.keys is not None and theirs.keys is not None:
+        mark = mine.keys.mark()
+        n_mine = mine.keys.n_keys
+        table = theirs.keys.dump().combine_chunks()
+        batches = table.to_batches()
+        n_common = sum(int((mine.keys.encode(batch) < n_mine).sum()) for batch in batches)
+        mine.keys.rollback(mark)
+    if n_common:
+        raise MergeError(
+            "merge: windows without rows come out key by key; give each key to one aggregator only"
+        )
+
+
 def _move_windows(mine: Bound, theirs: Bound) -> None:
     """Take over what is open, and the keys."""
     windows = dump(theirs.state)
@@ -72,6 +93,9 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
         if table.num_rows:
             codes = mine.keys.encode(table.to_batches()[0])
             windows = windows._replace(codes=codes[windows.codes])
+            if mine.filler is not None and theirs.filler is not None:
+                mine.filler.take_over(theirs.filler, codes.astype(np.int64))
+    mine.cover_windows(windows)
     if load(mine.state, windows, mine.n_keys) >= 0:
         if mine.keys is not None:
             mine.keys.rollback(mark)

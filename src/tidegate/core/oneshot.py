@@ -83,7 +83,7 @@ def aggregate(
     data : pyarrow Table, RecordBatch or RecordBatchReader, pandas or Polars DataFrame, dict, list
         The rows, in order of arrival; also anything with ``__arrow_c_stream__``, a dict of arrays,
         a list of dicts.
-    window : Tumbling or Sliding
+    window : Tumbling, Sliding, Edges or Calendar
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.

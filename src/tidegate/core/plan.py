@@ -13,9 +13,17 @@ import numpy as np
 
 from tidegate.core import aggregations
 from tidegate.core.aggregation import Aggregation
-from tidegate.core.durations import Duration
-from tidegate.core.errors import ColumnTypeError, InputError, WindowError
-from tidegate.core.windows import Origin, Sliding, Tumbling, Window
+from tidegate.core.durations import NS_PER_UNIT, Duration
+from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.windows import (
+    Calendar,
+    Edges,
+    Origin,
+    Sliding,
+    Tumbling,
+    Window,
+    check_window,
+)
 
 __all__ = ["Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
 
@@ -43,12 +51,15 @@ class Limits:
         Windows that cover one row, ``size / every``.
     max_kept : int, default 1,000,000,000
         Values kept in open windows, of 8 bytes: for quantiles, modes and lists.
+    max_empty : int, default 10,000,000
+        Windows without rows that come out at a time, where they are asked for.
     """
 
     max_keys: int = 10_000_000
     max_open: int = 50_000_000
     max_overlap: int = 100_000
     max_kept: int = 1_000_000_000
+    max_empty: int = 10_000_000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -62,7 +73,7 @@ class Plan:
 
     Parameters
     ----------
-    window : Tumbling or Sliding
+    window : Tumbling, Sliding, Edges or Calendar
     results : tuple of (str, Aggregation)
         Single results with their names, in order; see `expand`.
     on : str
@@ -86,11 +97,7 @@ class Plan:
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.window, Tumbling | Sliding):
-            raise WindowError(
-                f"the window is {self.window!r} ({type(self.window).__name__}): give "
-                f"tg.Tumbling(size) or tg.Sliding(size, every)"
-            )
+        check_window(self.window)
         for name in (self.on, *self.by):
             if not isinstance(name, str):
                 raise ColumnTypeError(
@@ -134,13 +141,6 @@ class Plan:
         >>> tg.Plan.from_json(plan.to_json()) == plan
         True
         """
-        window = {
-            "class": type(self.window).__name__,
-            "size": _plain(self.window.size),
-            "every": _plain(self.window.every),
-            "origin": _plain_origin(self.window.origin),
-            "offset": _plain(self.window.offset),
-        }
         results = [
             {
                 "name": name,
@@ -153,7 +153,7 @@ class Plan:
         ]
         return json.dumps(
             {
-                "window": window,
+                "window": _plain_window(self.window),
                 "results": results,
                 "on": self.on,
                 "by": list(self.by),
@@ -175,25 +175,12 @@ class Plan:
         """
         try:
             document = json.loads(text)
-            window = document["window"]
-            grid: dict[str, Any] = {
-                "origin": _origin(window["origin"]),
-                "offset": _duration(window["offset"]),
-            }
-            size = _duration(window["size"])
-            made: Window
-            if window["class"] == "Tumbling":
-                made = Tumbling(size, **grid)
-            elif window["class"] == "Sliding":
-                made = Sliding(size, _duration(window["every"]), **grid)
-            else:
-                raise InputError(f"there is no window class {window['class']!r}")
             results = tuple(
                 (_text(r["name"]), _aggregation(r)) for r in cast("list[Any]", document["results"])
             )
             lateness = document["lateness"]
             return cls(
-                window=made,
+                window=_window(document["window"]),
                 results=results,
                 on=_text(document["on"]),
                 by=tuple(_text(name) for name in document["by"]),
@@ -292,6 +279,56 @@ def make_plan(
         nan=nan,
         limits=Limits() if limits is None else limits,
     )
+
+
+def _plain_window(window: Window) -> dict[str, Any]:
+    """Write a window with what JSON has."""
+    empty = {"empty": window.empty}
+    if isinstance(window, Edges):
+        return {"class": "Edges", "unit": window.unit, "values": window.values.tolist(), **empty}
+    if isinstance(window, Calendar):
+        return {"class": "Calendar", "unit": window.unit, "n": window.n, "tz": window.tz, **empty}
+    return {
+        "class": type(window).__name__,
+        "size": _plain(window.size),
+        "every": _plain(window.every),
+        "origin": _plain_origin(window.origin),
+        "offset": _plain(window.offset),
+        **empty,
+    }
+
+
+def _window(value: dict[str, Any]) -> Window:
+    """Read a window."""
+    name, empty = value["class"], value.get("empty", "skip")
+    if name == "Edges":
+        return Edges(_edges(value["values"], value["unit"]), empty=empty)
+    if name == "Calendar":
+        return Calendar(value["unit"], value["n"], _text(value["tz"]), empty=empty)
+    if name not in ("Tumbling", "Sliding"):
+        raise InputError(f"there is no window class {name!r}")
+    grid: dict[str, Any] = {
+        "origin": _origin(value["origin"]),
+        "offset": _duration(value["offset"]),
+        "empty": empty,
+    }
+    size = _duration(value["size"])
+    if name == "Tumbling":
+        return Tumbling(size, **grid)
+    return Sliding(size, _duration(value["every"]), **grid)
+
+
+def _edges(values: Any, unit: Any) -> Any:
+    """Read explicit boundaries."""
+    kinds = set(map(type, values)) if isinstance(values, list) else set()
+    units = (None, *NS_PER_UNIT) if kinds == {int} else (None,)
+    if kinds not in ({int}, {float}) or unit not in units:
+        raise InputError("the boundaries of the plan are no times")
+    try:
+        times = np.array(values, np.int64 if kinds == {int} else np.float64)
+    except OverflowError as error:
+        raise InputError("a boundary of the plan does not fit 64 bits") from error
+    return times if unit is None else times.view(f"M8[{unit}]")
 
 
 def _plain(duration: Duration) -> str | int | float:

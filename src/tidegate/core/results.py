@@ -16,6 +16,8 @@ from tidegate.core.state import array_of
 
 if TYPE_CHECKING:
     from tidegate._kernels.window_state import WindowState
+    from tidegate.core.columns import Numbers
+    from tidegate.core.filling import Filler
     from tidegate.core.keys import Keys
     from tidegate.core.program import Program
 
@@ -100,12 +102,26 @@ class ResultTables:
 
     def _take_all(self, state: WindowState, keys: Keys | None) -> pa.Table:
         """Hand over the results in the memory that they are in."""
+        return self._table_of(*self._columns(state), keys)
+
+    def take_filled(self, state: WindowState, keys: Keys | None, filler: Filler) -> pa.Table:
+        """Hand over the results that are ready, with the windows without rows between them."""
+        upto = filler.upto(*state.progress)
+        if upto is None:
+            return self.empty
+        starts, _, codes, columns = self._columns(state)
+        known = np.zeros(len(starts), np.int64) if codes is None else codes.astype(np.int64)
+        filled = filler.fill(starts, known, columns, upto)
+        return self.empty if filled is None else self._table_of(*filled, keys)
+
+    def _columns(
+        self, state: WindowState
+    ) -> tuple[Numbers, Numbers, Numbers | None, list[pa.Array[Any]]]:
+        """Starts and ends, key codes and results."""
         n, starts, ends, codes, outputs = state.take_results()
-        columns: list[pa.Array[Any]] = []
-        if keys is not None and codes is not None:
-            columns.extend(keys.take(array_of(codes, np.int32)))
-        columns += [_words(edge, None, n, self._time_type) for edge in (starts, ends)]
         lists: dict[int, Any] = {}  # by accumulator: two results may share the lists of one
+        time = np.float64 if pa.types.is_floating(self._time_type) else np.int64
+        columns: list[pa.Array[Any]] = []
         for number, (values, valid) in enumerate(outputs):
             type_: Any = self._program.fields[number].type
             flags = None if valid is None else array_of(valid, np.uint8)
@@ -120,7 +136,23 @@ class ResultTables:
             else:
                 words = array_of(values, self._program.word_of(number))
                 columns.append(as_array(words, flags, type_))
-        return pa.Table.from_arrays(columns, schema=self._schema)
+        known = None if codes is None else array_of(codes, np.int32)
+        return array_of(starts, time), array_of(ends, time), known, columns
+
+    def _table_of(
+        self,
+        starts: Numbers,
+        ends: Numbers,
+        codes: Numbers | None,
+        results: list[pa.Array[Any]],
+        keys: Keys | None,
+    ) -> pa.Table:
+        """Make a table of what `_columns` gives."""
+        columns: list[pa.Array[Any]] = []
+        if keys is not None and codes is not None:
+            columns.extend(keys.take(codes))
+        columns.extend(as_array(edge, None, self._time_type) for edge in (starts, ends))
+        return pa.Table.from_arrays([*columns, *results], schema=self._schema)
 
 
 def _words(

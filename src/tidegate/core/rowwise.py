@@ -11,7 +11,7 @@ from tidegate._kernels.row_buffer import RowBuffer
 from tidegate.core.batch import read_input
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.eventtime import number_of_time
-from tidegate.core.state import DONE
+from tidegate.core.state import DONE, NEEDS_EDGES
 
 if TYPE_CHECKING:
     from tidegate.core.bound import Bound
@@ -76,6 +76,9 @@ def take_buffer(run: Run, buffer: RowBuffer) -> None:
         return
     guard = run.guard(bound, len(buffer))
     status, n_taken = buffer.flush(bound.n_keys)
+    while status == NEEDS_EDGES:
+        bound.cover(buffer.time_at(n_taken))
+        status, n_taken = buffer.flush(bound.n_keys, n_taken)
     if status != DONE:
         run.fail(bound, status, n_taken, guard)
     if bound.state.n_left:

@@ -11,12 +11,14 @@ import pyarrow as pa
 from tidegate._kernels.intake import Counts, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
+from tidegate.core.errors import LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
 from tidegate.core.state import (
     ASKS_LATER,
     DONE,
+    NEEDS_EDGES,
     TOO_MANY_KEPT,
     TOO_MANY_OPEN,
     dump,
@@ -205,9 +207,13 @@ class Run:
             codes = bound.keys.encode(batch)
         guard = self.guard(bound, len(rows.order))
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
+        horizon: int | None = None
         status, n_taken = state.push(*given)
-        if status == ASKS_LATER:
-            horizon = INT64_MIN if later is None else later()
+        while status in (ASKS_LATER, NEEDS_EDGES):
+            if status == NEEDS_EDGES:
+                bound.cover(int(rows.order[n_taken]))
+            else:
+                horizon = INT64_MIN if later is None else later()
             status, n_taken = state.push(*given, n_taken, horizon)
         if status != DONE:
             if bound.keys is not None and mark is not None and guard is not None:
@@ -219,7 +225,7 @@ class Run:
 
     def _intake_of(self, bound: Bound) -> Intake | None:
         """Find or make what takes the batches of the schema that was checked last."""
-        if bound.places is None or not bound.is_laid or bound.n_keeping:
+        if bound.places is None or not bound.is_laid or bound.is_special:
             return None
         if self.intake is None or self.intake.schema is not bound.checked:
             self.intake = Intake(
@@ -238,6 +244,7 @@ class Run:
 
     def _refuse_late(self, bound: Bound, rows: Rows) -> None:
         """Raise for the first late row, before anything is taken."""
+        bound.cover_rows(rows)
         found = bound.state.rehearse(rows.order, rows.time_valid)
         if found is not None:
             time = rows.times[found[0]].item()
@@ -251,8 +258,7 @@ class Run:
             is_near |= state.n_kept + n_rows * bound.n_keeping > limits.max_kept
         if not is_near:
             return None
-        if bound.state.n_results:
-            self.ready.append(bound.take_results())
+        self.settle()
         return dump(bound.state)
 
     def put_aside(self, bound: Bound, batch: pa.RecordBatch, times: Numbers | None = None) -> None:
@@ -306,14 +312,26 @@ class Run:
 
     def settle(self) -> None:
         """Move the results that are ready out of the state."""
-        if self.bound is not None and self.bound.state.n_results:
-            self.ready.append(self.bound.take_results())
+        bound = self.bound
+        if bound is not None and (bound.state.n_results or bound.filler is not None):
+            table = self._taken(bound)
+            if table.num_rows:
+                self.ready.append(table)
+
+    def _taken(self, bound: Bound) -> pa.Table:
+        """Take results out of the state; without windows that are too many to fill, no way on."""
+        try:
+            return bound.take_results()
+        except LimitError as error:
+            self.broken = error
+            self.let_go()
+            raise
 
     def take(self) -> pa.Table:
         """Hand over the results that are ready."""
         if self.bound is None:
             return self.empty
-        table = self.bound.take_results()
+        table = self._taken(self.bound)
         if self.ready:
             table = pa.concat_tables([*self.ready, table])
             self.ready.clear()
@@ -351,6 +369,8 @@ class Run:
     @property
     def stats(self) -> Stats:
         """What has become of the rows so far."""
+        if self.bound is not None and self.bound.filler is not None and self.broken is None:
+            self.settle()  # what came out between others counts too
         state = None if self.bound is None else self.bound.state
         ready = sum(table.num_rows for table in self.ready)
         if state is not None:

@@ -18,7 +18,7 @@ from tidegate.core.bound import Values, rows_of
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.state import DONE
-from tidegate.core.windows import Tumbling
+from tidegate.core.windows import Sliding
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +69,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     Parameters
     ----------
     bound : Bound
-        Without any rows yet; its window must be tumbling.
+        Without any rows yet; its windows must not overlap.
     batch : pyarrow.RecordBatch
         All rows.
     n : int
@@ -80,12 +80,14 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     list of pyarrow.Table or None
         The results in order; None where the rows cannot be cut into shares.
     """
-    if not isinstance(bound.plan.window, Tumbling):
+    if isinstance(bound.plan.window, Sliding):
         return None
     rows = rows_of(batch, bound)
     bound.lay_grid_on(rows)
     if rows.time_valid is not None:
         return None
+    for time in (*rows.order[:1], *rows.order[-1:]):
+        bound.cover(int(time))
     shares = _cut(bound, rows.order, n)
     if len(shares) < 2:
         return None

@@ -29,7 +29,7 @@ MAGIC = b"tidegate"
 VERSION = 1
 FRAME = struct.Struct("<8sIQI")  # magic, version, length of the body, CRC-32 of the body
 HEAD = struct.Struct("<I")  # length of the header
-MAX_HEADER = 1 << 24
+MAX_HEADER = 1 << 26  # some three million boundaries of `Edges`
 
 
 def write(run: Run) -> bytes:
@@ -50,9 +50,16 @@ def write(run: Run) -> bytes:
         run.settle()
         windows = dump(run.bound.state)
         header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
+        if run.bound.filler is not None:
+            header["bound"]["filled_to"] = run.bound.filler.state.done
         sections = _sections(run.bound, windows, run.ready)
     header["sections"] = [[name, len(section)] for name, section in sections.items()]
     head = json.dumps(header).encode()
+    if len(head) > MAX_HEADER:
+        raise SnapshotError(
+            f"the plan is too long for a snapshot ({len(head)} bytes, at most {MAX_HEADER}): give "
+            f"tg.Edges fewer boundaries"
+        )
     body = b"".join([HEAD.pack(len(head)), head, *sections.values()])
     return FRAME.pack(MAGIC, VERSION, len(body), zlib.crc32(body)) + body
 
@@ -70,6 +77,8 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
     }
     if bound.keys is not None:
         sections["keys"] = _table_bytes(bound.keys.dump())
+    if bound.filler is not None:
+        sections["filling"] = _table_bytes(bound.filler.dump())
     return sections
 
 
@@ -161,11 +170,14 @@ def _bound(
         np.frombuffer(bytes(sections["records"]), np.int64),
         np.frombuffer(bytes(sections["kept"]), np.int64),
     )
+    bound.cover_windows(windows)
     bad = load(bound.state, windows, bound.n_keys)
     if bad >= 0:
         raise SnapshotError(
             f"record {bad} of the snapshot is of no window, there twice or not whole"
         )
+    if bound.filler is not None:
+        bound.filler.load(_table(sections["filling"]), header["filled_to"], bound.n_keys)
     late, ready = _table(sections["late"]), _table(sections["ready"])
     if late.schema != bound.late.schema or ready.schema != bound.schema:
         raise SnapshotError("the tables of the snapshot do not have the columns of its plan")

@@ -16,6 +16,7 @@ __all__ = [
     "ASKS_LATER",
     "DISORDER",
     "DONE",
+    "NEEDS_EDGES",
     "OVERFLOWED",
     "TOO_MANY_KEPT",
     "TOO_MANY_OPEN",
@@ -27,7 +28,7 @@ __all__ = [
 
 # The statuses of _kernels/records.pxd.
 DONE, NO_MEMORY, TOO_MANY_OPEN, MUST_CLOSE, OVERFLOWED = range(5)
-FOREIGN, DISORDER, ASKS_LATER, TOO_MANY_KEPT = range(5, 9)
+FOREIGN, DISORDER, ASKS_LATER, TOO_MANY_KEPT, NEEDS_EDGES = range(5, 10)
 
 Word = TypeVar("Word", bound=np.generic)
 

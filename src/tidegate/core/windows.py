@@ -4,15 +4,39 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 import numpy as np
 import pyarrow as pa
 
-from tidegate.core.durations import Duration, in_units
+from tidegate.core.calendar import MOST, UNITS, CalendarTable, load_zone
+from tidegate.core.durations import NS_PER_UNIT, Duration, in_units
+from tidegate.core.edges import EdgeTable, edge_table, read_edges
 from tidegate.core.errors import LimitError, WindowError
 
-__all__ = ["Grid", "Origin", "Sliding", "Tumbling", "Window", "grid_of"]
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from tidegate.core.columns import Numbers
+
+__all__ = [
+    "Calendar",
+    "CalendarUnit",
+    "Edges",
+    "Empty",
+    "Grid",
+    "Origin",
+    "Sliding",
+    "Tumbling",
+    "Window",
+    "check_window",
+    "grid_of",
+    "is_laid_by_first",
+    "table_of",
+]
+
+Empty: TypeAlias = Literal["skip", "null", "zero", "carry"]
+CalendarUnit: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
 
 Origin: TypeAlias = Literal["epoch", "first"] | int | float | datetime | np.datetime64
 
@@ -41,11 +65,20 @@ class Tumbling:
         A window starts there; ``"first"`` is the time of the first row.
     offset : same kinds as `size`, default 0
         Moves the grid from the origin.
+    empty : "skip", "null", "zero" or "carry", default "skip"
+        What becomes of windows without rows.
 
     Notes
     -----
     Windows are half-open, ``[start, end)``, on the grid ``origin + offset + k*size`` for every
     integer k, also negative: with size 10, -1 lies in ``[-10, 0)``.
+
+    Windows without rows do not come out, unless `empty` says what they hold. In all of them
+    ``rows``, ``count`` and ``sum`` are 0; other results are null (``"null"``), 0 where they are
+    numbers (``"zero"``), or what they were in the last window with rows of the key (``"carry"``).
+    Each key has windows from its first one with rows on, to the end of the stream: those that the
+    watermark, or `advance`, has closed, and at the end of input those that have begun at the
+    largest time seen. `Limits` says how many may come out at a time.
 
     Examples
     --------
@@ -57,6 +90,7 @@ class Tumbling:
     size: Duration
     origin: Origin = field(default="epoch", kw_only=True)
     offset: Duration = field(default=0, kw_only=True)
+    empty: Empty = field(default="skip", kw_only=True)
 
     @property
     def every(self) -> Duration:
@@ -79,6 +113,8 @@ class Sliding:
         A window starts there; ``"first"`` is the time of the first row.
     offset : same kinds as `size`, default 0
         Moves the grid from the origin.
+    empty : "skip", "null", "zero" or "carry", default "skip"
+        What becomes of windows without rows, see `tidegate.Tumbling`.
 
     Notes
     -----
@@ -97,9 +133,206 @@ class Sliding:
     every: Duration
     origin: Origin = field(default="epoch", kw_only=True)
     offset: Duration = field(default=0, kw_only=True)
+    empty: Empty = field(default="skip", kw_only=True)
 
 
-Window: TypeAlias = Tumbling | Sliding
+@dataclass(frozen=True, init=False, eq=False)
+class Edges:
+    """Windows between explicit boundaries: trading sessions, shifts.
+
+    Parameters
+    ----------
+    times : array of times
+        n + 1 of them, each after the one before, make the n windows ``[times[i], times[i + 1])``.
+        Timestamps of any unit, dates, datetimes; or integers or floats, in the unit of the time
+        column. Of NumPy, Arrow, pandas, Polars, or a list. Times without a zone are UTC.
+    empty : "skip", "null", "zero" or "carry", default "skip"
+        What becomes of windows without rows, see `tidegate.Tumbling`.
+
+    Attributes
+    ----------
+    values : (n + 1,) ndarray
+        int64, or float64; not to be written to.
+    unit : "s", "ms", "us", "ns" or None
+        Of the values; None for plain numbers.
+
+    Raises
+    ------
+    ColumnTypeError
+        If these are no times.
+    WindowError
+        If there are fewer than two, one is null, NaT, NaN or infinite, or not after the one before.
+
+    Notes
+    -----
+    A row before the first or from the last on is in no window. It is used all the same, as one in a
+    gap of `Sliding` is: it moves the watermark, and is neither late nor rejected. Sessions with
+    breaks between them are boundaries too: drop the windows of the breaks from the result.
+
+    Boundaries count in the unit of the time column; one that is not a whole number of those is an
+    error when the types become known. A window costs 8 bytes; a row finds its own in O(1) where the
+    rows are in order, else in O(log n).
+
+    Examples
+    --------
+    >>> import tidegate as tg
+    >>> day = tg.Edges([9, 12, 13, 17])
+    >>> out = tg.aggregate({"hour": [8, 9, 11, 16, 17]}, day, tg.agg.rows(), on="hour")
+    >>> out["window_start"].tolist(), out["rows"].tolist()
+    ([9, 13], [2, 1])
+    """
+
+    values: "Numbers"
+    unit: str | None
+    empty: Empty
+
+    def __init__(self, times: object, *, empty: Empty = "skip") -> None:
+        values, unit = read_edges(times)
+        object.__setattr__(self, "empty", empty)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "unit", unit)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether these are the same boundaries in the same unit."""
+        if not isinstance(other, Edges):
+            return NotImplemented
+        mine, theirs = self.values, other.values
+        return (
+            (self.unit, self.empty) == (other.unit, other.empty)
+            and mine.dtype == theirs.dtype
+            and bool(np.array_equal(mine, theirs))
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.unit, self.empty, self.values.tobytes()))
+
+
+@dataclass(frozen=True, init=False)
+class Calendar:
+    """Windows of whole local days, weeks, months, quarters or years in a time zone.
+
+    Parameters
+    ----------
+    unit : "day", "week", "month", "quarter" or "year"
+        Weeks begin on Monday.
+    n : int, default 1
+        How many of them make a window, counted from 1970-01-01 (weeks: from Monday 1970-01-05), as
+        Polars does: six months are half a year, ten years a decade.
+    tz : str or zoneinfo.ZoneInfo, default "UTC"
+        Whose midnights; an IANA name.
+    empty : "skip", "null", "zero" or "carry", default "skip"
+        What becomes of windows without rows, see `tidegate.Tumbling`.
+
+    Raises
+    ------
+    WindowError
+        If the unit is another, n is not from 1 on (to 1,000 years), or there is no such zone.
+
+    Notes
+    -----
+    A window begins at the first instant at which the clock of the zone shows 00:00 of its first
+    day, or a later time. So a day has 23 or 25 hours where clocks change in it; where they skip
+    midnight it begins at the change; where midnight comes twice, at the first. A day that a zone
+    has skipped is no window.
+
+    The time column must be of timestamps (or dates). Zoned ones are instants, whatever their zone;
+    those without a zone are taken for UTC. Boundaries are made as times come, between the years 1
+    and 9999; a row elsewhere is rejected, "time out of range". Zone rules are those of `zoneinfo`:
+    the system's, else those of the package ``tzdata``; where these change, so do windows.
+
+    Examples
+    --------
+    >>> import numpy as np, tidegate as tg
+    >>> hours = np.arange("2024-03-09T05", "2024-03-12T04", dtype="M8[h]").astype("M8[s]")
+    >>> days = tg.Calendar("day", tz="America/New_York")
+    >>> tg.aggregate({"t": hours}, days, tg.agg.rows(), on="t")["rows"].tolist()
+    [24, 23, 24]
+    """
+
+    unit: CalendarUnit
+    n: int
+    tz: str
+    empty: Empty
+
+    def __init__(
+        self,
+        unit: CalendarUnit,
+        n: int = 1,
+        tz: "str | ZoneInfo" = "UTC",
+        *,
+        empty: Empty = "skip",
+    ) -> None:
+        if unit not in UNITS:
+            raise WindowError(f"unit is {unit!r}: choose from {', '.join(UNITS)}")
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= MOST[unit]:
+            raise WindowError(f"n is {n!r}: give an integer from 1 to {MOST[unit]}")
+        name = getattr(tz, "key", tz)
+        if not isinstance(name, str):
+            raise WindowError(f"tz is {tz!r} ({type(tz).__name__}): give the name of a time zone")
+        load_zone(name)
+        object.__setattr__(self, "unit", unit)
+        object.__setattr__(self, "n", int(n))
+        object.__setattr__(self, "tz", name)
+        object.__setattr__(self, "empty", empty)
+
+
+Window: TypeAlias = Tumbling | Sliding | Edges | Calendar
+
+
+def check_window(window: object) -> None:
+    """Refuse what is no window, or asks for what there is not.
+
+    Raises
+    ------
+    WindowError
+        Naming those there are.
+    """
+    if not isinstance(window, Window):
+        raise WindowError(
+            f"the window is {window!r} ({type(window).__name__}): give tg.Tumbling(size), "
+            f"tg.Sliding(size, every), tg.Edges(times) or tg.Calendar(unit)"
+        )
+    if window.empty not in get_args(Empty):
+        raise WindowError(f"empty is {window.empty!r}: choose from {', '.join(get_args(Empty))}")
+
+
+def is_laid_by_first(window: Window) -> bool:
+    """Whether the first row says where the windows lie."""
+    return isinstance(window, Tumbling | Sliding) and window.origin == "first"
+
+
+def table_of(window: Window, time_type: pa.DataType) -> EdgeTable | CalendarTable | None:
+    """Make the table of boundaries of a window class, for a time column.
+
+    Parameters
+    ----------
+    window : Window
+        What the user gave.
+    time_type : pyarrow.DataType
+        A timestamp, int64 or float64.
+
+    Returns
+    -------
+    EdgeTable, CalendarTable or None
+        None for windows on an arithmetic grid; see `grid_of`.
+
+    Raises
+    ------
+    WindowError
+        If boundaries are no times of that type, or a calendar is asked for where times have no
+        unit.
+    """
+    if isinstance(window, Edges):
+        return edge_table(window.values, window.unit, time_type)
+    if not isinstance(window, Calendar):
+        return None
+    if not pa.types.is_timestamp(time_type):
+        raise WindowError(
+            f"tg.Calendar needs instants, but the time column is {time_type}: cast it to a "
+            f"timestamp, such as column.cast(pa.timestamp('s')) for seconds since 1970"
+        )
+    per_second = NS_PER_UNIT["s"] // NS_PER_UNIT[time_type.unit]
+    return CalendarTable(window.unit, window.n, load_zone(window.tz), per_second)
 
 
 def grid_of(
@@ -109,7 +342,7 @@ def grid_of(
 
     Parameters
     ----------
-    window : Tumbling or Sliding
+    window : Window
         What the user gave.
     time_type : pyarrow.DataType
         A timestamp, int64 or float64.
@@ -118,20 +351,22 @@ def grid_of(
     max_overlap : int
         How many windows may cover a row.
 
+    Returns
+    -------
+    Grid
+        For windows that are not on an arithmetic grid, one that a table fills; see `table_of`.
+
     Raises
     ------
     WindowError
-        If a size or step is not positive, or the window is of an unknown class.
+        If a size or step is not positive.
     DurationError
         If a duration is not a whole number of the column's units.
     LimitError
         If more than `max_overlap` windows cover a row.
     """
     if not isinstance(window, Tumbling | Sliding):
-        raise WindowError(
-            f"the window is {window!r} ({type(window).__name__}): give tg.Tumbling(size) or "
-            f"tg.Sliding(size, every)"
-        )
+        return Grid(pa.types.is_floating(time_type), 0, 0, 1, 1, 0.0, 0.0)
     size = _positive(window.size, time_type, "size")
     step = _positive(window.every, time_type, "every")
     overlap = math.ceil(Fraction(size) / Fraction(step))

@@ -1,7 +1,11 @@
 """Snapshots: everything is in them, and nothing else is believed."""
 
+import json
 import pickle
+import struct
+import zlib
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -153,3 +157,23 @@ def test_pickle_is_not_loaded(tmp_path):
     with pytest.raises(errors.SnapshotError):
         tg.Aggregator.restore(pickle.dumps(Trap()))
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    "window",
+    [tg.Calendar("day", tz="America/New_York"), tg.Edges(np.array([0, 10**6], "M8[s]"))],
+    ids=["calendar", "edges"],
+)
+@pytest.mark.parametrize("pane", [-3_000_000, 3_000_000, 10**9, -(2**63), 2**63 - 1])
+def test_record_of_a_window_that_cannot_be_is_an_error(window, pane):
+    live = tg.Aggregator(window, agg.rows(), on="t", lateness=None)
+    live.push({"t": np.array([5 * 3600], "M8[s]")})
+    honest, forged = (number.to_bytes(8, "little", signed=True) for number in (0, pane))
+    state = live.snapshot()
+    head = json.loads(state[24 + 4 : 24 + 4 + int.from_bytes(state[24:28], "little")])
+    at = 24 + 4 + int.from_bytes(state[24:28], "little") + head["sections"][0][1]
+    assert state[at : at + 8] == honest
+    body = state[24:at] + forged + state[at + 8 :]
+    frame = struct.pack("<8sIQI", state[:8], 1, len(body), zlib.crc32(body))
+    with pytest.raises(errors.SnapshotError, match="of no window"):
+        tg.Aggregator.restore(frame + body)
