@@ -9,7 +9,7 @@ from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
 from tidegate.core.watermark import Watermark
-from tidegate.core.windows import Sliding, Tumbling
+from tidegate.core.windows import Rolling, Sliding, Tumbling
 
 __all__ = [
     "Aggregation",
@@ -17,6 +17,7 @@ __all__ = [
     "LeftOutWarning",
     "Limits",
     "Plan",
+    "Rolling",
     "Side",
     "Sliding",
     "Stats",

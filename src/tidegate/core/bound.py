@@ -122,7 +122,7 @@ class Bound:
     @property
     def is_laid(self) -> bool:
         """Whether the grid is where it stays: with ``origin="first"`` the first row lays it."""
-        return self.plan.window.origin != "first" or self.first is not None
+        return self.plan.grid_window.origin != "first" or self.first is not None
 
     def lay_grid(self, first: int | float | None) -> None:
         """Lay the grid of ``origin="first"`` from the first time on, before any row is used.
@@ -145,7 +145,8 @@ class Bound:
 
     def _grid(self) -> Grid:
         """The grid, as far as the first row is known."""
-        return grid_of(self.plan.window, self.time_type, self.first, self.plan.limits.max_overlap)
+        limits = self.plan.limits
+        return grid_of(self.plan.grid_window, self.time_type, self.first, limits.max_overlap)
 
     # ---------------------------------------------------------------------------------- the state
 

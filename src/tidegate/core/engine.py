@@ -13,6 +13,7 @@ from tidegate.core.eventtime import INT64_MAX, order_of_time
 from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
+from tidegate.core.rolling import RollingRun, make_run
 from tidegate.core.run import Run, Stats
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tidegate._kernels.row_buffer import RowBuffer
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
-    from tidegate.core.windows import Window
+    from tidegate.core.windows import AnyWindow
 
 __all__ = ["Aggregator"]
 
@@ -34,7 +35,7 @@ class Aggregator:
 
     Parameters
     ----------
-    window : Tumbling or Sliding
+    window : Tumbling, Sliding or Rolling
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.
@@ -81,7 +82,7 @@ class Aggregator:
 
     def __init__(
         self,
-        window: Window,
+        window: AnyWindow,
         /,
         *aggregations: Aggregation,
         on: str,
@@ -103,7 +104,7 @@ class Aggregator:
             nan=nan,
             limits=limits,
         )
-        self._begin(Run(plan))
+        self._begin(make_run(plan))
         if schema is not None:
             self._run.give_schema(schema)
 
@@ -118,7 +119,7 @@ class Aggregator:
     @classmethod
     def from_plan(cls, plan: Plan) -> Aggregator:
         """Begin anew with a plan."""
-        return cls._of(Run(plan))
+        return cls._of(make_run(plan))
 
     @classmethod
     def _of(cls, run: Run) -> Aggregator:
@@ -142,7 +143,8 @@ class Aggregator:
         pyarrow.Table
             The keys, ``window_start`` and ``window_end`` in the type of the times, the aggregates;
             by window end, then by key in order of first appearance. Windows that `push_row` closed
-            before come first.
+            before come first. For `Rolling` the keys, the time, the aggregates of the rows that the
+            watermark has passed, in time order.
 
         Raises
         ------
@@ -206,6 +208,8 @@ class Aggregator:
             return self._row_pusher(*row)
         self._settle()
         run = self._run
+        if isinstance(run, RollingRun):
+            return run.push_row(row, batch_of_row)
         if run.bound is None:
             run.bind(batch_of_row(run, row).schema)
         self._buffer = make_buffer(run, self._drain)
@@ -290,10 +294,10 @@ class Aggregator:
         [1]
         """
         self._settle()
-        bound = self._run.bound
-        if bound is None:
+        time_type = self._run.time_type
+        if time_type is None:
             raise InputError("advance: the types are not known yet; push rows, or give schema=")
-        self._run.close(order_of_time(time, bound.time_type, self.plan.on))
+        self._run.close(order_of_time(time, time_type, self.plan.on))
         if self._buffer is not None:
             self._buffer.clear()
         return self._run.take()
@@ -378,6 +382,8 @@ class Aggregator:
             raise MergeError(f"merge: give another Aggregator, not {other!r}")
         self._settle()
         other._settle()
+        if isinstance(self._run, RollingRun):
+            self._run.merge(other._run)
         merge(self._run, other._run)
         self._forget_buffer()
         other._forget_buffer()

@@ -13,7 +13,7 @@ import numpy as np
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.durations import Duration
 from tidegate.core.errors import ColumnTypeError, InputError, WindowError
-from tidegate.core.windows import Origin, Sliding, Tumbling, Window
+from tidegate.core.windows import AnyWindow, Origin, Rolling, Sliding, Tumbling, Window
 
 __all__ = ["Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
 
@@ -39,11 +39,15 @@ class Limits:
         Open windows (panes of sliding ones), each key counted.
     max_overlap : int, default 100,000
         Windows that cover one row, ``size / every``.
+    max_rows : int, default 200,000,000
+        Rows that a look-back of a stream keeps: those that wait for the watermark, and those that
+        windows to come look back on.
     """
 
     max_keys: int = 10_000_000
     max_open: int = 50_000_000
     max_overlap: int = 100_000
+    max_rows: int = 200_000_000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -57,7 +61,7 @@ class Plan:
 
     Parameters
     ----------
-    window : Tumbling or Sliding
+    window : Tumbling, Sliding or Rolling
     results : tuple of (str, Aggregation)
         Single results with their names, in order; see `expand`.
     on : str
@@ -71,7 +75,7 @@ class Plan:
     limits : Limits
     """
 
-    window: Window
+    window: AnyWindow
     results: tuple[tuple[str, Aggregation], ...]
     on: str
     by: tuple[str, ...] = ()
@@ -81,10 +85,10 @@ class Plan:
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.window, Tumbling | Sliding):
+        if not isinstance(self.window, AnyWindow):
             raise WindowError(
                 f"the window is {self.window!r} ({type(self.window).__name__}): give "
-                f"tg.Tumbling(size) or tg.Sliding(size, every)"
+                f"tg.Tumbling(size), tg.Sliding(size, every) or tg.Rolling(size)"
             )
         for name in (self.on, *self.by):
             if not isinstance(name, str):
@@ -97,7 +101,7 @@ class Plan:
         ):
             if value not in choices:
                 raise InputError(f"{option} is {value!r}: choose from {', '.join(choices)}")
-        names = [*self.by, "window_start", "window_end", *(name for name, _ in self.results)]
+        names = [*self.places, *(name for name, _ in self.results)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(
@@ -107,6 +111,20 @@ class Plan:
             raise InputError(
                 "nothing to compute: give at least one aggregation, such as agg.rows()"
             )
+
+    @property
+    def places(self) -> list[str]:
+        """The columns of the result that tell where it belongs: the keys, and a window or time."""
+        if isinstance(self.window, Rolling):
+            return list(dict.fromkeys([*self.by, self.on]))
+        return [*self.by, "window_start", "window_end"]
+
+    @property
+    def grid_window(self) -> Window:
+        """The window, of a class that has a grid."""
+        if isinstance(self.window, Rolling):
+            raise WindowError("a look-back has no grid")
+        return self.window
 
     @property
     def inputs(self) -> list[str]:
@@ -129,13 +147,7 @@ class Plan:
         >>> tg.Plan.from_json(plan.to_json()) == plan
         True
         """
-        window = {
-            "class": type(self.window).__name__,
-            "size": _plain(self.window.size),
-            "every": _plain(self.window.every),
-            "origin": _plain_origin(self.window.origin),
-            "offset": _plain(self.window.offset),
-        }
+        window = _plain_window(self.window)
         results = [
             {"name": name, "function": r.function, "columns": list(r.columns), "ddof": r.ddof}
             for name, r in self.results
@@ -164,19 +176,7 @@ class Plan:
         """
         try:
             document = json.loads(text)
-            window = document["window"]
-            grid: dict[str, Any] = {
-                "origin": _origin(window["origin"]),
-                "offset": _duration(window["offset"]),
-            }
-            size = _duration(window["size"])
-            made: Window
-            if window["class"] == "Tumbling":
-                made = Tumbling(size, **grid)
-            elif window["class"] == "Sliding":
-                made = Sliding(size, _duration(window["every"]), **grid)
-            else:
-                raise InputError(f"there is no window class {window['class']!r}")
+            made = _window(document["window"])
             results = tuple(
                 (_text(r["name"]), _aggregation(r)) for r in cast("list[Any]", document["results"])
             )
@@ -255,7 +255,7 @@ def _default(item: Aggregation) -> str:
 
 
 def make_plan(
-    window: Window,
+    window: AnyWindow,
     results: Mapping[str, Aggregation],
     *,
     on: str,
@@ -281,6 +281,48 @@ def make_plan(
         nan=nan,
         limits=Limits() if limits is None else limits,
     )
+
+
+def _plain_window(window: AnyWindow) -> dict[str, Any]:
+    """Write a window with what JSON has."""
+    if isinstance(window, Rolling):
+        return {
+            "class": "Rolling",
+            "size": None if window.size is None else _plain(window.size),
+            "rows": window.rows,
+            "closed": window.closed,
+            "min_samples": window.min_samples,
+            "peers": window.peers,
+        }
+    return {
+        "class": type(window).__name__,
+        "size": _plain(window.size),
+        "every": _plain(window.every),
+        "origin": _plain_origin(window.origin),
+        "offset": _plain(window.offset),
+    }
+
+
+def _window(value: dict[str, Any]) -> AnyWindow:
+    """Read a window."""
+    if value["class"] == "Rolling":
+        return Rolling(
+            None if value["size"] is None else _duration(value["size"]),
+            rows=value["rows"],
+            closed=value["closed"],
+            min_samples=value["min_samples"],
+            peers=value["peers"],
+        )
+    grid: dict[str, Any] = {
+        "origin": _origin(value["origin"]),
+        "offset": _duration(value["offset"]),
+    }
+    size = _duration(value["size"])
+    if value["class"] == "Tumbling":
+        return Tumbling(size, **grid)
+    if value["class"] == "Sliding":
+        return Sliding(size, _duration(value["every"]), **grid)
+    raise InputError(f"there is no window class {value['class']!r}")
 
 
 def _plain(duration: Duration) -> str | int | float:

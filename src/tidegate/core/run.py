@@ -294,7 +294,7 @@ class Run:
     def take(self) -> pa.Table:
         """Hand over the results that are ready."""
         if self.bound is None:
-            names = [*self.plan.by, "window_start", "window_end"]
+            names = [*self.plan.places]
             names += [name for name, _ in self.plan.results]
             return pa.schema([pa.field(name, pa.null()) for name in names]).empty_table()
         table = self.bound.take_results()
@@ -314,6 +314,16 @@ class Run:
         return pa.schema(fields).empty_table()
 
     # ------------------------------------------------------------------------------------ looking
+
+    @property
+    def time_type(self) -> pa.DataType | None:
+        """The type of the times; None before it is known."""
+        return None if self.bound is None else self.bound.time_type
+
+    @property
+    def input_schema(self) -> pa.Schema | None:
+        """The columns of the input; None before they are known."""
+        return None if self.bound is None else self.bound.late.input_schema
 
     @property
     def watermark(self) -> Any:
