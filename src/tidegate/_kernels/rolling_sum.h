@@ -339,18 +339,84 @@ typedef struct {
     int is_steady;               /* each takes one row in and lets one go */
 } tg_tile;
 
+/* Bounds that move by one row from window to window. */
+TG_CLONES static void tg_lay_steady(tg_tile *tile, int64_t l, int64_t r, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        tile->l[i] = l + i;
+        tile->r[i] = r + i;
+    }
+}
+
+TG_CLONES static int tg_times_rise(const int64_t *times, int64_t n)
+{
+    return tg_all_rise(times + 1, n - 1);
+}
+
+/* How many rows each window has. */
+TG_CLONES static void tg_count_rows(const tg_tile *tile, double *out)
+{
+    for (int64_t i = 0; i < tile->n; i++)
+        out[i] = (double)(tile->r[i] - tile->l[i]);
+}
+
+/* Left bounds of the windows of n rows from `first` on, by time: how many of the times from row l
+ * on are at most time - size. Quarters are merged side by side, since every step waits for the
+ * one before it, and none of them branches, since which way they go can't be guessed. */
+TG_INLINE int64_t tg_left_of(const int64_t *times, int64_t l, int64_t end, int64_t last)
+{
+    while (l < end) {
+        int64_t middle = l + (end - l) / 2;
+        if (times[middle] <= last)
+            l = middle + 1;
+        else
+            end = middle;
+    }
+    return l;
+}
+static void tg_left_bounds(const int64_t *times, int64_t l, int64_t first, int64_t n, int64_t size,
+                           int64_t *out)
+{
+    int64_t quarter = n / 4, i[4], end[4], at[4];
+    for (int k = 0; k < 4; k++) {
+        i[k] = k * quarter;
+        end[k] = k < 3 ? i[k] + quarter : n;
+        at[k] = k == 0 ? l : tg_left_of(times, at[k - 1], first + i[k], times[first + i[k]] - size);
+    }
+    while (i[0] < end[0] && i[1] < end[1] && i[2] < end[2] && i[3] < end[3]) {
+        for (int k = 0; k < 4; k++) {
+            int64_t has_left = times[at[k]] <= times[first + i[k]] - size;
+            out[i[k]] = at[k];
+            at[k] += has_left;
+            i[k] += 1 - has_left;
+        }
+    }
+    for (int k = 0; k < 4; k++) {
+        while (i[k] < end[k]) {
+            int64_t has_left = times[at[k]] <= times[first + i[k]] - size;
+            out[i[k]] = at[k];
+            at[k] += has_left;
+            i[k] += 1 - has_left;
+        }
+    }
+}
+
 TG_INLINE int tg_read_levels(int levels, const tg_sum *s, const tg_tile *tile,
                              double (*in)[TG_TILE + TG_PAD], double (*out)[TG_TILE + TG_PAD],
                              double *his, double *los)
 {
+    int by_one = tile->n == tile->r[tile->n - 1] - tile->was_r && tile->r[0] == tile->was_r + 1;
     tg_m8 ties = {0};
     for (int64_t i = 0; i < tile->n; i += 8) {
         tg_v8 sum[3], hi, lo;
         for (int k = 0; k < levels; k++) {
             tg_v8 a, b;
+            if (by_one)
+                a = tg_load(in[k] + i + 1);
             for (int j = 0; j < 8; j++) {
                 int64_t at = i + j < tile->n ? i + j : tile->n - 1;
-                a[j] = in[k][tile->r[at] - tile->was_r];
+                if (!by_one)
+                    a[j] = in[k][tile->r[at] - tile->was_r];
                 b[j] = out[k][tile->l[at] - tile->was_l];
             }
             sum[k] = tg_splat(s->sum[k]) + (a - b);

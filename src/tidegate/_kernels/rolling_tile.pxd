@@ -150,6 +150,9 @@ cdef struct Scratch:
     double** hi       # of each accumulator: SUM hi, WEIGHTED ratio, SQUARES squares, extremes, counts
     double** lo
     double** scale    # SQUARES: the scale of each row
+    int* has_scale    # whether one is not 1
+    double* filled    # NULLS: what all counts of the last tile were, 0 where they differed
+    bint* is_lazy     # of each column: odd values show in its sums
     uint8_t** marks   # SUM: 1 where hi and lo are at the scale 2**-64, 2: where hi is no number
     bint* has_marks
     double** special  # of each column: the NaN or infinity of a window, else 0

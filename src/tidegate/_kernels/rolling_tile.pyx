@@ -1,8 +1,8 @@
 """What the windows of a look-back come to, a tile of rows at a time."""
 
 from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isnan, ldexp
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy, memset
 
 from tidegate._kernels.exact cimport exact_push, exact_push_product
@@ -24,7 +24,11 @@ cdef extern from "rolling_extreme.h" nogil:
     bint big_read "tg_big_read"(const Big*, double*, double*)
     void var_tile "tg_var_tile"(
         Var*, const Series*, const Tile*, int64_t, const double*, bint, bint, const double*,
-        Moves*, Moves*, Trail*, double*, double*)
+        Moves*, Moves*, Trail*, double*, double*, int*)
+    void lay_steady "tg_lay_steady"(Tile*, int64_t, int64_t, int64_t)
+    void count_rows "tg_count_rows"(const Tile*, double*)
+    void left_bounds "tg_left_bounds"(
+        const int64_t*, int64_t, int64_t, int64_t, int64_t, int64_t*)
     void greatest_many "tg_greatest_many"(
         Blocks*, const double*, int64_t, const int64_t*, const int64_t*, int64_t, bint, bint,
         double*)
@@ -58,6 +62,9 @@ cdef int scratch_init(Scratch* s, Acc* accs, int n_accs, int n_columns) noexcept
     s.is_calm = <bint*>calloc(n_columns + 1, sizeof(bint))
     s.is_full = <bint*>calloc(n_columns + 1, sizeof(bint))
     s.has_odd = <bint*>calloc(n_columns + 1, sizeof(bint))
+    s.is_lazy = <bint*>calloc(n_columns + 1, sizeof(bint))
+    s.has_scale = <int*>calloc(n_accs + 1, sizeof(int))
+    s.filled = <double*>calloc(n_accs + 1, sizeof(double))
     s.one = <double*>calloc(1, size)
     s.other = <double*>calloc(1, size)
     s.entering = <Moves*>calloc(1, sizeof(Moves))
@@ -65,7 +72,8 @@ cdef int scratch_init(Scratch* s, Acc* accs, int n_accs, int n_columns) noexcept
     s.trail = <Trail*>calloc(1, sizeof(Trail))
     if (s.hi == NULL or s.lo == NULL or s.scale == NULL or s.marks == NULL or s.has_marks == NULL
             or s.special == NULL or s.has_nan == NULL or s.is_calm == NULL or s.is_full == NULL
-            or s.has_odd == NULL or s.one == NULL or s.other == NULL or s.entering == NULL
+            or s.has_odd == NULL or s.is_lazy == NULL or s.has_scale == NULL or s.filled == NULL
+            or s.one == NULL or s.other == NULL or s.entering == NULL
             or s.leaving == NULL or s.trail == NULL):
         return NO_MEMORY
     for i in range(n_accs):
@@ -80,6 +88,12 @@ cdef int scratch_init(Scratch* s, Acc* accs, int n_accs, int n_columns) noexcept
         s.has_nan[i] = <uint8_t*>calloc(1, TILE + PAD)
         if s.special[i] == NULL or s.has_nan[i] == NULL:
             return NO_MEMORY
+        s.is_lazy[i] = True
+    for i in range(n_accs):
+        if accs[i].kind in (SQUARES, LEAST, GREATEST, WEIGHTED) and accs[i].column >= 0:
+            s.is_lazy[accs[i].column] = False
+            if accs[i].weight >= 0:
+                s.is_lazy[accs[i].weight] = False
     return DONE
 
 
@@ -104,6 +118,9 @@ cdef void scratch_free(Scratch* s) noexcept:
     free(s.is_calm)
     free(s.is_full)
     free(s.has_odd)
+    free(s.is_lazy)
+    free(s.has_scale)
+    free(s.filled)
     free(s.one)
     free(s.other)
     free(s.entering)
@@ -195,12 +212,8 @@ cdef int64_t bounds_of_rows(
     tile.is_steady = number > back
     if not tile.is_steady:
         n = min(n, back + 1 - number)
-    for i in range(n):
-        tile.r[i] = first + i + ahead
-    if tile.is_steady:
-        for i in range(n):
-            tile.l[i] = first + i - back
-    else:
+    lay_steady(tile, first - back, first + ahead, n)
+    if not tile.is_steady:
         for i in range(n):
             tile.l[i] = -view.base
     return n
@@ -209,41 +222,36 @@ cdef int64_t bounds_of_rows(
 cdef inline bint cutoff(const Look* look, int64_t time, int64_t* last) noexcept nogil:
     """The largest time that has left the window of a row; False where none can have."""
     if look.is_float:
-        last[0] = order_of_float(float_of_order(time) - look.size_f)
-    elif sub_overflows(time, look.size, last):
-        return False
-    if look.has_left:
-        return not sub_overflows(last[0], 1, last)
-    return True
+        last[0] = order_of_float(float_of_order(time) - look.size_f) - look.has_left
+        return True
+    return not (sub_overflows(time, look.size, last)
+                or sub_overflows(last[0], look.has_left, last))
 
 
 cdef int64_t bounds_of_times(
     Tile* tile, const Look* look, const View* view, int64_t first, int64_t n
 ) noexcept nogil:
     """Bounds of windows of a length of time."""
-    cdef int64_t l = tile.was_l, r = tile.was_r, i, last = 0, most_l = 0, most_r = 0
+    cdef int64_t l = tile.was_l, r = tile.was_r, i, last = 0
     cdef const int64_t* times = view.times
     tile.is_steady = False
     for i in range(n):
-        if look.has_right:
-            r = first + i + 1
-        else:
+        tile.r[i] = first + i + 1
+    if not look.has_right:
+        for i in range(n):
             while times[r] < times[first + i]:
                 r += 1
-        if cutoff(look, times[first + i], &last):
-            while l < r and times[l] <= last:
-                l += 1
-        if i and (l > most_l or r > most_r):
-            return i
-        if i == 0:
-            most_l = tile.was_l + TILE
-            most_r = tile.was_r + TILE
-            if l > most_l or r > most_r:
-                n = 1
-        tile.l[i] = l
-        tile.r[i] = r
-        if n == 1:
-            return 1
+            tile.r[i] = r
+    if not look.is_float and look.size < INT64_MAX and cutoff(look, times[first], &last):
+        left_bounds(times, l, first, n, look.size + look.has_left, tile.l)
+    else:
+        for i in range(n):
+            if cutoff(look, times[first + i], &last):
+                while l < first + i and times[l] <= last:
+                    l += 1
+            tile.l[i] = l
+    while n > 1 and (tile.l[n - 1] > tile.was_l + TILE or tile.r[n - 1] > tile.was_r + TILE):
+        n -= 1
     return n
 
 
@@ -293,13 +301,19 @@ cdef inline double special_of(const Odd* odd, int64_t l) noexcept nogil:
     return -INFINITY if odd.minus >= l else 0.0
 
 
-cdef void look_at_column(Scratch* s, const View* view, KeyState* key, int column) noexcept nogil:
-    """Find out what is odd about the rows of a tile's windows."""
+cdef void look_at_column(
+    Scratch* s, const View* view, KeyState* key, int column, bint is_lazy
+) noexcept nogil:
+    """Find out what is odd about the rows of a tile's windows.
+
+    A lazy look takes floats for finite where nothing says otherwise.
+    """
     cdef const Series* c = &view.columns[column]
     cdef const Tile* tile = &s.tile
     cdef Odd* odd = &key.odd[column]
     cdef int64_t from_l = view.base + tile.was_l, r = tile.was_r, i, n = tile.r[tile.n - 1] - r
-    cdef bint is_plain = (c.numeric != FLOAT or all_finite(&c.x[r].f, n)) and (
+    cdef bint is_plain = (
+        c.numeric != FLOAT or (is_lazy and not c.skip_nan) or all_finite(&c.x[r].f, n)) and (
         c.valid == NULL or n == 0 or memchr(c.valid + r, 0, n) == NULL)
     cdef double* special = s.special[column]
     cdef uint8_t* has_nan = s.has_nan[column]
@@ -320,7 +334,7 @@ cdef void look_at_column(Scratch* s, const View* view, KeyState* key, int column
 
 
 cdef void count_values(
-    Scratch* s, const View* view, const Acc* acc, AccState* state, double* out
+    Scratch* s, const View* view, const Acc* acc, AccState* state, double* out, double* filled
 ) noexcept nogil:
     """NULLS: how many rows of each window have a value (in both columns)."""
     cdef const Tile* tile = &s.tile
@@ -328,10 +342,12 @@ cdef void count_values(
     cdef const Series* b = a if acc.weight < 0 else &view.columns[acc.weight]
     cdef int64_t i, l = tile.was_l, r = tile.was_r
     if s.is_full[acc.column] and (acc.weight < 0 or s.is_full[acc.weight]):
-        for i in range(tile.n):
-            out[i] = <double>(tile.r[i] - tile.l[i])
         state.count = tile.r[tile.n - 1] - tile.l[tile.n - 1]
+        if not tile.is_steady or filled[0] != <double>state.count or tile.n < TILE:
+            count_rows(tile, out)
+            filled[0] = <double>state.count if tile.is_steady and tile.n == TILE else 0.0
         return
+    filled[0] = 0.0
     for i in range(tile.n):
         while r < tile.r[i]:
             state.count += has_value(a, r) and has_value(b, r)
@@ -517,9 +533,10 @@ cdef int sum_tile(
     return sum_slowly(s, sum, of, hi, lo, marks, has_marks)
 
 
-cdef int float_sums(Scratch* s, const View* view, int a, AccState* state) noexcept nogil:
+cdef int float_sums(Scratch* s, const View* view, KeyState* key, int a) noexcept nogil:
     """SUM of a column of floats."""
     cdef const Acc* acc = &s.accs[a]
+    cdef AccState* state = &key.accs[a]
     cdef Source of
     cdef int64_t i
     cdef int status
@@ -528,6 +545,11 @@ cdef int float_sums(Scratch* s, const View* view, int a, AccState* state) noexce
     of.part = VALUE
     of.is_calm = s.is_calm[acc.column]
     s.has_marks[a] = False
+    if s.is_lazy[acc.column] and of.is_calm:
+        if sum_in_levels(s, state.sums, &of, s.hi[a], s.lo[a]):
+            return DONE
+        look_at_column(s, view, key, acc.column, False)
+        of.is_calm = s.is_calm[acc.column]
     status = sum_tile(
         s, state.sums, &of, view.base, s.hi[a], s.lo[a], s.marks[a], &s.has_marks[a])
     if status != DONE or not s.has_odd[acc.column]:
@@ -763,9 +785,9 @@ cdef int compute_one(Scratch* s, const View* view, KeyState* key, int a) noexcep
     cdef AccState* state = &key.accs[a]
     cdef const double* counts
     if acc.kind == NULLS:
-        count_values(s, view, acc, state, s.hi[a])
+        count_values(s, view, acc, state, s.hi[a], &s.filled[a])
     elif acc.kind == SUM:
-        return float_sums(s, view, a, state)
+        return float_sums(s, view, key, a)
     elif acc.kind == SUM_INT:
         int_sums(s, view, a, state)
     elif acc.kind == WEIGHTED:
@@ -776,7 +798,7 @@ cdef int compute_one(Scratch* s, const View* view, KeyState* key, int a) noexcep
             state.var, &view.columns[acc.column], &s.tile, view.base, counts,
             s.tile.is_steady and s.is_full[acc.column], s.is_calm[acc.column],
             s.special[acc.column] if s.has_odd[acc.column] else NULL,
-            s.entering, s.leaving, s.trail, s.hi[a], s.scale[a])
+            s.entering, s.leaving, s.trail, s.hi[a], s.scale[a], &s.has_scale[a])
     elif acc.kind == FIRST or acc.kind == LAST:
         ends(s, view, a, state)
     elif acc.kind != ROWS:
@@ -789,7 +811,7 @@ cdef int compute_tile(Scratch* s, const View* view, KeyState* key) noexcept nogi
     cdef int i, status
     for i in range(s.n_columns):
         if view.columns[i].x != NULL or view.columns[i].valid != NULL:
-            look_at_column(s, view, key, i)
+            look_at_column(s, view, key, i, s.is_lazy[i])
     for i in range(s.n_accs):
         status = compute_one(s, view, key, i)
         if status != DONE:

@@ -297,7 +297,8 @@ TG_CLONES static void tg_walk(tg_sums2 sums, int64_t steps, const tg_moves *move
         trail->steps[i] = steps + i + 1;
 }
 
-/* The sums of windows i to i + n of a tile, whose bounds move by any number of rows. */
+/* The sums of windows [first, first + n) of a tile, whose bounds move by any number of rows: rows
+ * leave first. */
 TG_CLONES static void tg_walk_any(tg_sums2 sums, int64_t steps, const tg_tile *tile, int64_t first,
                                   int64_t n, int64_t l, int64_t r, const tg_moves *in,
                                   const tg_moves *out, tg_trail *trail)
@@ -305,10 +306,6 @@ TG_CLONES static void tg_walk_any(tg_sums2 sums, int64_t steps, const tg_tile *t
     int64_t from_l = l, from_r = r;
     for (int64_t i = 0; i < n; i++) {
         int64_t to_l = tile->l[first + i], to_r = tile->r[first + i];
-        if (to_l >= r) {
-            memset(&sums, 0, sizeof sums);
-            l = r = to_l;
-        }
         steps += (to_l - l) + (to_r - r);
         trail->steps[i] = steps;
         for (; l < to_l; l++)
@@ -316,6 +313,31 @@ TG_CLONES static void tg_walk_any(tg_sums2 sums, int64_t steps, const tg_tile *t
         for (; r < to_r; r++)
             tg_step2(&sums, in->value[r - from_r], in->rest[r - from_r]);
         tg_note(trail, i, &sums);
+    }
+}
+
+/* As tg_walk_any, where each window takes in one row: step by step, without a branch. */
+TG_CLONES static void tg_walk_by_one(tg_sums2 sums, int64_t steps, const tg_tile *tile,
+                                     int64_t first, int64_t n, int64_t l, const tg_moves *in,
+                                     const tg_moves *out, tg_trail *trail)
+{
+    uint8_t comes[2 * TG_TILE + TG_PAD];
+    int64_t n_steps = n + tile->l[first + n - 1] - l, i = 0, j = 0;
+    memset(comes, 0, n_steps);
+    for (int64_t k = 0; k < n; k++) {
+        comes[k + tile->l[first + k] - l] = 1;
+        trail->steps[k] = steps + k + 1 + tile->l[first + k] - l;
+    }
+    for (int64_t k = 0; k < n_steps; k++) {
+        int64_t is_new = comes[k];
+        tg_m2 turn = (tg_m2){0} + (is_new ? 0 : INT64_MIN);
+        const tg_moves *from = is_new ? in : out;
+        int64_t at = is_new ? i : j;
+        tg_step2(&sums, (tg_v2)((tg_m2)from->value[at] ^ turn),
+                 (tg_v2)((tg_m2)from->rest[at] ^ turn));
+        tg_note(trail, i, &sums);                    /* rewritten until the row has come */
+        i += is_new;
+        j += 1 - is_new;
     }
 }
 
@@ -433,13 +455,12 @@ static void tg_var_walk(const tg_var *v, const tg_series *c, const tg_tile *tile
     } else if (n_in <= TG_TILE && n_out <= TG_TILE) {
         tg_moves_any(v, c, is_calm, r, n_in, in);
         tg_moves_any(v, c, is_calm, l, n_out, out);
-        tg_walk_any(v->sums, v->slip.steps, tile, i, n, l, r, in, out, trail);
+        if (n_in == n && tile->r[i] == r + 1)
+            tg_walk_by_one(v->sums, v->slip.steps, tile, i, n, l, in, out, trail);
+        else
+            tg_walk_any(v->sums, v->slip.steps, tile, i, n, l, r, in, out, trail);
     } else {                                         /* one window, far from the one before */
         tg_var moved = *v;
-        if (tile->l[i] >= r) {
-            memset(&moved.sums, 0, sizeof moved.sums);
-            l = r = tile->l[i];
-        }
         trail->steps[0] = v->slip.steps + (tile->l[i] - l) + (tile->r[i] - r);
         for (; l < tile->l[i]; l++)
             tg_var_take(&moved, c, l, -1.0);
@@ -474,10 +495,10 @@ static int64_t tg_var_check(tg_var *v, const tg_series *c, const tg_tile *tile, 
 }
 
 /* Squares around the mean of the windows of a tile, in units of the square of `unscale`. */
-static void tg_var_tile(tg_var *v, const tg_series *c, const tg_tile *tile, int64_t base,
+TG_CLONES static void tg_var_tile(tg_var *v, const tg_series *c, const tg_tile *tile, int64_t base,
                         const double *counts, int is_one, int is_calm, const double *special,
                         tg_moves *in, tg_moves *out, tg_trail *trail, double *squares,
-                        double *unscale)
+                        double *unscale, int *has_scale)
 {
     int64_t i = 0, l = tile->was_l, r = tile->was_r;
     while (i < tile->n) {
@@ -519,6 +540,9 @@ static void tg_var_tile(tg_var *v, const tg_series *c, const tg_tile *tile, int6
         l = tile->l[i - 1];
         r = tile->r[i - 1];
     }
+    *has_scale = 0;
+    for (i = 0; i < tile->n; i++)
+        *has_scale |= unscale[i] != 1.0;
 }
 
 /* What variances or deviations come to: squares over (n - ddof); null ones are left to others. */

@@ -35,11 +35,12 @@ from tidegate.core.errors import (
     MergeError,
 )
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
+from tidegate.core.failures import DisorderError
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
 from tidegate.core.program import Program, compile_program
 from tidegate.core.run import Run, Stats
-from tidegate.core.state import DONE, OVERFLOWED, array_of
+from tidegate.core.state import DISORDER, DONE, OVERFLOWED, array_of
 from tidegate.core.windows import Look, Rolling, look_of
 
 if TYPE_CHECKING:
@@ -244,6 +245,8 @@ class Tied:
         status = self.state.push(rows.order, rows.codes, n_keys, rows.columns, is_all)
         if status == OVERFLOWED:
             raise self._overflow(rows)
+        if status == DISORDER:
+            raise DisorderError("the times fall")
         if status != DONE:
             raise MemoryError("no memory for the rows that windows look back on")
         given = dict(zip(self.plan.by, self._keys_of(rows), strict=True))
@@ -429,7 +432,13 @@ class RollingRun(Run):
             self._put_aside(tied, batch, (times, flags), None, None)
         self.counts.rows_in += batch.num_rows
         self.used += len(rows.order)
-        self.ready.append(tied.answer(rows.in_time_order(), is_all=True))
+        if codes is not None:  # the kernel sees the order of each key only
+            rows = rows.in_time_order()
+        try:
+            table = tied.answer(rows, is_all=True)
+        except DisorderError:
+            table = tied.answer(rows.in_time_order(), is_all=True)
+        self.ready.append(table)
 
     def _late(
         self, tied: Tied, times: Numbers, flags: Numbers | None
