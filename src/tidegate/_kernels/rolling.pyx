@@ -2,19 +2,19 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.math cimport ldexp
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.lanes cimport wide_of, wide_t
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_EXTREME, OF_MEAN, OF_RATIO, OF_ROWS, OF_STD, OF_SUM,
-    OF_VAR, OF_WORD, OVERFLOWED, SQUARES, SQUARES_INT, UNSIGNED, Acc, Output, Word,
+    DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_MEAN, OF_RATIO, OF_ROWS, OF_STD, OF_SUM, OF_VAR,
+    OVERFLOWED, SQUARES, SQUARES_INT, UNSIGNED, Acc, Output, Word,
 )
 from tidegate._kernels.rolling_tile cimport (
-    PAD, TILE, AccState, KeyState, Look, Scratch, Series, Var, View, compute_tile, find_bounds,
-    key_free, key_init, key_take_up, key_use_blocks, scratch_free, scratch_init,
+    TILE, KeyState, Look, Scratch, Series, View, compute_tile, find_bounds, key_free, key_init,
+    key_take_up, key_use_blocks, scratch_free, scratch_init,
 )
 
 cdef extern from "rolling_extreme.h" nogil:
@@ -33,7 +33,7 @@ cdef extern from *:
     #endif
     #define TG_HUGE_PAGE ((size_t)2 << 20)
 
-    /* Memory that free() takes. Fresh pages of 4 kB cost 0.4 ns a byte, large ones a tenth of it. */
+    /* Memory that free() takes. Fresh pages of 4 kB cost 0.4 ns a byte, large ones a tenth. */
     static void *tg_large(size_t size)
     {
     #ifdef MADV_HUGEPAGE
@@ -456,7 +456,6 @@ cdef class RollingState:
     cdef Kept* begin_key(self, int64_t code) noexcept nogil:
         """Begin with a key; NULL where there is no memory."""
         cdef Kept* kept = <Kept*>calloc(1, sizeof(Kept))
-        cdef int c
         if kept == NULL:
             return NULL
         self.keys[code] = kept
@@ -526,7 +525,7 @@ cdef class RollingState:
     cdef void let_go(self, Kept* kept) noexcept nogil:
         """Forget rows that have left the window, once they are many."""
         cdef Rows* rows = &kept.rows
-        cdef int64_t gone = kept.state.l - kept.state.base, left = rows.n - gone
+        cdef int64_t gone = kept.state.left - kept.state.base, left = rows.n - gone
         cdef int c
         if gone < FEW or gone < left:
             return
@@ -551,9 +550,9 @@ cdef class RollingState:
         Returns
         -------
         tuple (heads, sums, times, columns)
-            (n, 5) int64: code, rows, their first number, and the window as rows [l, r) of them;
-            (n, n_vars, VAR_WORDS) words of the variances; of all rows int64 times and a list of
-            8-byte values and uint8 flags. Buffers.
+            (n, 5) int64: code, rows, their first number, and between which of them the window
+            lies; (n, n_vars, VAR_WORDS) words of the variances; of all rows int64 times, and a
+            list of 8-byte values and uint8 flags. Buffers.
         """
         cdef int64_t k, n = 0, at = 0
         cdef int c, a
@@ -565,7 +564,6 @@ cdef class RollingState:
         times = bytearray(self.kept * 8)
         columns = [(bytearray(self.kept * 8), bytearray(self.kept)) for _ in range(self.n_columns)]
         cdef int64_t[::1] head = memoryview(heads).cast("q") if n else None
-        cdef char[::1] words
         n = 0
         for k in range(self.n_keys):
             kept = self.keys[k]
@@ -574,8 +572,8 @@ cdef class RollingState:
             head[5 * n] = k
             head[5 * n + 1] = kept.rows.n
             head[5 * n + 2] = kept.state.base
-            head[5 * n + 3] = kept.state.l - kept.state.base
-            head[5 * n + 4] = kept.state.r - kept.state.base
+            head[5 * n + 3] = kept.state.left - kept.state.base
+            head[5 * n + 4] = kept.state.right - kept.state.base
             copy_out(times, at * 8, kept.rows.times, kept.rows.n * 8)
             for c in range(self.n_columns):
                 copy_out(columns[c][0], at * 8, kept.rows.values[c], kept.rows.n * 8)
@@ -657,8 +655,8 @@ cdef class RollingState:
                         raise MemoryError
                 self.kept += rows
                 kept.state.base = heads[5 * k + 2]
-                kept.state.l = kept.state.base + heads[5 * k + 3]
-                kept.state.r = kept.state.base + heads[5 * k + 4]
+                kept.state.left = kept.state.base + heads[5 * k + 3]
+                kept.state.right = kept.state.base + heads[5 * k + 4]
                 for a in range(self.n_accs):
                     if kept.state.accs[a].var != NULL:
                         memcpy(kept.state.accs[a].var, &sums[where * VAR_WORDS * 8],

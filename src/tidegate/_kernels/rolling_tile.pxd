@@ -117,8 +117,8 @@ cdef struct AccState:
 
 cdef struct KeyState:
     int64_t base      # number of the first row that is kept
-    int64_t l         # the window of the last row answered: rows [l, r), counted since the key began
-    int64_t r
+    int64_t left      # the window of the last row answered, in rows since the key began
+    int64_t right
     Odd* odd          # of each column
     AccState* accs
 
@@ -147,7 +147,7 @@ cdef struct Scratch:
     Acc* accs
     int n_accs
     int n_columns
-    double** hi       # of each accumulator: SUM hi, WEIGHTED ratio, SQUARES squares, extremes, counts
+    double** hi       # of each accumulator: SUM hi, SQUARES squares, the results of all others
     double** lo
     double** scale    # SQUARES: the scale of each row
     int* has_scale    # whether one is not 1

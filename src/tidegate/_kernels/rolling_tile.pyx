@@ -3,14 +3,14 @@
 from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isnan, ldexp
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memchr, memcpy, memset
+from libc.string cimport memchr, memset
 
 from tidegate._kernels.exact cimport exact_push, exact_push_product
 from tidegate._kernels.grid cimport float_of_order, order_of_float
 from tidegate._kernels.lanes cimport sub_overflows, wide_hi, wide_lo, wide_t
 from tidegate._kernels.records cimport (
     DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LAST, LEAST, LEAST_INT, NO_MEMORY, NULLS, ROWS,
-    SIGNED, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Word,
+    SIGNED, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME, WEIGHTED, Acc, Word,
 )
 
 cdef extern from "rolling_extreme.h" nogil:
@@ -232,24 +232,24 @@ cdef int64_t bounds_of_times(
     Tile* tile, const Look* look, const View* view, int64_t first, int64_t n
 ) noexcept nogil:
     """Bounds of windows of a length of time."""
-    cdef int64_t l = tile.was_l, r = tile.was_r, i, last = 0
+    cdef int64_t left = tile.was_l, right = tile.was_r, i, last = 0
     cdef const int64_t* times = view.times
     tile.is_steady = False
     for i in range(n):
         tile.r[i] = first + i + 1
     if not look.has_right:
         for i in range(n):
-            while times[r] < times[first + i]:
-                r += 1
-            tile.r[i] = r
+            while times[right] < times[first + i]:
+                right += 1
+            tile.r[i] = right
     if not look.is_float and look.size < INT64_MAX and cutoff(look, times[first], &last):
-        left_bounds(times, l, first, n, look.size + look.has_left, tile.l)
+        left_bounds(times, left, first, n, look.size + look.has_left, tile.l)
     else:
         for i in range(n):
             if cutoff(look, times[first + i], &last):
-                while l < first + i and times[l] <= last:
-                    l += 1
-            tile.l[i] = l
+                while left < first + i and times[left] <= last:
+                    left += 1
+            tile.l[i] = left
     while n > 1 and (tile.l[n - 1] > tile.was_l + TILE or tile.r[n - 1] > tile.was_r + TILE):
         n -= 1
     return n
@@ -264,8 +264,8 @@ cdef int64_t find_bounds(
     """
     cdef int64_t n = min(<int64_t>TILE, view.n - first)
     tile.first = first
-    tile.was_l = key.l - view.base
-    tile.was_r = key.r - view.base
+    tile.was_l = key.left - view.base
+    tile.was_r = key.right - view.base
     if look.rows:
         n = bounds_of_rows(tile, look, view, first, n)
     else:
@@ -292,13 +292,13 @@ cdef inline void note(Odd* odd, const Series* c, int64_t i, int64_t number) noex
                 odd.minus = number
 
 
-cdef inline double special_of(const Odd* odd, int64_t l) noexcept nogil:
-    """What a sum of rows from l on is, because of one that is no number; 0: nothing."""
-    if odd.nan >= l or (odd.plus >= l and odd.minus >= l):
+cdef inline double special_of(const Odd* odd, int64_t left) noexcept nogil:
+    """What a sum of rows from left on is, because of one that is no number; 0: nothing."""
+    if odd.nan >= left or (odd.plus >= left and odd.minus >= left):
         return NAN
-    if odd.plus >= l:
+    if odd.plus >= left:
         return INFINITY
-    return -INFINITY if odd.minus >= l else 0.0
+    return -INFINITY if odd.minus >= left else 0.0
 
 
 cdef void look_at_column(
@@ -311,10 +311,11 @@ cdef void look_at_column(
     cdef const Series* c = &view.columns[column]
     cdef const Tile* tile = &s.tile
     cdef Odd* odd = &key.odd[column]
-    cdef int64_t from_l = view.base + tile.was_l, r = tile.was_r, i, n = tile.r[tile.n - 1] - r
+    cdef int64_t from_l = view.base + tile.was_l, right = tile.was_r, i
+    cdef int64_t n = tile.r[tile.n - 1] - right
     cdef bint is_plain = (
-        c.numeric != FLOAT or (is_lazy and not c.skip_nan) or all_finite(&c.x[r].f, n)) and (
-        c.valid == NULL or n == 0 or memchr(c.valid + r, 0, n) == NULL)
+        c.numeric != FLOAT or (is_lazy and not c.skip_nan) or all_finite(&c.x[right].f, n)) and (
+        c.valid == NULL or n == 0 or memchr(c.valid + right, 0, n) == NULL)
     cdef double* special = s.special[column]
     cdef uint8_t* has_nan = s.has_nan[column]
     s.has_odd[column] = False
@@ -323,9 +324,9 @@ cdef void look_at_column(
     if is_plain and s.is_calm[column]:
         return
     for i in range(tile.n):
-        while r < tile.r[i]:
-            note(odd, c, r, view.base + r)
-            r += 1
+        while right < tile.r[i]:
+            note(odd, c, right, view.base + right)
+            right += 1
         special[i] = special_of(odd, view.base + tile.l[i])
         has_nan[i] = odd.nan >= view.base + tile.l[i]
         s.has_odd[column] |= special[i] != 0.0
@@ -340,7 +341,7 @@ cdef void count_values(
     cdef const Tile* tile = &s.tile
     cdef const Series* a = &view.columns[acc.column]
     cdef const Series* b = a if acc.weight < 0 else &view.columns[acc.weight]
-    cdef int64_t i, l = tile.was_l, r = tile.was_r
+    cdef int64_t i, left = tile.was_l, right = tile.was_r
     if s.is_full[acc.column] and (acc.weight < 0 or s.is_full[acc.weight]):
         state.count = tile.r[tile.n - 1] - tile.l[tile.n - 1]
         if not tile.is_steady or filled[0] != <double>state.count or tile.n < TILE:
@@ -349,12 +350,12 @@ cdef void count_values(
         return
     filled[0] = 0.0
     for i in range(tile.n):
-        while r < tile.r[i]:
-            state.count += has_value(a, r) and has_value(b, r)
-            r += 1
-        while l < tile.l[i]:
-            state.count -= has_value(a, l) and has_value(b, l)
-            l += 1
+        while right < tile.r[i]:
+            state.count += has_value(a, right) and has_value(b, right)
+            right += 1
+        while left < tile.l[i]:
+            state.count -= has_value(a, left) and has_value(b, left)
+            left += 1
         out[i] = <double>state.count
 
 
@@ -434,25 +435,26 @@ cdef bint sum_in_levels(
 ) noexcept nogil:
     """Sums of a tile's windows; False, and nothing changed, where levels do not do."""
     cdef Tile* tile = &s.tile
-    cdef int64_t l = tile.was_l, r = tile.was_r
+    cdef int64_t left = tile.was_l, right = tile.was_r
     cdef int64_t to_l = tile.l[tile.n - 1], to_r = tile.r[tile.n - 1]
     cdef Sum before = sum[0]
     cdef const double* entering
     cdef const double* leaving
     cdef bint fits
-    if sum.levels == 0 or sum.is_slow or to_r - l + 4 * TILE > sum.most:
+    if sum.levels == 0 or sum.is_slow or to_r - left + 4 * TILE > sum.most:
         return False
-    if to_l - l <= TILE and to_r - r <= TILE:
-        entering = fetch(of, r, to_r - r, s.one)
-        leaving = fetch(of, l, to_l - l, s.other)
+    if to_l - left <= TILE and to_r - right <= TILE:
+        entering = fetch(of, right, to_r - right, s.one)
+        leaving = fetch(of, left, to_l - left, s.other)
         return fast_tile(sum, tile, entering, leaving, hi, lo)
-    fits = add_range(sum, of, r, to_r, 1.0, s.one) and add_range(sum, of, l, to_l, -1.0, s.one)
+    fits = (add_range(sum, of, right, to_r, 1.0, s.one)
+            and add_range(sum, of, left, to_l, -1.0, s.one))
     if fits:
         tile.was_l = to_l
         tile.was_r = to_r
         fits = fast_tile(sum, tile, s.one, s.other, hi, lo)
-        tile.was_l = l
-        tile.was_r = r
+        tile.was_l = left
+        tile.was_r = right
     if not fits:
         sum[0] = before
     return fits
@@ -484,28 +486,28 @@ cdef int sum_slowly(
 ) noexcept nogil:
     """Sums of a tile's windows by limbs."""
     cdef const Tile* tile = &s.tile
-    cdef int64_t i, l = tile.was_l, r = tile.was_r
+    cdef int64_t i, left = tile.was_l, right = tile.was_r
     for i in range(tile.n):
-        while r < tile.r[i]:
-            big_add(sum.big, part_at(of, r), 1)
-            r += 1
-        while l < tile.l[i]:
-            big_add(sum.big, part_at(of, l), -1)
-            l += 1
+        while right < tile.r[i]:
+            big_add(sum.big, part_at(of, right), 1)
+            right += 1
+        while left < tile.l[i]:
+            big_add(sum.big, part_at(of, left), -1)
+            left += 1
         marks[i] = HALF if big_read(sum.big, &hi[i], &lo[i]) else 0
         has_marks[0] |= marks[i]
     return DONE
 
 
-cdef int begin_limbs(Sum* sum, const Source* of, int64_t l, int64_t r) noexcept nogil:
-    """Go over to limbs, with the sum of rows [l, r)."""
+cdef int begin_limbs(Sum* sum, const Source* of, int64_t left, int64_t right) noexcept nogil:
+    """Go over to limbs, with the sum of rows [left, right)."""
     cdef int64_t i
     if sum.big == NULL:
         sum.big = <Big*>malloc(sizeof(Big))
         if sum.big == NULL:
             return NO_MEMORY
     big_clear(sum.big)
-    for i in range(l, r):
+    for i in range(left, right):
         big_add(sum.big, part_at(of, i), 1)
     sum.is_slow = True
     return DONE
@@ -570,17 +572,17 @@ cdef void int_sums(Scratch* s, const View* view, int a, AccState* state) noexcep
     cdef const Series* c = &view.columns[s.accs[a].column]
     cdef Word* low = <Word*>s.hi[a]
     cdef Word* high = <Word*>s.lo[a]
-    cdef int64_t i, l = tile.was_l, r = tile.was_r
+    cdef int64_t i, left = tile.was_l, right = tile.was_r
     cdef wide_t total = state.total
     for i in range(tile.n):
-        while r < tile.r[i]:
-            if has_value(c, r):
-                total += <wide_t>c.x[r].i if c.numeric == SIGNED else <wide_t>c.x[r].u
-            r += 1
-        while l < tile.l[i]:
-            if has_value(c, l):
-                total -= <wide_t>c.x[l].i if c.numeric == SIGNED else <wide_t>c.x[l].u
-            l += 1
+        while right < tile.r[i]:
+            if has_value(c, right):
+                total += <wide_t>c.x[right].i if c.numeric == SIGNED else <wide_t>c.x[right].u
+            right += 1
+        while left < tile.l[i]:
+            if has_value(c, left):
+                total -= <wide_t>c.x[left].i if c.numeric == SIGNED else <wide_t>c.x[left].u
+            left += 1
         low[i].u = wide_lo(total)
         high[i].i = wide_hi(total)
     state.total = total
@@ -588,15 +590,17 @@ cdef void int_sums(Scratch* s, const View* view, int a, AccState* state) noexcep
 
 # ----------------------------------------------------------------------------------------- ratios
 
-cdef double ratio_with_care(const View* view, const Acc* acc, int64_t l, int64_t r) noexcept nogil:
-    """sum(a*b) / sum(b) of rows [l, r), some of which are infinite or wild, made anew."""
+cdef double ratio_with_care(
+    const View* view, const Acc* acc, int64_t left, int64_t right
+) noexcept nogil:
+    """sum(a*b) / sum(b) of rows [left, right), some of which are infinite or wild, made anew."""
     cdef const Series* a = &view.columns[acc.column]
     cdef const Series* b = &view.columns[acc.weight]
     cdef double top = 0.0, top_lo = 0.0, bottom = 0.0, bottom_lo = 0.0, over = 0.0, under = 0.0
     cdef double x, y
     cdef double down = ldexp(1.0, -480)
     cdef int64_t i
-    for i in range(l, r):
+    for i in range(left, right):
         if not (has_value(a, i) and has_value(b, i)):
             continue
         x = number_at(a, i)
@@ -639,7 +643,7 @@ cdef int ratios(Scratch* s, const View* view, int a, AccState* state) noexcept n
     cdef double[3][544] hi
     cdef double[3][544] lo
     cdef Source of
-    cdef int64_t i, r = tile.was_r
+    cdef int64_t i, right = tile.was_r
     cdef double x, y
     cdef bint ignored = False
     cdef int k
@@ -651,15 +655,15 @@ cdef int ratios(Scratch* s, const View* view, int a, AccState* state) noexcept n
         if sum_tile(s, &state.sums[k], &of, view.base, hi[k], lo[k], s.marks[a], &ignored) != DONE:
             return NO_MEMORY
     for i in range(tile.n):
-        while r < tile.r[i]:
-            if has_value(of.a, r) and has_value(of.b, r):
-                x = number_at(of.a, r)
-                y = number_at(of.b, r)
+        while right < tile.r[i]:
+            if has_value(of.a, right) and has_value(of.b, right):
+                x = number_at(of.a, right)
+                y = number_at(of.b, right)
                 if not is_tame(x, y):
-                    state.at = view.base + r
+                    state.at = view.base + right
                     if isnan(x * y):
-                        state.nan = view.base + r
-            r += 1
+                        state.nan = view.base + right
+            right += 1
         if state.nan >= view.base + tile.l[i]:
             s.hi[a][i] = NAN
         elif state.at >= view.base + tile.l[i]:
@@ -730,16 +734,16 @@ cdef int extremes(Scratch* s, const View* view, int a, AccState* state) noexcept
     cdef bint least = s.accs[a].kind == LEAST or s.accs[a].kind == LEAST_INT
     cdef Word* out = <Word*>s.hi[a]
     cdef Deque* d = &state.deque
-    cdef int64_t i, r = tile.was_r
+    cdef int64_t i, right = tile.was_r
     if state.blocks != NULL and c.valid == NULL:
         greatest_many(state.blocks, &c.x[0].f, view.n, tile.l, tile.r, tile.n, tile.is_steady,
                       least, s.hi[a])
     else:
         for i in range(tile.n):
-            while r < tile.r[i]:
-                if deque_take(d, c, r, view.base + r, least) != DONE:
+            while right < tile.r[i]:
+                if deque_take(d, c, right, view.base + right, least) != DONE:
                     return NO_MEMORY
-                r += 1
+                right += 1
             while d.n and d.rows[d.head] < view.base + tile.l[i]:
                 d.head = (d.head + 1) & (d.room - 1)
                 d.n -= 1
@@ -759,7 +763,7 @@ cdef void ends(Scratch* s, const View* view, int a, AccState* state) noexcept no
     cdef const Series* c = &view.columns[s.accs[a].column]
     cdef Word* out = <Word*>s.hi[a]
     cdef bint is_full = s.is_full[s.accs[a].column], is_first = s.accs[a].kind == FIRST
-    cdef int64_t i, at = state.at - view.base, r = tile.was_r
+    cdef int64_t i, at = state.at - view.base, right = tile.was_r
     for i in range(tile.n):
         if is_full:
             at = tile.l[i] if is_first else tile.r[i] - 1
@@ -768,9 +772,9 @@ cdef void ends(Scratch* s, const View* view, int a, AccState* state) noexcept no
             while at < tile.r[i] and not has_value(c, at):
                 at += 1
         else:
-            while r < tile.r[i]:
-                at = r if has_value(c, r) else at
-                r += 1
+            while right < tile.r[i]:
+                at = right if has_value(c, right) else at
+                right += 1
         out[i].i = 0
         if tile.l[i] <= at < tile.r[i]:
             out[i] = c.x[at]
@@ -816,20 +820,20 @@ cdef int compute_tile(Scratch* s, const View* view, KeyState* key) noexcept nogi
         status = compute_one(s, view, key, i)
         if status != DONE:
             return status
-    key.l = view.base + s.tile.l[s.tile.n - 1]
-    key.r = view.base + s.tile.r[s.tile.n - 1]
+    key.left = view.base + s.tile.l[s.tile.n - 1]
+    key.right = view.base + s.tile.r[s.tile.n - 1]
     return DONE
 
 
 cdef void key_take_up(KeyState* key, Scratch* s, const View* view) noexcept nogil:
     """Make again, of the rows of the window, what a snapshot does not hold."""
-    cdef int64_t l = key.l - view.base, r = key.r - view.base, i
+    cdef int64_t left = key.left - view.base, right = key.right - view.base, i
     cdef int a, c
     cdef const Acc* acc
     cdef AccState* state
     cdef Series* x
     for c in range(s.n_columns):
-        for i in range(l, r):
+        for i in range(left, right):
             if view.columns[c].x != NULL or view.columns[c].valid != NULL:
                 note(&key.odd[c], &view.columns[c], i, view.base + i)
     for a in range(s.n_accs):
@@ -838,7 +842,7 @@ cdef void key_take_up(KeyState* key, Scratch* s, const View* view) noexcept nogi
         if acc.column < 0:
             continue
         x = &view.columns[acc.column]
-        for i in range(l, r):
+        for i in range(left, right):
             if acc.kind == NULLS:
                 state.count += has_value(x, i) and (
                     acc.weight < 0 or has_value(&view.columns[acc.weight], i))

@@ -12,8 +12,8 @@ from tidegate.core.errors import InputError, MergeError
 from tidegate.core.eventtime import INT64_MAX, order_of_time
 from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
-from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.rolling import RollingRun, make_run
+from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 
 if TYPE_CHECKING:
@@ -383,7 +383,7 @@ class Aggregator:
         self._settle()
         other._settle()
         if isinstance(self._run, RollingRun):
-            self._run.merge(other._run)
+            self._run.refuse_merge()
         merge(self._run, other._run)
         self._forget_buffer()
         other._forget_buffer()

@@ -165,7 +165,15 @@ class Tied:
             self.program.outputs,
             columns,
             self.keys is not None,
-            tuple(self.look),
+            (
+                self.look.rows,
+                self.look.size,
+                self.look.size_f,
+                self.look.is_float,
+                self.look.has_left,
+                self.look.has_right,
+                self.look.has_peers,
+            ),
             self.window.min_samples,
         )
 
@@ -200,12 +208,13 @@ class Tied:
 
     def columns_of(self, batch: pa.RecordBatch) -> list[Column]:
         """View the input columns of a batch."""
-        return [
-            (None, validity(batch.column(name)))
-            if numeric is None
-            else tuple(value_column(batch, name))
-            for name, numeric in self.program.columns
-        ]
+        columns: list[Column] = []
+        for name, numeric in self.program.columns:
+            if numeric is None:
+                columns.append((None, validity(batch.column(name))))
+            else:
+                columns.append(value_column(batch, name))
+        return columns
 
     def times_of(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, Numbers | None]:
         """View the times of a batch: as they are, in the kernels' order, and their flags.
@@ -279,7 +288,7 @@ class Tied:
             f"or make shorter windows"
         )
 
-    # --------------------------------------------------------------------------------- state in, out
+    # ------------------------------------------------------------------------------- state in, out
 
     def dump(self) -> tuple[Any, ...]:
         """Write the rows that wait, and those that are kept, down."""
@@ -307,7 +316,7 @@ class Tied:
         times, codes, columns = kept.waiting
         if not rises(times) or len(codes) != len(times):
             return False
-        if len(codes) and not (0 <= codes.min() and codes.max() < n_keys):
+        if len(codes) and not (codes.min() >= 0 and codes.max() < n_keys):
             return False
         self.buffer.push(times, codes, columns)
         return self.state.load(kept.heads, kept.sums, kept.times, kept.columns, n_keys)
@@ -391,7 +400,11 @@ class RollingRun(Run):
         if given:
             self.push(_one_batch(given, given[0].schema))
 
-    def push(self, batch: pa.RecordBatch, later: Callable[[], int] | None = None) -> None:
+    def push(
+        self,
+        batch: pa.RecordBatch,
+        later: Callable[[], int] | None = None,  # noqa: ARG002 - of the class
+    ) -> None:
         """Take one record batch, all of it or nothing."""
         tied = self.tie(batch.schema)
         times, order, flags = tied.times_of(batch)
@@ -399,7 +412,6 @@ class RollingRun(Run):
         if self.plan.late == "raise" and late is not None:
             raise self._late_error(late, times, marks)
         self._check_room(tied, batch.num_rows)
-        mark = None if tied.keys is None else tied.keys.mark()
         rows = Arrivals(
             order, None if tied.keys is None else tied.keys.encode(batch), tied.columns_of(batch)
         )
@@ -409,7 +421,6 @@ class RollingRun(Run):
         if has_place is not None and not has_place.all():
             rows = rows.taken(has_place)
             self._put_aside(tied, batch, (times, flags), late, marks)
-        del mark
         rows = rows.in_time_order()
         tied.buffer.push(rows.order, rows.codes, _filled(rows.columns))
         self.largest = largest
@@ -484,8 +495,8 @@ class RollingRun(Run):
         if kept + n_rows > limit:
             raise LimitError(
                 f"{kept} rows are kept, and {n_rows} more would be more than max_rows={limit}: "
-                f"choose a shorter look-back, less lateness or smaller batches, or raise the limit; "
-                f"nothing of the batch was taken"
+                f"choose a shorter look-back, less lateness or smaller batches, or raise the "
+                f"limit; nothing of the batch was taken"
             )
 
     def _put_aside(
@@ -538,9 +549,7 @@ class RollingRun(Run):
                     None if numeric is None else array_of(values, np.int64),
                     None if flags is None else array_of(flags, np.uint8),
                 )
-                for (values, flags), (_, numeric) in zip(
-                    columns, tied.program.columns, strict=True
-                )
+                for (values, flags), (_, numeric) in zip(columns, tied.program.columns, strict=True)
             ],
         )
         if not len(rows.order):
@@ -592,7 +601,7 @@ class RollingRun(Run):
         """Hand over the rows on the side."""
         return super().take_late() if self.tied is None else self.tied.late.take()
 
-    def merge(self, other: Run) -> None:
+    def refuse_merge(self) -> None:
         """Refuse: rows of one key that wait in two places have no order."""
         raise MergeError(f"merge: aggregators over {self.plan.window!r} cannot be merged yet")
 

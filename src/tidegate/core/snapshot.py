@@ -77,9 +77,7 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
     return sections
 
 
-def _rolling_sections(
-    tied: Tied, kept: KeptRows, ready: list[pa.Table]
-) -> dict[str, bytes]:
+def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict[str, bytes]:
     """Write the rows that wait and those that are kept."""
     times, codes, waiting = kept.waiting
     sections = {

@@ -18,7 +18,7 @@ from tidegate import agg, errors
 CLOSED = ("right", "both", "left", "neither")
 
 
-# ------------------------------------------------------------------- the oracle: rows by brute force
+# ----------------------------------------------------------------- the oracle: rows by brute force
 
 
 def is_inside(t, at, size, closed):
@@ -35,7 +35,9 @@ def rows_of(mine, row, window):
         first = at - window.rows + (0 if window.closed in ("both", "left") else 1)
         last = at + (1 if window.closed in ("right", "both") else 0)
         return mine[max(first, 0) : max(last, 0)]
-    inside = [other for other in mine if is_inside(other["t"], row["t"], window.size, window.closed)]
+    inside = [
+        other for other in mine if is_inside(other["t"], row["t"], window.size, window.closed)
+    ]
     if window.peers:
         return inside
     before = {id(other) for other in mine[: at + 1]}
@@ -272,4 +274,3 @@ def test_a_plan_goes_through_json():
         again = tg.Plan.from_json(plan.to_json())
         assert again.to_json() == plan.to_json()
         assert tg.Aggregator.from_plan(again).plan == again
-

@@ -131,7 +131,7 @@ def test_mean_lies_between_least_and_greatest():
     assert ((low == high)[1:] == (var == 0)).all()
 
 
-# ------------------------------------------------------------------------- adversarial, against exact
+# ----------------------------------------------------------------------- adversarial, against exact
 
 KINDS = {
     "calm": lambda rng, n: 1000 + np.cumsum(rng.normal(0, 0.01, n)),
@@ -139,7 +139,9 @@ KINDS = {
     "ticks": lambda rng, n: np.round(rng.normal(size=n), 1),
     "signs": lambda rng, n: rng.choice([-0.1, 0.1, 0.2, -0.2], n),
     "any scale": lambda rng, n: rng.normal(size=n) * 2.0 ** rng.integers(-300, 300, n),
-    "the whole range": lambda rng, n: rng.choice([-1.0, 1.0], n) * 2.0 ** rng.integers(-1070, 1020, n),
+    "the whole range": lambda rng, n: (
+        rng.choice([-1.0, 1.0], n) * 2.0 ** rng.integers(-1070, 1020, n)
+    ),
     "stairs": lambda rng, n: rng.normal(size=n) * 10.0 ** -(np.arange(n) // 40 % 300.0),
     "spikes": lambda rng, n: np.where(rng.random(n) < 0.02, 1e18, 1) * rng.normal(size=n),
     "levels": lambda rng, n: rng.normal(size=n) + 1e9 * (np.arange(n) // 150),
