@@ -21,6 +21,7 @@ cdef extern from "rolling_extreme.h" nogil:
     double mean_of "tg_mean1"(double, double, double)
     void means "tg_means"(const double*, const double*, const double*, int64_t, double*)
     void means_of "tg_means_of"(const double*, const double*, double, int64_t, double*)
+    double fewest_of "tg_fewest"(const double*, int64_t)
     bint never_falls "tg_times_rise"(const int64_t*, int64_t)
     void spread "tg_spread"(
         const double*, const double*, bint, double, double, bint, int64_t, double*)
@@ -153,6 +154,10 @@ cdef class RollingState:
         for i in range(self.n_columns):
             self.columns[i].numeric, self.columns[i].skip_nan = columns[i]
             self.own[i] = self.columns[i]
+        for i in range(self.n_outputs):  # variances are kept here without the sum beside them
+            self.accs[self.outputs[i].acc].wide = 1
+            if self.accs[self.outputs[i].acc].nulls >= 0:
+                self.accs[self.accs[self.outputs[i].acc].nulls].wide = 1
         self.has_scratch = True
         if scratch_init(&self.scratch, self.accs, self.n_accs, self.n_columns) != DONE:
             raise MemoryError
@@ -833,8 +838,7 @@ cdef class RollingState:
         fewest = counts[0]
         if not (self.scratch.tile.is_steady and output.op != OF_RATIO
                 and self.scratch.is_full[self.accs[output.acc].column]):
-            for i in range(n):
-                fewest = counts[i] if counts[i] < fewest else fewest
+            fewest = fewest_of(counts, n)
         if fewest >= need:
             return DONE
         if self.targets[o].valid == NULL:

@@ -360,6 +360,20 @@ TG_CLONES static void tg_count_rows(const tg_tile *tile, double *out)
         out[i] = (double)(tile->r[i] - tile->l[i]);
 }
 
+/* The fewest of n counts. */
+TG_CLONES static double tg_fewest(const double *counts, int64_t n)
+{
+    tg_v8 few = tg_splat(counts[0]);
+    int64_t i = 0;
+    double out;
+    for (; i + 8 <= n; i += 8)
+        few = tg_min(few, tg_load(counts + i));
+    out = tg_least_of(few);
+    for (; i < n; i++)
+        out = counts[i] < out ? counts[i] : out;
+    return out;
+}
+
 /* Left bounds of the windows of n rows from `first` on, by time: how many of the times from row l
  * on are at most time - size. Quarters are merged side by side, since every step waits for the
  * one before it, and none of them branches, since which way they go can't be guessed. */
@@ -374,31 +388,37 @@ TG_INLINE int64_t tg_left_of(const int64_t *times, int64_t l, int64_t end, int64
     }
     return l;
 }
+#define TG_MERGE_STEP(i, at)                                                                        \
+    do {                                                                                            \
+        int64_t has_left = times[at] <= mine[i] - size;                                             \
+        out[i] = at;                                                                                \
+        at += has_left;                                                                             \
+        i += 1 - has_left;                                                                          \
+    } while (0)
+
 static void tg_left_bounds(const int64_t *times, int64_t l, int64_t first, int64_t n, int64_t size,
                            int64_t *out)
 {
-    int64_t quarter = n / 4, i[4], end[4], at[4];
-    for (int k = 0; k < 4; k++) {
-        i[k] = k * quarter;
-        end[k] = k < 3 ? i[k] + quarter : n;
-        at[k] = k == 0 ? l : tg_left_of(times, at[k - 1], first + i[k], times[first + i[k]] - size);
+    const int64_t *mine = times + first;
+    int64_t quarter = n / 4, a = 0, b = quarter, c = 2 * quarter, d = 3 * quarter;
+    int64_t to_a = b, to_b = c, to_c = d, at_a = l;
+    int64_t at_b = tg_left_of(times, at_a, first + b, mine[b] - size);
+    int64_t at_c = tg_left_of(times, at_b, first + c, mine[c] - size);
+    int64_t at_d = tg_left_of(times, at_c, first + d, mine[d] - size);
+    while (((a - to_a) & (b - to_b) & (c - to_c) & (d - n)) < 0) {
+        TG_MERGE_STEP(a, at_a);
+        TG_MERGE_STEP(b, at_b);
+        TG_MERGE_STEP(c, at_c);
+        TG_MERGE_STEP(d, at_d);
     }
-    while (i[0] < end[0] && i[1] < end[1] && i[2] < end[2] && i[3] < end[3]) {
-        for (int k = 0; k < 4; k++) {
-            int64_t has_left = times[at[k]] <= times[first + i[k]] - size;
-            out[i[k]] = at[k];
-            at[k] += has_left;
-            i[k] += 1 - has_left;
-        }
-    }
-    for (int k = 0; k < 4; k++) {
-        while (i[k] < end[k]) {
-            int64_t has_left = times[at[k]] <= times[first + i[k]] - size;
-            out[i[k]] = at[k];
-            at[k] += has_left;
-            i[k] += 1 - has_left;
-        }
-    }
+    while (a < to_a)
+        TG_MERGE_STEP(a, at_a);
+    while (b < to_b)
+        TG_MERGE_STEP(b, at_b);
+    while (c < to_c)
+        TG_MERGE_STEP(c, at_c);
+    while (d < n)
+        TG_MERGE_STEP(d, at_d);
 }
 
 TG_INLINE int tg_read_levels(int levels, const tg_sum *s, const tg_tile *tile,

@@ -144,7 +144,7 @@ cdef struct Look:
 cdef struct Scratch:
     # What a tile comes to, before it is written out.
     Tile tile
-    Acc* accs
+    Acc* accs         # `wide` is 1 for those that are read
     int n_accs
     int n_columns
     double** hi       # of each accumulator: SUM hi, SQUARES squares, the results of all others

@@ -817,7 +817,7 @@ cdef int compute_tile(Scratch* s, const View* view, KeyState* key) noexcept nogi
         if view.columns[i].x != NULL or view.columns[i].valid != NULL:
             look_at_column(s, view, key, i, s.is_lazy[i])
     for i in range(s.n_accs):
-        status = compute_one(s, view, key, i)
+        status = compute_one(s, view, key, i) if s.accs[i].wide else DONE
         if status != DONE:
             return status
     key.left = view.base + s.tile.l[s.tile.n - 1]

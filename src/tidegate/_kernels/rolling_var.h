@@ -277,6 +277,7 @@ typedef struct {
     tg_v2 hi[TG_TILE + TG_PAD];
     tg_v2 lo[TG_TILE + TG_PAD];
     int64_t steps[TG_TILE + TG_PAD];
+    int64_t places[2 * TG_TILE + TG_PAD];
 } tg_trail;
 
 TG_INLINE void tg_note(tg_trail *trail, int64_t i, const tg_sums2 *s)
@@ -316,28 +317,38 @@ TG_CLONES static void tg_walk_any(tg_sums2 sums, int64_t steps, const tg_tile *t
     }
 }
 
-/* As tg_walk_any, where each window takes in one row: step by step, without a branch. */
+/* As tg_walk_any, where each window takes in one row: the rows that come and go are brought into
+ * one order first, so that no step has to ask which it is. */
 TG_CLONES static void tg_walk_by_one(tg_sums2 sums, int64_t steps, const tg_tile *tile,
                                      int64_t first, int64_t n, int64_t l, const tg_moves *in,
                                      const tg_moves *out, tg_trail *trail)
 {
+    tg_v2 value[2 * TG_TILE + TG_PAD], rest[2 * TG_TILE + TG_PAD];
     uint8_t comes[2 * TG_TILE + TG_PAD];
-    int64_t n_steps = n + tile->l[first + n - 1] - l, i = 0, j = 0;
+    const int64_t *left = tile->l + first;
+    int64_t n_steps = n + left[n - 1] - l, j = 0;
     memset(comes, 0, n_steps);
     for (int64_t k = 0; k < n; k++) {
-        comes[k + tile->l[first + k] - l] = 1;
-        trail->steps[k] = steps + k + 1 + tile->l[first + k] - l;
+        int64_t at = k + left[k] - l;
+        comes[at] = 1;
+        value[at] = in->value[k];
+        rest[at] = in->rest[k];
+        trail->steps[k] = steps + at + 1;
     }
     for (int64_t k = 0; k < n_steps; k++) {
-        int64_t is_new = comes[k];
-        tg_m2 turn = (tg_m2){0} + (is_new ? 0 : INT64_MIN);
-        const tg_moves *from = is_new ? in : out;
-        int64_t at = is_new ? i : j;
-        tg_step2(&sums, (tg_v2)((tg_m2)from->value[at] ^ turn),
-                 (tg_v2)((tg_m2)from->rest[at] ^ turn));
-        tg_note(trail, i, &sums);                    /* rewritten until the row has come */
-        i += is_new;
-        j += 1 - is_new;
+        int64_t is_old = 1 - comes[k];
+        trail->places[j] = k;
+        j += is_old;
+    }
+    for (int64_t k = 0; k < j; k++) {
+        value[trail->places[k]] = -out->value[k];
+        rest[trail->places[k]] = -out->rest[k];
+    }
+    j = 0;
+    for (int64_t k = 0; k < n_steps; k++) {
+        tg_step2(&sums, value[k], rest[k]);
+        tg_note(trail, j, &sums);                    /* rewritten until the row has come */
+        j += comes[k];
     }
 }
 
