@@ -228,23 +228,29 @@ TG_INLINE tg_v8 tg_scan8(tg_v8 v)
 TG_INLINE tg_v8 tg_last8(tg_v8 v) { return __builtin_shufflevector(v, v, 7, 7, 7, 7, 7, 7, 7, 7); }
 
 /* Sums of the first j of n values, j = 0 to n, in every level; false where a value does not fit. */
+TG_INLINE void tg_prefix8(int levels, tg_v8 v, const tg_sum *s, int64_t i, tg_v8 *carry,
+                          double (*out)[TG_TILE + TG_PAD], tg_m8 *odd)
+{
+    *odd |= tg_too_large(v, s->limit);
+    for (int k = 0; k < levels; k++) {
+        tg_v8 sums = tg_scan8(tg_cut8(&v, s->cut[k]));
+        tg_store(out[k] + i + 1, sums + carry[k]);
+        carry[k] += tg_last8(sums);
+    }
+    *odd |= (tg_m8)(v + 0.0);                        /* not the sign of a zero */
+}
 TG_INLINE int tg_prefix_in(int levels, const double *x, int64_t n, const tg_sum *s,
                            double (*out)[TG_TILE + TG_PAD])
 {
     tg_m8 odd = {0};
     tg_v8 carry[3] = {{0}};
+    int64_t i = 0;
     for (int k = 0; k < levels; k++)
         out[k][0] = 0.0;
-    for (int64_t i = 0; i < n; i += 8) {
-        tg_v8 v = tg_load_part(x + i, n - i, n - i, 0.0);
-        odd |= tg_too_large(v, s->limit);
-        for (int k = 0; k < levels; k++) {
-            tg_v8 sums = tg_scan8(tg_cut8(&v, s->cut[k]));
-            tg_store(out[k] + i + 1, sums + carry[k]);
-            carry[k] += tg_last8(sums);
-        }
-        odd |= (tg_m8)(v + 0.0);                       /* not the sign of a zero */
-    }
+    for (; i + 8 <= n; i += 8)
+        tg_prefix8(levels, tg_load(x + i), s, i, carry, out, &odd);
+    if (i < n)
+        tg_prefix8(levels, tg_load_part(x + i, n - i, n - i, 0.0), s, i, carry, out, &odd);
     return tg_sign8(odd) == 0;
 }
 TG_CLONES static int tg_prefix(const double *x, int64_t n, const tg_sum *s,
@@ -390,22 +396,24 @@ TG_INLINE int64_t tg_left_of(const int64_t *times, int64_t l, int64_t end, int64
 }
 #define TG_MERGE_STEP(i, at)                                                                        \
     do {                                                                                            \
-        int64_t has_left = times[at] <= mine[i] - size;                                             \
+        int64_t last = mine[i] - size;                                                              \
+        int64_t left = (times[at] <= last) + (times[at + 1] <= last) + (times[at + 2] <= last);     \
+        at += left;                                                                                 \
         out[i] = at;                                                                                \
-        at += has_left;                                                                             \
-        i += 1 - has_left;                                                                          \
+        i += left < 3;                                                                              \
     } while (0)
 
 static void tg_left_bounds(const int64_t *times, int64_t l, int64_t first, int64_t n, int64_t size,
                            int64_t *out)
 {
     const int64_t *mine = times + first;
-    int64_t quarter = n / 4, a = 0, b = quarter, c = 2 * quarter, d = 3 * quarter;
+    int64_t fast = n > 2 ? n - 2 : 0;                /* two times beyond a row are looked at */
+    int64_t quarter = fast / 4, a = 0, b = quarter, c = 2 * quarter, d = 3 * quarter;
     int64_t to_a = b, to_b = c, to_c = d, at_a = l;
     int64_t at_b = tg_left_of(times, at_a, first + b, mine[b] - size);
     int64_t at_c = tg_left_of(times, at_b, first + c, mine[c] - size);
     int64_t at_d = tg_left_of(times, at_c, first + d, mine[d] - size);
-    while (((a - to_a) & (b - to_b) & (c - to_c) & (d - n)) < 0) {
+    while (((a - to_a) & (b - to_b) & (c - to_c) & (d - fast)) < 0) {
         TG_MERGE_STEP(a, at_a);
         TG_MERGE_STEP(b, at_b);
         TG_MERGE_STEP(c, at_c);
@@ -417,29 +425,40 @@ static void tg_left_bounds(const int64_t *times, int64_t l, int64_t first, int64
         TG_MERGE_STEP(b, at_b);
     while (c < to_c)
         TG_MERGE_STEP(c, at_c);
-    while (d < n)
+    while (d < fast)
         TG_MERGE_STEP(d, at_d);
+    for (; d < n; d++) {
+        while (times[at_d] <= mine[d] - size)
+            at_d++;
+        out[d] = at_d;
+    }
 }
 
+/* The sums of windows from those of rows that came and went, up to each. */
 TG_INLINE int tg_read_levels(int levels, const tg_sum *s, const tg_tile *tile,
                              double (*in)[TG_TILE + TG_PAD], double (*out)[TG_TILE + TG_PAD],
                              double *his, double *los)
 {
     int by_one = tile->n == tile->r[tile->n - 1] - tile->was_r && tile->r[0] == tile->was_r + 1;
+    double came[3][TG_TILE + TG_PAD], went[3][TG_TILE + TG_PAD];
     tg_m8 ties = {0};
+    for (int64_t i = 0; i < tile->n; i++)
+        for (int k = 0; k < levels; k++)
+            went[k][i] = out[k][tile->l[i] - tile->was_l];
+    for (int64_t i = 0; !by_one && i < tile->n; i++)
+        for (int k = 0; k < levels; k++)
+            came[k][i] = in[k][tile->r[i] - tile->was_r];
+    for (int64_t i = tile->n; i < tile->n + 8; i++)
+        for (int k = 0; k < levels; k++) {
+            went[k][i] = came[k][i] = 0.0;
+            if (by_one)
+                in[k][i + 1] = 0.0;
+        }
     for (int64_t i = 0; i < tile->n; i += 8) {
         tg_v8 sum[3], hi, lo;
         for (int k = 0; k < levels; k++) {
-            tg_v8 a, b;
-            if (by_one)
-                a = tg_load(in[k] + i + 1);
-            for (int j = 0; j < 8; j++) {
-                int64_t at = i + j < tile->n ? i + j : tile->n - 1;
-                if (!by_one)
-                    a[j] = in[k][tile->r[at] - tile->was_r];
-                b[j] = out[k][tile->l[at] - tile->was_l];
-            }
-            sum[k] = tg_splat(s->sum[k]) + (a - b);
+            tg_v8 a = tg_load(by_one ? in[k] + i + 1 : came[k] + i);
+            sum[k] = tg_splat(s->sum[k]) + (a - tg_load(went[k] + i));
         }
         tg_join8(levels, sum, &hi, &lo, &ties);
         tg_store(his + i, hi);

@@ -186,14 +186,25 @@ static void tg_var_renew(tg_var *v, const tg_series *c, int64_t l, int64_t r)
 /* ------------------------------------------------------------------------------- a tile at a time */
 
 typedef struct {
-    tg_v2 value[TG_TILE + TG_PAD];   /* d and d*d of a row, or what changes with it */
-    tg_v2 rest[TG_TILE + TG_PAD];    /* and what they lack */
+    tg_v2 value;                 /* d and d*d of a row, or what changes with it */
+    tg_v2 rest;                  /* and what they lack */
+} tg_move;
+
+typedef struct {
+    tg_move row[TG_TILE + TG_PAD];
 } tg_moves;
 
-TG_INLINE void tg_store_pairs(tg_v2 *out, tg_v8 a, tg_v8 b)
+TG_INLINE void tg_store_moves(tg_move *out, tg_v8 d, tg_v8 p, tg_v8 r, tg_v8 e)
 {
-    tg_store((double *)out, __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
-    tg_store((double *)out + 8, __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15));
+    tg_v8 a = __builtin_shufflevector(d, p, 0, 8, 1, 9, 2, 10, 3, 11);
+    tg_v8 b = __builtin_shufflevector(d, p, 4, 12, 5, 13, 6, 14, 7, 15);
+    tg_v8 x = __builtin_shufflevector(r, e, 0, 8, 1, 9, 2, 10, 3, 11);
+    tg_v8 y = __builtin_shufflevector(r, e, 4, 12, 5, 13, 6, 14, 7, 15);
+    double *to = (double *)out;
+    tg_store(to, __builtin_shufflevector(a, x, 0, 1, 8, 9, 2, 3, 10, 11));
+    tg_store(to + 8, __builtin_shufflevector(a, x, 4, 5, 12, 13, 6, 7, 14, 15));
+    tg_store(to + 16, __builtin_shufflevector(b, y, 0, 1, 8, 9, 2, 3, 10, 11));
+    tg_store(to + 24, __builtin_shufflevector(b, y, 4, 5, 12, 13, 6, 7, 14, 15));
 }
 TG_INLINE void tg_load_pairs(const tg_v2 *from, tg_v8 *a, tg_v8 *b)
 {
@@ -219,14 +230,13 @@ TG_CLONES static void tg_moves_of(const tg_var *v, const double *x, int64_t n, t
     tg_v8 shift = tg_splat(v->shift.f * v->scale), d, r, p, e;
     for (int64_t i = 0; i < n; i += 8) {
         tg_deviate8(x + i, n - i, v->scale, shift, &d, &r, &p, &e);
-        tg_store_pairs(out->value + i, d, p);
-        tg_store_pairs(out->rest + i, r, e);
+        tg_store_moves(out->row + i, d, p, r, e);
     }
 }
 
 /* What n rows of calm floats add, less what n others took along: of the squares
  * a*a - b*b = (a - b) * (a + b). */
-TG_INLINE void tg_between8(tg_v8 x, tg_v8 y, double scale, tg_v8 twice, tg_v2 *value, tg_v2 *rest)
+TG_INLINE void tg_between8(tg_v8 x, tg_v8 y, double scale, tg_v8 twice, tg_move *out)
 {
     tg_v8 a = x * scale, b = y * scale, d, r, m, m_lo, n, n_lo, p, e;
     tg_two_sum8(a, -b, &d, &r);
@@ -234,8 +244,7 @@ TG_INLINE void tg_between8(tg_v8 x, tg_v8 y, double scale, tg_v8 twice, tg_v2 *v
     tg_two_sum8(m, -twice, &n, &n_lo);
     p = d * n;
     e = tg_fma8(d, n, -p) + (d * (n_lo + m_lo) + r * n);
-    tg_store_pairs(value, d, p);
-    tg_store_pairs(rest, r, e);
+    tg_store_moves(out, d, p, r, e);
 }
 TG_CLONES static void tg_moves_between(const tg_var *v, const double *entering,
                                        const double *leaving, int64_t n, tg_moves *out)
@@ -243,12 +252,10 @@ TG_CLONES static void tg_moves_between(const tg_var *v, const double *entering,
     tg_v8 twice = tg_splat(2.0 * (v->shift.f * v->scale));
     int64_t i = 0;
     for (; i + 8 <= n; i += 8)
-        tg_between8(tg_load(entering + i), tg_load(leaving + i), v->scale, twice, out->value + i,
-                    out->rest + i);
+        tg_between8(tg_load(entering + i), tg_load(leaving + i), v->scale, twice, out->row + i);
     if (i < n)
         tg_between8(tg_load_part(entering + i, n - i, n - i, 0.0),
-                    tg_load_part(leaving + i, n - i, n - i, 0.0), v->scale, twice, out->value + i,
-                    out->rest + i);
+                    tg_load_part(leaving + i, n - i, n - i, 0.0), v->scale, twice, out->row + i);
 }
 
 /* As tg_moves_of and tg_moves_between, of values of any kind, some of which may be missing. */
@@ -260,16 +267,16 @@ static void tg_moves_with_care(const tg_var *v, const tg_series *c, int64_t from
         if (tg_is_calm(c, from + i))
             tg_deviation(v, c->numeric, c->x[from + i], &d, &r);
         p = d * d;
-        out->value[i] = (tg_v2){d, p};
-        out->rest[i] = (tg_v2){r, __builtin_fma(d, d, -p) + 2.0 * (d * r)};
+        out->row[i].value = (tg_v2){d, p};
+        out->row[i].rest = (tg_v2){r, __builtin_fma(d, d, -p) + 2.0 * (d * r)};
     }
 }
 static void tg_moves_less(tg_moves *out, const tg_moves *leaving, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        tg_v2 a = out->value[i], c = -leaving->value[i], s = a + c, b = s - a;
-        out->rest[i] = ((a - (s - b)) + (c - b)) + (out->rest[i] - leaving->rest[i]);
-        out->value[i] = s;
+        tg_v2 a = out->row[i].value, c = -leaving->row[i].value, s = a + c, b = s - a;
+        out->row[i].rest = ((a - (s - b)) + (c - b)) + (out->row[i].rest - leaving->row[i].rest);
+        out->row[i].value = s;
     }
 }
 
@@ -291,7 +298,7 @@ TG_CLONES static void tg_walk(tg_sums2 sums, int64_t steps, const tg_moves *move
                               tg_trail *trail)
 {
     for (int64_t i = 0; i < n; i++) {
-        tg_step2(&sums, moves->value[i], moves->rest[i]);
+        tg_step2(&sums, moves->row[i].value, moves->row[i].rest);
         tg_note(trail, i, &sums);
     }
     for (int64_t i = 0; i < n; i++)
@@ -310,9 +317,9 @@ TG_CLONES static void tg_walk_any(tg_sums2 sums, int64_t steps, const tg_tile *t
         steps += (to_l - l) + (to_r - r);
         trail->steps[i] = steps;
         for (; l < to_l; l++)
-            tg_step2(&sums, -out->value[l - from_l], -out->rest[l - from_l]);
+            tg_step2(&sums, -out->row[l - from_l].value, -out->row[l - from_l].rest);
         for (; r < to_r; r++)
-            tg_step2(&sums, in->value[r - from_r], in->rest[r - from_r]);
+            tg_step2(&sums, in->row[r - from_r].value, in->row[r - from_r].rest);
         tg_note(trail, i, &sums);
     }
 }
@@ -323,7 +330,7 @@ TG_CLONES static void tg_walk_by_one(tg_sums2 sums, int64_t steps, const tg_tile
                                      int64_t first, int64_t n, int64_t l, const tg_moves *in,
                                      const tg_moves *out, tg_trail *trail)
 {
-    tg_v2 value[2 * TG_TILE + TG_PAD], rest[2 * TG_TILE + TG_PAD];
+    tg_move move[2 * TG_TILE + TG_PAD];
     uint8_t comes[2 * TG_TILE + TG_PAD];
     const int64_t *left = tile->l + first;
     int64_t n_steps = n + left[n - 1] - l, j = 0;
@@ -331,22 +338,20 @@ TG_CLONES static void tg_walk_by_one(tg_sums2 sums, int64_t steps, const tg_tile
     for (int64_t k = 0; k < n; k++) {
         int64_t at = k + left[k] - l;
         comes[at] = 1;
-        value[at] = in->value[k];
-        rest[at] = in->rest[k];
+        move[at] = in->row[k];
         trail->steps[k] = steps + at + 1;
     }
     for (int64_t k = 0; k < n_steps; k++) {
-        int64_t is_old = 1 - comes[k];
         trail->places[j] = k;
-        j += is_old;
+        j += 1 - comes[k];
     }
     for (int64_t k = 0; k < j; k++) {
-        value[trail->places[k]] = -out->value[k];
-        rest[trail->places[k]] = -out->rest[k];
+        move[trail->places[k]].value = -out->row[k].value;
+        move[trail->places[k]].rest = -out->row[k].rest;
     }
     j = 0;
     for (int64_t k = 0; k < n_steps; k++) {
-        tg_step2(&sums, value[k], rest[k]);
+        tg_step2(&sums, move[k].value, move[k].rest);
         tg_note(trail, j, &sums);                    /* rewritten until the row has come */
         j += comes[k];
     }
@@ -442,7 +447,7 @@ static void tg_moves_steady(const tg_var *v, const tg_series *c, int is_calm, in
     tg_moves_less(in, out, n);
     for (int64_t i = 0; c->numeric == 0 && i < n; i++)
         if (tg_is_calm(c, r + i) && tg_is_calm(c, l + i))
-            tg_between1(v, c->x[r + i].f, c->x[l + i].f, in->value + i, in->rest + i);
+            tg_between1(v, c->x[r + i].f, c->x[l + i].f, &in->row[i].value, &in->row[i].rest);
 }
 
 static void tg_moves_any(const tg_var *v, const tg_series *c, int is_calm, int64_t from, int64_t n,

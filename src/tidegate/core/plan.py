@@ -39,7 +39,7 @@ class Limits:
         Open windows (panes of sliding ones), each key counted.
     max_overlap : int, default 100,000
         Windows that cover one row, ``size / every``.
-    max_rows : int, default 200,000,000
+    max_kept : int, default 200,000,000
         Rows that a look-back of a stream keeps: those that wait for the watermark, and those that
         windows to come look back on.
     """
@@ -47,7 +47,7 @@ class Limits:
     max_keys: int = 10_000_000
     max_open: int = 50_000_000
     max_overlap: int = 100_000
-    max_rows: int = 200_000_000
+    max_kept: int = 200_000_000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

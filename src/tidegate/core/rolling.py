@@ -491,10 +491,10 @@ class RollingRun(Run):
 
     def _check_room(self, tied: Tied, n_rows: int) -> None:
         """Refuse a batch that would make more rows be kept than the limit allows."""
-        kept, limit = len(tied.buffer) + tied.state.n_kept, self.plan.limits.max_rows
+        kept, limit = len(tied.buffer) + tied.state.n_kept, self.plan.limits.max_kept
         if kept + n_rows > limit:
             raise LimitError(
-                f"{kept} rows are kept, and {n_rows} more would be more than max_rows={limit}: "
+                f"{kept} rows are kept, and {n_rows} more would be more than max_kept={limit}: "
                 f"choose a shorter look-back, less lateness or smaller batches, or raise the "
                 f"limit; nothing of the batch was taken"
             )
@@ -691,7 +691,7 @@ def roll_all(plan: Plan, rows: Any) -> tuple[Run, pa.Table]:
     if plan.lateness is None:
         run.roll(batch)
     else:
-        run.plan = replace(plan, limits=replace(plan.limits, max_rows=2**31 - 1))
+        run.plan = replace(plan, limits=replace(plan.limits, max_kept=2**31 - 1))
         run.push(batch)
         run.close(INT64_MAX)
     return run, run.take()

@@ -106,7 +106,19 @@ AGGREGATIONS = {
 
 
 @pytest.mark.parametrize("by", [None, "k"])
-@pytest.mark.parametrize("window", [tg.Rolling(rows=37), tg.Rolling(700), tg.Rolling(rows=1500)])
+@pytest.mark.parametrize(
+    "window",
+    [
+        tg.Rolling(rows=37),
+        tg.Rolling(rows=1500),
+        tg.Rolling(rows=40, closed="left"),
+        tg.Rolling(700),
+        tg.Rolling(700, closed="left"),
+        tg.Rolling(700, peers=True),
+        tg.Rolling(50_000, closed="both"),
+    ],
+    ids=repr,
+)
 def test_long_streams_are_one_answer(window, by):
     rng = np.random.default_rng(5)
     n = 9000
@@ -116,7 +128,7 @@ def test_long_streams_are_one_answer(window, by):
     x[3000:4000] = 7.25
     table = pa.table(
         {
-            "t": np.cumsum(rng.integers(0, 40, n)),
+            "t": np.cumsum(np.where(rng.random(n) < 0.1, 0, rng.integers(0, 40, n))) // 3,
             "k": rng.integers(0, 5, n),
             "x": pa.array(x, mask=rng.random(n) < 0.05),
             "i": rng.integers(-(2**60), 2**60, n) // 100,
@@ -190,10 +202,10 @@ def test_rows_without_a_time_are_rejected():
 
 
 def test_the_limit_of_rows_is_named_and_nothing_is_taken():
-    limits = tg.Limits(max_rows=3)
+    limits = tg.Limits(max_kept=3)
     live = tg.Aggregator(tg.Rolling(10), agg.rows(), on="t", lateness=None, limits=limits)
     live.push({"t": [1, 2]})
-    with pytest.raises(errors.LimitError, match="max_rows=3"):
+    with pytest.raises(errors.LimitError, match="max_kept=3"):
         live.push({"t": [3, 4]})
     assert live.flush()["t"].to_pylist() == [1, 2]
 
