@@ -343,6 +343,7 @@ typedef struct {
     int64_t first;               /* the row that the first of them answers */
     int64_t was_l, was_r;        /* the window before */
     int is_steady;               /* each takes one row in and lets one go */
+    int is_by_one;               /* each takes one row in */
 } tg_tile;
 
 /* Bounds that move by one row from window to window. */
@@ -439,7 +440,7 @@ TG_INLINE int tg_read_levels(int levels, const tg_sum *s, const tg_tile *tile,
                              double (*in)[TG_TILE + TG_PAD], double (*out)[TG_TILE + TG_PAD],
                              double *his, double *los)
 {
-    int by_one = tile->n == tile->r[tile->n - 1] - tile->was_r && tile->r[0] == tile->was_r + 1;
+    int by_one = tile->is_by_one && tile->r[tile->n - 1] - tile->was_r == tile->n;
     double came[3][TG_TILE + TG_PAD], went[3][TG_TILE + TG_PAD];
     tg_m8 ties = {0};
     for (int64_t i = 0; i < tile->n; i++)

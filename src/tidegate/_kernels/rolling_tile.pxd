@@ -42,6 +42,7 @@ cdef extern from "rolling_extreme.h" nogil:
         int64_t was_l
         int64_t was_r
         bint is_steady
+        bint is_by_one
 
     ctypedef struct Series "tg_series":
         const Word* x

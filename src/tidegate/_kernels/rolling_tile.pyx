@@ -264,6 +264,7 @@ cdef int64_t find_bounds(
     """
     cdef int64_t n = min(<int64_t>TILE, view.n - first)
     tile.first = first
+    tile.is_by_one = look.has_right
     tile.was_l = key.left - view.base
     tile.was_r = key.right - view.base
     if look.rows:

@@ -471,7 +471,7 @@ static void tg_var_walk(const tg_var *v, const tg_series *c, const tg_tile *tile
     } else if (n_in <= TG_TILE && n_out <= TG_TILE) {
         tg_moves_any(v, c, is_calm, r, n_in, in);
         tg_moves_any(v, c, is_calm, l, n_out, out);
-        if (n_in == n && tile->r[i] == r + 1)
+        if (tile->is_by_one && n_in == n)
             tg_walk_by_one(v->sums, v->slip.steps, tile, i, n, l, in, out, trail);
         else
             tg_walk_any(v->sums, v->slip.steps, tile, i, n, l, r, in, out, trail);

@@ -1,5 +1,6 @@
 """Look-back windows: which rows are in them, what comes out, and what is refused."""
 
+import math
 from datetime import timedelta
 
 import numpy as np
@@ -128,6 +129,36 @@ def test_as_pandas_rolls(closed, least, size):
         np.testing.assert_array_equal(np.isnan(found), np.isnan(theirs), err_msg=name)
         np.testing.assert_allclose(found, theirs, rtol=1e-9, atol=1e-12, err_msg=name)
     np.testing.assert_array_equal(ours["t"].to_numpy(), ticks["t"].to_numpy())
+
+
+# ------------------------------------------------------------------- long enough for whole vectors
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+@pytest.mark.parametrize("size", [40, 900, 30_000])
+def test_long_runs_are_what_their_slices_say(closed, size):
+    rng = np.random.default_rng(size)
+    n = 4000
+    t = np.cumsum(np.where(rng.random(n) < 0.2, 0, rng.integers(0, 30, n)))
+    t[n // 2 :] += 25_000
+    x = rng.normal(size=n) * 10.0 ** rng.integers(-2, 3, n)
+    results = {name: getattr(agg, name)("x") for name in ("sum", "min", "max", "var")}
+    window = tg.Rolling(size, closed=closed)
+    out = tg.aggregate({"t": t, "x": x}, window, agg.rows(), on="t", **results)
+    first = np.searchsorted(t, t - size, "left" if closed in ("both", "left") else "right")
+    end = np.arange(1, n + 1)
+    if closed in ("left", "neither"):
+        end = np.searchsorted(t, t, "left")
+    np.testing.assert_array_equal(out["rows"], end - first)
+    for row in range(n):
+        inside = x[first[row] : end[row]]
+        if not len(inside):
+            assert np.isnan([out[name][row] for name in results]).all()
+            continue
+        assert out["sum"][row] == math.fsum(inside), row
+        assert (out["min"][row], out["max"][row]) == (inside.min(), inside.max()), row
+        if len(inside) > 1:
+            assert out["var"][row] == pytest.approx(inside.var(ddof=1), rel=1e-9), row
 
 
 # --------------------------------------------------------------------------------------- the edges
