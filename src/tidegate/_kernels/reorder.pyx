@@ -191,6 +191,10 @@ cdef class ReorderBuffer:
             PyBuffer_Release(&view)
         return 0
 
+    def has_before(self, int64_t watermark):
+        """Tell whether a row waits that is before the watermark."""
+        return self.begin < self.end and self.times[self.begin] < watermark
+
     def release(self, int64_t watermark, bint is_end):
         """Hand over the rows before the watermark, or all, in order.
 

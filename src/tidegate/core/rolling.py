@@ -406,6 +406,10 @@ class RollingRun(Run):
         later: Callable[[], int] | None = None,  # noqa: ARG002 - of the class
     ) -> None:
         """Take one record batch, all of it or nothing."""
+        self._release(self._take_in(batch))
+
+    def _take_in(self, batch: pa.RecordBatch) -> Tied:
+        """Let the rows of a batch wait, all of them or none."""
         tied = self.tie(batch.schema)
         times, order, flags = tied.times_of(batch)
         late, marks, largest = self._late(tied, times, flags)
@@ -425,12 +429,14 @@ class RollingRun(Run):
         tied.buffer.push(rows.order, rows.codes, _filled(rows.columns))
         self.largest = largest
         self.counts.rows_in += batch.num_rows
-        self._release(tied)
+        return tied
 
     def push_row(self, row: Sequence[object], batch_of: Callable[..., pa.RecordBatch]) -> bool:
-        """Take one event; tell whether results wait."""
-        self.push(batch_of(self, row))
-        return bool(self.ready)
+        """Take one event; tell whether results wait: they are computed when they are asked for."""
+        tied = self._take_in(batch_of(self, row))
+        mark = self._mark()
+        is_due = mark is not None and tied.buffer.has_before(tied.order_of(mark))
+        return is_due or bool(self.ready)
 
     def roll(self, batch: pa.RecordBatch) -> None:
         """Take all rows that there are, at once, where nothing can be late."""
@@ -584,12 +590,15 @@ class RollingRun(Run):
         self._release(tied)
 
     def settle(self) -> None:
-        """Move the results that are ready out of the state: they are."""
+        """Compute the results that are due."""
+        if self.tied is not None and self.broken is None:
+            self._release(self.tied)
 
     def take(self) -> pa.Table:
         """Hand over the results that are ready."""
         if self.tied is None:
             return super().take()
+        self.settle()
         table = pa.concat_tables([self.tied.schema.empty_table(), *self.ready])
         if len(self.ready) == 1:
             table = self.ready[0]
@@ -628,6 +637,7 @@ class RollingRun(Run):
     @property
     def stats(self) -> Stats:
         """What has become of the rows so far."""
+        self.settle()
         ready = sum(table.num_rows for table in self.ready)
         return Stats(
             rows_in=self.counts.rows_in,
@@ -642,6 +652,7 @@ class RollingRun(Run):
 
     def dump(self, tied: Tied) -> KeptRows:
         """Write the state down."""
+        self.settle()
         return KeptRows((self.largest, self.promised, self.used), *tied.dump())
 
     def load(self, tied: Tied, kept: KeptRows) -> bool:
