@@ -11,7 +11,7 @@ from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
 from tidegate.core.watermark import Watermark
-from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
+from tidegate.core.windows import Calendar, Edges, Rolling, Sliding, Tumbling
 
 __all__ = [
     "Aggregation",
@@ -23,6 +23,7 @@ __all__ = [
     "LeftOutWarning",
     "Limits",
     "Plan",
+    "Rolling",
     "Side",
     "Sliding",
     "Stats",

@@ -107,9 +107,9 @@ class Bound:
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
         self.tables = ResultTables(self.schema, self.program)
         self.first: int | float | None = None
-        self.table = table_of(plan.window, self.time_type)
+        self.table = table_of(plan.grid_window, self.time_type)
         self.filler: Filler | None = None
-        if plan.window.empty != "skip":
+        if plan.grid_window.empty != "skip":
             self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
         self.state = self.new_state()
         self.checked = schema
@@ -134,7 +134,7 @@ class Bound:
     @property
     def is_laid(self) -> bool:
         """Whether the grid is where it stays: with ``origin="first"`` the first row lays it."""
-        return self.first is not None or not is_laid_by_first(self.plan.window)
+        return self.first is not None or not is_laid_by_first(self.plan.grid_window)
 
     def lay_grid(self, first: int | float | None) -> None:
         """Lay the grid of ``origin="first"`` from the first time on, before any row is used.
@@ -159,7 +159,8 @@ class Bound:
 
     def _grid(self) -> Grid:
         """The grid, as far as the first row is known."""
-        return grid_of(self.plan.window, self.time_type, self.first, self.plan.limits.max_overlap)
+        limits = self.plan.limits
+        return grid_of(self.plan.grid_window, self.time_type, self.first, limits.max_overlap)
 
     def cover(self, time: int) -> None:
         """Bring the window of a time into the table of boundaries, where windows have one."""

@@ -13,13 +13,14 @@ from tidegate.core.errors import InputError, MergeError
 from tidegate.core.eventtime import INT64_MAX, order_of_time
 from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
+from tidegate.core.rolling import RollingRun, make_run
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 
 if TYPE_CHECKING:
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
-    from tidegate.core.windows import Window
+    from tidegate.core.windows import AnyWindow
 
 __all__ = ["Aggregator"]
 
@@ -32,7 +33,7 @@ class Aggregator(RowTaker):
 
     Parameters
     ----------
-    window : Tumbling, Sliding, Edges or Calendar
+    window : Tumbling, Sliding, Edges, Calendar or Rolling
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.
@@ -79,7 +80,7 @@ class Aggregator(RowTaker):
 
     def __init__(
         self,
-        window: Window,
+        window: AnyWindow,
         /,
         *aggregations: Aggregation,
         on: str,
@@ -101,7 +102,7 @@ class Aggregator(RowTaker):
             nan=nan,
             limits=limits,
         )
-        self._begin(Run(plan))
+        self._begin(make_run(plan))
         if schema is not None:
             self._run.give_schema(schema)
 
@@ -114,7 +115,7 @@ class Aggregator(RowTaker):
     @classmethod
     def from_plan(cls, plan: Plan) -> Aggregator:
         """Begin anew with a plan."""
-        return cls._of(Run(plan))
+        return cls._of(make_run(plan))
 
     @classmethod
     def _of(cls, run: Run) -> Aggregator:
@@ -141,7 +142,9 @@ class Aggregator(RowTaker):
         pyarrow.Table
             The keys, ``window_start`` and ``window_end`` in the type of the times, the aggregates;
             by window end, then by key in order of first appearance. Windows that were closed
-            before, and not taken, come first.
+            before, and not taken, come first. For `Rolling`
+            the keys, the time, the aggregates of the rows that the watermark has passed, in time
+            order.
 
         Raises
         ------
@@ -226,6 +229,8 @@ class Aggregator(RowTaker):
         """Take one event where there is no buffer yet, or where there can be none."""
         self._settle()
         run = self._run
+        if isinstance(run, RollingRun):
+            return run.push_row(row, batch_of_row)
         if run.bound is None:
             run.bind(batch_of_row(run, row).schema)
         buffer = make_buffer(run, self._drain)
@@ -306,10 +311,10 @@ class Aggregator(RowTaker):
         [1]
         """
         self._settle()
-        bound = self._run.bound
-        if bound is None:
+        time_type = self._run.time_type
+        if time_type is None:
             raise InputError("advance: the types are not known yet; push rows, or give schema=")
-        self._run.close(order_of_time(time, bound.time_type, self.plan.on))
+        self._run.close(order_of_time(time, time_type, self.plan.on))
         if self._buffer is not None:
             self._buffer.clear()
         return self._run.take()
@@ -394,6 +399,8 @@ class Aggregator(RowTaker):
             raise MergeError(f"merge: give another Aggregator, not {other!r}")
         self._settle()
         other._settle()
+        if isinstance(self._run, RollingRun):
+            self._run.refuse_merge()
         merge(self._run, other._run)
         self._run.let_go()
         other._run.let_go()

@@ -142,7 +142,8 @@ class Filler:
     def __init__(self, plan: Plan, fields: list[pa.Field[Any]], places: Places) -> None:
         self.places = places
         self._limit = plan.limits.max_empty
-        carries, is_zero = plan.window.empty == "carry", plan.window.empty == "zero"
+        empty = plan.grid_window.empty
+        carries, is_zero = empty == "carry", empty == "zero"
         counts = [item.function in COUNTS for _, item in plan.results]
         self._is_carried = [carries and not is_count for is_count in counts]
         self._blank: list[pa.Array[Any]] = [

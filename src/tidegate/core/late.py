@@ -48,7 +48,15 @@ class LateSide:
         )
         self._parts: list[pa.RecordBatch] = []
 
-    def add(self, batch: pa.RecordBatch, times: Numbers, left: list[LeftRow], base: int) -> None:
+    def add(
+        self,
+        batch: pa.RecordBatch,
+        times: Numbers,
+        left: list[LeftRow],
+        base: int,
+        *,
+        has_window: bool = True,
+    ) -> None:
         """Keep rows of a batch.
 
         Parameters
@@ -61,6 +69,8 @@ class LateSide:
             Which rows, and why.
         base : int
             Number of the batch's first row since the start.
+        has_window : bool
+            Whether late rows have a window, with a start and an end.
         """
         index = np.array([row for row, *_ in left], np.int64)
         late = np.array([reason == 0 for _, reason, *_ in left], np.uint8)
@@ -72,12 +82,13 @@ class LateSide:
             for (row, _, _, _, mark), ok in zip(left, late, strict=True)
         ]
         late_by = np.array(by if is_float else [min(x, INT64_MAX) for x in by], dtype)
+        placed = late if has_window else np.zeros_like(late)
         sides = [
-            as_array(np.array(values, dtype), late, field.type)
-            for values, field in (
-                ([start for _, _, start, _, _ in left], self.schema.field("window_start")),
-                ([end for _, _, _, end, _ in left], self.schema.field("window_end")),
-                (late_by, self.schema.field("late_by")),
+            as_array(np.array(values, dtype), flags, field.type)
+            for values, flags, field in (
+                ([start for _, _, start, _, _ in left], placed, self.schema.field("window_start")),
+                ([end for _, _, _, end, _ in left], placed, self.schema.field("window_end")),
+                (late_by, late, self.schema.field("late_by")),
             )
         ]
         reasons = pa.array([REASONS[reason] for _, reason, *_ in left], pa.string())

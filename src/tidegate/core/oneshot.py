@@ -17,8 +17,10 @@ from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.plan import expand, make_plan
+from tidegate.core.rolling import roll_all
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import n_threads, run_shares
+from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
-    from tidegate.core.windows import Window
+    from tidegate.core.windows import AnyWindow
 
 __all__ = ["Side", "aggregate"]
 
@@ -63,7 +65,7 @@ class Side:
 
 def aggregate(
     data: Data,
-    window: Window,
+    window: AnyWindow,
     /,
     *aggregations: Aggregation,
     on: str,
@@ -83,7 +85,7 @@ def aggregate(
     data : pyarrow Table, RecordBatch or RecordBatchReader, pandas or Polars DataFrame, dict, list
         The rows, in order of arrival; also anything with ``__arrow_c_stream__``, a dict of arrays,
         a list of dicts.
-    window : Tumbling, Sliding, Edges or Calendar
+    window : Tumbling, Sliding, Edges, Calendar or Rolling
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.
@@ -113,7 +115,8 @@ def aggregate(
     -------
     the kind of thing that came in
         The keys, ``window_start``, ``window_end``, the aggregates; by window end, then by key in
-        order of first appearance.
+        order of first appearance. For `Rolling` the keys, the time, the aggregates, a row for each
+        input row, in time order.
 
     Raises
     ------
@@ -172,6 +175,8 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     roughly in order: that keeps the state small, and in the cache. A row that proves the guess
     wrong makes the run begin again, this time with a look at the times ahead.
     """
+    if isinstance(plan.window, Rolling):
+        return roll_all(plan, rows)
     guesses = plan.lateness is None and rows.n_rows is not None
     if guesses and threads > 1:
         done = _in_shares(plan, rows, threads)

@@ -14,11 +14,13 @@ import numpy as np
 from tidegate.core import aggregations
 from tidegate.core.aggregation import Aggregation
 from tidegate.core.durations import NS_PER_UNIT, Duration
-from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.errors import ColumnTypeError, InputError, WindowError
 from tidegate.core.windows import (
+    AnyWindow,
     Calendar,
     Edges,
     Origin,
+    Rolling,
     Sliding,
     Tumbling,
     Window,
@@ -26,6 +28,11 @@ from tidegate.core.windows import (
 )
 
 __all__ = ["Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
+
+_LOOKING_BACK = (
+    *("rows", "count", "first", "last", "min", "max"),
+    *("sum", "mean", "var", "std", "vwap", "wmean"),
+)
 
 Late: TypeAlias = Literal["side", "drop", "raise"]
 Nan: TypeAlias = Literal["value", "missing"]
@@ -53,6 +60,9 @@ class Limits:
         Values kept in open windows, of 8 bytes: for quantiles, modes and lists.
     max_empty : int, default 10,000,000
         Windows without rows that come out at a time, where they are asked for.
+    max_look_back : int, default 200,000,000
+        Rows that a look-back of a stream keeps: those that wait for the watermark, and those that
+        windows to come look back on.
     """
 
     max_keys: int = 10_000_000
@@ -60,6 +70,7 @@ class Limits:
     max_overlap: int = 100_000
     max_kept: int = 1_000_000_000
     max_empty: int = 10_000_000
+    max_look_back: int = 200_000_000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -73,7 +84,7 @@ class Plan:
 
     Parameters
     ----------
-    window : Tumbling, Sliding, Edges or Calendar
+    window : Tumbling, Sliding, Edges, Calendar or Rolling
     results : tuple of (str, Aggregation)
         Single results with their names, in order; see `expand`.
     on : str
@@ -87,7 +98,7 @@ class Plan:
     limits : Limits
     """
 
-    window: Window
+    window: AnyWindow
     results: tuple[tuple[str, Aggregation], ...]
     on: str
     by: tuple[str, ...] = ()
@@ -98,6 +109,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_window(self.window)
+        if isinstance(self.window, Rolling):
+            _check_looks_back(self.results)
         for name in (self.on, *self.by):
             if not isinstance(name, str):
                 raise ColumnTypeError(
@@ -109,7 +122,7 @@ class Plan:
         ):
             if value not in choices:
                 raise InputError(f"{option} is {value!r}: choose from {', '.join(choices)}")
-        names = [*self.by, "window_start", "window_end", *(name for name, _ in self.results)]
+        names = [*self.places, *(name for name, _ in self.results)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(
@@ -119,6 +132,20 @@ class Plan:
             raise InputError(
                 "nothing to compute: give at least one aggregation, such as agg.rows()"
             )
+
+    @property
+    def places(self) -> list[str]:
+        """The columns of the result that tell where it belongs: the keys, and a window or time."""
+        if isinstance(self.window, Rolling):
+            return list(dict.fromkeys([*self.by, self.on]))
+        return [*self.by, "window_start", "window_end"]
+
+    @property
+    def grid_window(self) -> Window:
+        """The window, of a class that has a grid."""
+        if isinstance(self.window, Rolling):
+            raise WindowError("a look-back has no grid")
+        return self.window
 
     @property
     def inputs(self) -> list[str]:
@@ -253,7 +280,7 @@ def _default(item: Aggregation) -> str:
 
 
 def make_plan(
-    window: Window,
+    window: AnyWindow,
     results: Mapping[str, Aggregation],
     *,
     on: str,
@@ -281,8 +308,27 @@ def make_plan(
     )
 
 
-def _plain_window(window: Window) -> dict[str, Any]:
+def _check_looks_back(results: tuple[tuple[str, Aggregation], ...]) -> None:
+    """Refuse aggregations that look-backs do not have."""
+    for name, item in results:
+        if item.function not in _LOOKING_BACK:
+            raise InputError(
+                f"{name!r} is agg.{item.function}, which tg.Rolling does not have yet; it has "
+                f"{', '.join(_LOOKING_BACK)}"
+            )
+
+
+def _plain_window(window: AnyWindow) -> dict[str, Any]:
     """Write a window with what JSON has."""
+    if isinstance(window, Rolling):
+        return {
+            "class": "Rolling",
+            "size": None if window.size is None else _plain(window.size),
+            "rows": window.rows,
+            "closed": window.closed,
+            "min_samples": window.min_samples,
+            "peers": window.peers,
+        }
     empty = {"empty": window.empty}
     if isinstance(window, Edges):
         return {"class": "Edges", "unit": window.unit, "values": window.values.tolist(), **empty}
@@ -298,9 +344,17 @@ def _plain_window(window: Window) -> dict[str, Any]:
     }
 
 
-def _window(value: dict[str, Any]) -> Window:
+def _window(value: dict[str, Any]) -> AnyWindow:
     """Read a window."""
     name, empty = value["class"], value.get("empty", "skip")
+    if name == "Rolling":
+        return Rolling(
+            None if value["size"] is None else _duration(value["size"]),
+            rows=value["rows"],
+            closed=value["closed"],
+            min_samples=value["min_samples"],
+            peers=value["peers"],
+        )
     if name == "Edges":
         return Edges(_edges(value["values"], value["unit"]), empty=empty)
     if name == "Calendar":

@@ -27,8 +27,8 @@ def batch_of_row(run: Run, row: Sequence[object]) -> pa.RecordBatch:
     if len(row) != len(names):
         raise _wrong_length(row, names)
     values: dict[str, Any] = dict(zip(names, row, strict=True))
-    if run.bound is not None:
-        fields = run.bound.late.input_schema
+    fields = run.input_schema
+    if fields is not None:
         return pa.RecordBatch.from_pydict(
             {name: pa.array([value], fields.field(name).type) for name, value in values.items()}
         )

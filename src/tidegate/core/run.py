@@ -359,6 +359,16 @@ class Run:
     # ------------------------------------------------------------------------------------ looking
 
     @property
+    def time_type(self) -> pa.DataType | None:
+        """The type of the times; None before it is known."""
+        return None if self.bound is None else self.bound.time_type
+
+    @property
+    def input_schema(self) -> pa.Schema | None:
+        """The columns of the input; None before they are known."""
+        return None if self.bound is None else self.bound.late.input_schema
+
+    @property
     def watermark(self) -> Any:
         """The watermark as `Aggregator.watermark` gives it."""
         if self.bound is None or self.bound.state.watermark is None:

@@ -20,6 +20,7 @@ from tidegate.core.bound import Bound
 from tidegate.core.errors import SnapshotError, TidegateError
 from tidegate.core.keys import Keys
 from tidegate.core.plan import Plan
+from tidegate.core.rolling import KeptRows, RollingRun, Tied, make_run
 from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
 
@@ -46,6 +47,10 @@ def write(run: Run) -> bytes:
         "bound": None,
     }
     sections: dict[str, bytes] = {}
+    if isinstance(run, RollingRun) and run.tied is not None:
+        kept = run.dump(run.tied)
+        header["bound"] = {"rolling": list(kept.clock)}
+        sections = _rolling_sections(run.tied, kept, run.ready)
     if run.bound is not None:
         run.settle()
         windows = dump(run.bound.state)
@@ -82,6 +87,30 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
     return sections
 
 
+def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict[str, bytes]:
+    """Write the rows that wait and those that are kept."""
+    times, codes, waiting = kept.waiting
+    sections = {
+        "columns": tied.late.input_schema.serialize().to_pybytes(),
+        "heads": kept.heads.tobytes(),
+        "sums": kept.sums.tobytes(),
+        "times": kept.times.tobytes(),
+        "waiting_times": times.tobytes(),
+        "waiting_codes": codes.tobytes(),
+        "late": _table_bytes(tied.late.peek()),
+        "ready": _table_bytes(pa.concat_tables([tied.schema.empty_table(), *ready])),
+    }
+    for number, (values, flags) in enumerate(kept.columns):
+        sections[f"values_{number}"] = values.tobytes()
+        sections[f"flags_{number}"] = flags.tobytes()
+    for number, (values, flags) in enumerate(waiting):
+        sections[f"waiting_values_{number}"] = values.tobytes()
+        sections[f"waiting_flags_{number}"] = flags.tobytes()
+    if tied.keys is not None:
+        sections["keys"] = _table_bytes(tied.keys.dump())
+    return sections
+
+
 def read(data: bytes) -> Run:
     """Read a snapshot.
 
@@ -92,12 +121,15 @@ def read(data: bytes) -> Run:
     """
     header, sections = _parts(_body(data))
     try:
-        run = Run(Plan.from_json(header["plan"]))
+        run = make_run(Plan.from_json(header["plan"]))
         counts = header["counts"]
         if len(counts) != 4 or not all(type(n) is int and 0 <= n < 2**62 for n in counts):
             raise SnapshotError("the counts of the snapshot are not counts")
         run.counts = Counts(*counts)
-        if header["bound"] is not None:
+        if isinstance(run, RollingRun):
+            if header["bound"] is not None:
+                _take_up(run, header["bound"]["rolling"], sections)
+        elif header["bound"] is not None:
             run.bound, run.ready = _bound(run.plan, header["bound"], sections)
     except SnapshotError:
         raise
@@ -183,6 +215,59 @@ def _bound(
         raise SnapshotError("the tables of the snapshot do not have the columns of its plan")
     bound.late.put_back(late)
     return bound, [ready] if ready.num_rows else []
+
+
+def _take_up(run: RollingRun, clock: list[Any], sections: dict[str, memoryview]) -> None:
+    """Tie the plan of a look-back again and fill its state."""
+    columns = pa.ipc.read_schema(pa.py_buffer(bytes(sections["columns"])))
+    tied = Tied(run.plan, columns)
+    if tied.keys is not None:
+        tied.keys = Keys.load(_table(sections["keys"]), run.plan.by, run.plan.limits.max_keys)
+        tied.keys.bind(columns)
+    largest, promised, used = clock
+    for time in (largest, promised):
+        if time is not None and not _is_time(time, tied.is_float):
+            raise SnapshotError("the clock of the snapshot is none")
+    if type(used) is not int or not 0 <= used < 2**62:
+        raise SnapshotError("the clock of the snapshot is none")
+    numbers = range(len(tied.program.columns))
+    kept = KeptRows(
+        (largest, promised, used),
+        (
+            _words(sections["waiting_times"]),
+            np.frombuffer(bytes(sections["waiting_codes"]), np.int32),
+            [_column(sections, "waiting_", number) for number in numbers],
+        ),
+        _words(sections["heads"]),
+        np.frombuffer(bytes(sections["sums"]), np.uint8),
+        _words(sections["times"]),
+        [_column(sections, "", number) for number in numbers],
+    )
+    if not run.load(tied, kept):
+        raise SnapshotError("the rows of the snapshot are not those of its windows")
+    late, ready = _table(sections["late"]), _table(sections["ready"])
+    if late.schema != tied.late.schema or ready.schema != tied.schema:
+        raise SnapshotError("the tables of the snapshot do not have the columns of its plan")
+    tied.late.put_back(late)
+    run.ready = [ready] if ready.num_rows else []
+
+
+def _is_time(time: Any, is_float: bool) -> bool:
+    """Whether a number of the header can be a time."""
+    if is_float:
+        return type(time) is float
+    return type(time) is int and -(2**63) <= time < 2**63
+
+
+def _words(section: memoryview) -> Any:
+    """Read int64."""
+    return np.frombuffer(bytes(section), np.int64)
+
+
+def _column(sections: dict[str, memoryview], prefix: str, number: int) -> Any:
+    """Read the values and flags of a column."""
+    flags = np.frombuffer(bytes(sections[f"{prefix}flags_{number}"]), np.uint8)
+    return _words(sections[f"{prefix}values_{number}"]), flags
 
 
 def _table_bytes(table: pa.Table) -> bytes:

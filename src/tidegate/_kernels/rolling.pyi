@@ -1,0 +1,43 @@
+"""Look-back windows: rows in time order in, one result a row out."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Buffer as Readable
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class RollingState:
+    def __new__(
+        cls,
+        accs: list[tuple[int, int, int, int, int, int]],
+        outputs: list[tuple[int, int, int, int]],
+        columns: list[tuple[int, bool]],
+        keyed: bool,
+        look: tuple[int, int, float, bool, bool, bool, bool],
+        min_samples: int,
+    ) -> RollingState: ...
+    def push(
+        self,
+        times: Any,
+        codes: Any,
+        n_keys: int,
+        columns: list[tuple[Any, Any]],
+        is_all: bool,
+    ) -> int: ...
+    @property
+    def n_kept(self) -> int: ...
+    def dump(
+        self,
+    ) -> tuple[bytearray, bytearray, bytearray, list[tuple[bytearray, bytearray]]]: ...
+    def load(
+        self,
+        heads: npt.NDArray[np.int64],
+        sums: npt.NDArray[np.uint8],
+        times: npt.NDArray[np.int64],
+        columns: list[tuple[Any, Any]],
+        n_keys: int,
+    ) -> bool: ...
+    def take(self) -> list[tuple[Readable, Readable | None]]: ...
+    def overflow(self) -> tuple[int, int]: ...

@@ -1,0 +1,885 @@
+"""Look-back windows: rows in time order in, one result a row out."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.math cimport ldexp
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memmove, memset
+
+from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.lanes cimport wide_of, wide_t
+from tidegate._kernels.records cimport (
+    DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_MEAN, OF_RATIO, OF_ROWS, OF_STD, OF_SUM, OF_VAR,
+    OVERFLOWED, SQUARES, SQUARES_INT, UNSIGNED, Acc, Output, Word,
+)
+from tidegate._kernels.rolling_tile cimport (
+    TILE, KeyState, Look, Scratch, Series, View, compute_tile, find_bounds, key_free, key_init,
+    key_take_up, key_use_blocks, scratch_free, scratch_init,
+)
+
+cdef extern from "rolling_extreme.h" nogil:
+    double mean_of "tg_mean1"(double, double, double)
+    void means "tg_means"(const double*, const double*, const double*, int64_t, double*)
+    void means_of "tg_means_of"(const double*, const double*, double, int64_t, double*)
+    double fewest_of "tg_fewest"(const double*, int64_t)
+    bint never_falls "tg_times_rise"(const int64_t*, int64_t)
+    void spread "tg_spread"(
+        const double*, const double*, bint, double, double, bint, int64_t, double*)
+
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #ifdef __linux__
+    #include <sys/mman.h>
+    #endif
+    #define TG_HUGE_PAGE ((size_t)2 << 20)
+
+    /* Memory that free() takes. Fresh pages of 4 kB cost 0.4 ns a byte, large ones a tenth. */
+    static void *tg_large(size_t size)
+    {
+    #ifdef MADV_HUGEPAGE
+        if (size >= 2 * TG_HUGE_PAGE) {
+            void *at = NULL;
+            if (posix_memalign(&at, TG_HUGE_PAGE, size))
+                return NULL;
+            madvise(at, size / TG_HUGE_PAGE * TG_HUGE_PAGE, MADV_HUGEPAGE);
+            return at;
+        }
+    #endif
+        return malloc(size);
+    }
+    """
+    void* large "tg_large"(size_t size) nogil
+
+cdef enum:
+    FEW = 16           # rows that a key first has room for
+    MARGIN = 64        # results that may be written beyond the last
+    VAR_WORDS = 11     # of a Var that a dump has: all but what can be found out again
+
+cdef struct Rows:
+    # The rows of a key that are kept: those of its last window, and some that have left it.
+    int64_t* times
+    Word** values      # of each column; NULL where only its nulls count
+    uint8_t** valid
+    uint8_t* has_null  # of each column: whether `valid` says anything
+    int64_t n
+    int64_t room
+
+
+cdef struct Kept:
+    KeyState state
+    Rows rows
+
+
+cdef struct Target:
+    # Where results go
+    Word* values
+    uint8_t* valid     # NULL: all valid so far
+
+
+cdef class RollingState:
+    """What is kept of the keys of look-back windows, and the results of the rows that come.
+
+    Parameters
+    ----------
+    accs : list of (kind, column, weight, nulls, sum, numeric)
+        The accumulators, as `WindowState` takes them.
+    outputs : list of (op, acc, numeric, ddof)
+        What to read from them.
+    columns : list of (numeric, skip_nan)
+        The input columns.
+    keyed : bool
+        Rows come with key codes.
+    look : tuple (rows, size, size_f, is_float, has_left, has_right, has_peers)
+        The look-back: `rows` of it, or, where that is 0, a length of time.
+    min_samples : int
+        How many values a result needs, but for counts.
+    """
+
+    cdef Acc* accs
+    cdef int n_accs
+    cdef Output* outputs
+    cdef int n_outputs
+    cdef Series* columns     # of a batch
+    cdef Series* own         # of the view that is computed
+    cdef int n_columns
+    cdef bint keyed
+    cdef Look look
+    cdef int64_t min_samples
+    cdef Scratch scratch
+    cdef bint has_scratch
+    cdef Kept** keys
+    cdef int64_t n_keys
+    cdef int64_t kept        # rows
+    cdef int64_t* counts     # rows of each key in a batch, and where they go; 0 between batches
+    cdef int64_t* places
+    cdef int64_t n_counts
+    cdef Word** sorted_values
+    cdef uint8_t** sorted_valid
+    cdef Target* targets
+    cdef int64_t n_results
+    cdef int64_t bad_row     # where a result does not fit
+    cdef int bad_output
+    cdef Py_buffer* views
+
+    def __cinit__(self, list accs not None, list outputs not None, list columns not None,
+                  bint keyed, tuple look not None, int64_t min_samples):
+        cdef int i
+        self.n_accs = len(accs)
+        self.n_outputs = len(outputs)
+        self.n_columns = len(columns)
+        self.keyed = keyed
+        self.min_samples = min_samples
+        (self.look.rows, self.look.size, self.look.size_f, self.look.is_float, self.look.has_left,
+         self.look.has_right, self.look.has_peers) = look
+        self.accs = <Acc*>calloc(self.n_accs + 1, sizeof(Acc))
+        self.outputs = <Output*>calloc(self.n_outputs + 1, sizeof(Output))
+        self.columns = <Series*>calloc(self.n_columns + 1, sizeof(Series))
+        self.own = <Series*>calloc(self.n_columns + 1, sizeof(Series))
+        self.targets = <Target*>calloc(self.n_outputs + 1, sizeof(Target))
+        self.views = <Py_buffer*>calloc(2 * self.n_columns + 3, sizeof(Py_buffer))
+        self.sorted_values = <Word**>calloc(self.n_columns + 1, sizeof(Word*))
+        self.sorted_valid = <uint8_t**>calloc(self.n_columns + 1, sizeof(uint8_t*))
+        if (self.accs == NULL or self.outputs == NULL or self.columns == NULL or self.own == NULL
+                or self.targets == NULL
+                or self.views == NULL or self.sorted_values == NULL
+                or self.sorted_valid == NULL):
+            raise MemoryError
+        for i in range(self.n_accs):
+            (self.accs[i].kind, self.accs[i].column, self.accs[i].weight, self.accs[i].nulls,
+             self.accs[i].sum, self.accs[i].numeric) = accs[i]
+        for i in range(self.n_outputs):
+            (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
+             self.outputs[i].ddof) = outputs[i]
+        for i in range(self.n_columns):
+            self.columns[i].numeric, self.columns[i].skip_nan = columns[i]
+            self.own[i] = self.columns[i]
+        for i in range(self.n_outputs):  # variances are kept here without the sum beside them
+            self.accs[self.outputs[i].acc].wide = 1
+            if self.accs[self.outputs[i].acc].nulls >= 0:
+                self.accs[self.accs[self.outputs[i].acc].nulls].wide = 1
+        self.has_scratch = True
+        if scratch_init(&self.scratch, self.accs, self.n_accs, self.n_columns) != DONE:
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef int64_t k
+        cdef int o
+        if self.has_scratch:
+            for k in range(self.n_keys):
+                self.forget(k)
+            scratch_free(&self.scratch)
+        free(self.keys)
+        if self.targets != NULL:
+            for o in range(self.n_outputs):
+                free(self.targets[o].values)
+                free(self.targets[o].valid)
+        free(self.targets)
+        free(self.accs)
+        free(self.outputs)
+        free(self.columns)
+        free(self.own)
+        free(self.views)
+        free(self.counts)
+        free(self.places)
+        free(self.sorted_values)
+        free(self.sorted_valid)
+
+    # ----------------------------------------------------------------------------------- rows in
+
+    def push(self, times not None, codes, int64_t n_keys, list columns not None, bint is_all):
+        """Take rows in time order and compute the result of each.
+
+        Parameters
+        ----------
+        times : (n_rows,) int64
+            Never falling, also from one call to the next.
+        codes : (n_rows,) int32 or None
+            Key codes below n_keys.
+        columns : list of (values, valid)
+            (n_rows,) 8-byte values and (n_rows,) uint8 or None, in the order of the plan.
+        is_all : bool
+            These are all rows that there are: nothing of them is kept.
+
+        Returns
+        -------
+        int
+            A `Status`; where it is not DONE the state is of no use any more. DISORDER: the times
+            of a key fall.
+
+        Notes
+        -----
+        O(n_rows), whatever the length of the look-back; releases the GIL.
+        """
+        cdef Py_ssize_t n_rows = len(times)
+        cdef int i, n_views = 0, status
+        cdef const int64_t* time
+        cdef const int32_t* code
+        if len(columns) != self.n_columns:
+            raise ValueError("the columns are not those of the plan")
+        try:
+            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
+            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
+            if (code == NULL) == self.keyed:
+                raise ValueError("a plan with keys takes key codes, and no other does")
+            for i in range(self.n_columns):
+                self.columns[i].x = <const Word*>self.view(&n_views, columns[i][0], n_rows * 8)
+                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            with nogil:
+                status = self.take_rows(time, code, n_keys, n_rows, is_all)
+        finally:
+            for i in range(n_views):
+                PyBuffer_Release(&self.views[i])
+        return status
+
+    cdef const void* view(self, int* n_views, source, Py_ssize_t size) except? NULL:
+        """The memory of an array, checked for its size; NULL for None."""
+        if source is None:
+            return NULL
+        PyObject_GetBuffer(source, &self.views[n_views[0]], PyBUF_SIMPLE)
+        n_views[0] += 1
+        if self.views[n_views[0] - 1].len != size:
+            raise ValueError("the columns of a batch differ in length")
+        return self.views[n_views[0] - 1].buf
+
+    cdef int take_rows(self, const int64_t* times, const int32_t* codes, int64_t n_keys,
+                       int64_t n_rows, bint is_all) noexcept nogil:
+        """Take rows; `push` without Python."""
+        if n_rows == 0:
+            return DONE
+        if self.begin_results(n_rows) != DONE:
+            return NO_MEMORY
+        if codes != NULL:
+            return self.take_keyed(times, codes, n_keys, n_rows, is_all)
+        return self.take_run(0, times, n_rows, 0, is_all)
+
+    cdef int take_run(self, int64_t code, const int64_t* times, int64_t n, int64_t at,
+                      bint is_all) noexcept nogil:
+        """Rows of one key, which stand in the columns from row `at` on."""
+        if is_all:
+            return self.take_all(times, n, at)
+        if self.room_for_keys(code + 1) != DONE:
+            return NO_MEMORY
+        return self.take_on(code, times, n, at)
+
+    cdef int take_all(self, const int64_t* times, int64_t n, int64_t at) noexcept nogil:
+        """All rows of a key, where they stand."""
+        cdef KeyState key
+        cdef View view
+        cdef int i, status
+        view.times = times
+        view.columns = self.own
+        view.n = n
+        view.base = 0
+        for i in range(self.n_columns):
+            self.own[i].x = NULL if self.columns[i].x == NULL else self.columns[i].x + at
+            self.own[i].valid = (
+                NULL if self.columns[i].valid == NULL else self.columns[i].valid + at)
+        status = key_init(&key, &self.scratch)
+        if status == DONE:
+            status = key_use_blocks(&key, &self.scratch, n)
+        if status == DONE:
+            status = self.compute(&key, &view, 0, at)
+        key_free(&key, &self.scratch)
+        return status
+
+    cdef int take_on(
+        self, int64_t code, const int64_t* times, int64_t n, int64_t at
+    ) noexcept nogil:
+        """More rows of a key."""
+        cdef Kept* kept = self.keys[code]
+        cdef View view
+        cdef int64_t first
+        cdef int status
+        if kept == NULL:
+            kept = self.begin_key(code)
+            if kept == NULL:
+                return NO_MEMORY
+        first = kept.rows.n
+        if self.keep(&kept.rows, times, n, at) != DONE:
+            return NO_MEMORY
+        self.kept += n
+        self.look_at(kept, &view)
+        status = self.compute(&kept.state, &view, first, at)
+        self.let_go(kept)
+        return status
+
+    cdef int take_keyed(self, const int64_t* times, const int32_t* codes, int64_t n_keys,
+                        int64_t n_rows, bint is_all) noexcept nogil:
+        """Rows of many keys: one key after the other, and the results back into their places."""
+        cdef int64_t n_touched = 0, k, at = 0, n
+        cdef int64_t* touched = <int64_t*>malloc(n_rows * sizeof(int64_t))
+        cdef int64_t* order = <int64_t*>malloc(n_rows * sizeof(int64_t))
+        cdef int64_t* sorted_times = <int64_t*>malloc(n_rows * sizeof(int64_t))
+        cdef int status = DONE
+        if touched == NULL or order == NULL or sorted_times == NULL:
+            status = NO_MEMORY
+        elif self.room_for_counts(n_keys) != DONE:
+            status = NO_MEMORY
+        if status == DONE:
+            n_touched = self.order_by_key(codes, n_rows, touched, order)
+            for k in range(n_rows):
+                sorted_times[k] = times[order[k]]
+            status = self.sort_columns(order, n_rows)
+        for k in range(n_touched if status == DONE else 0):
+            n = self.counts[touched[k]]
+            status = self.take_run(touched[k], sorted_times + at, n, at, is_all)
+            if status != DONE:
+                break
+            at += n
+        for k in range(n_touched):
+            self.counts[touched[k]] = 0
+        if status == OVERFLOWED:
+            self.bad_row = order[self.bad_row]
+        elif status == DONE:
+            status = self.put_in_place(order, n_rows)
+        for k in range(self.n_columns):
+            free(self.sorted_values[k])
+            free(self.sorted_valid[k])
+            self.sorted_values[k] = NULL
+            self.sorted_valid[k] = NULL
+        free(touched)
+        free(order)
+        free(sorted_times)
+        return status
+
+    cdef int64_t order_by_key(self, const int32_t* codes, int64_t n, int64_t* touched,
+                              int64_t* order) noexcept nogil:
+        """Sort rows by key, keys by first appearance; return how many keys there are.
+
+        After it `counts` has the number of rows of each key that is touched.
+        """
+        cdef int64_t i, k, n_touched = 0, at = 0
+        for i in range(n):
+            if self.counts[codes[i]] == 0:
+                touched[n_touched] = codes[i]
+                n_touched += 1
+            self.counts[codes[i]] += 1
+        for k in range(n_touched):
+            self.places[touched[k]] = at
+            at += self.counts[touched[k]]
+        for i in range(n):
+            order[self.places[codes[i]]] = i
+            self.places[codes[i]] += 1
+        return n_touched
+
+    cdef int sort_columns(self, const int64_t* order, int64_t n) noexcept nogil:
+        """Bring the columns into an order of rows; they are in memory of their own after that."""
+        cdef int c
+        cdef int64_t i
+        cdef Word* values
+        cdef uint8_t* valid
+        for c in range(self.n_columns):
+            if self.columns[c].x != NULL:
+                values = <Word*>malloc(n * sizeof(Word))
+                self.sorted_values[c] = values
+                if values == NULL:
+                    return NO_MEMORY
+                for i in range(n):
+                    values[i] = self.columns[c].x[order[i]]
+                self.columns[c].x = values
+            if self.columns[c].valid != NULL:
+                valid = <uint8_t*>malloc(n)
+                self.sorted_valid[c] = valid
+                if valid == NULL:
+                    return NO_MEMORY
+                for i in range(n):
+                    valid[i] = self.columns[c].valid[order[i]]
+                self.columns[c].valid = valid
+        return DONE
+
+    cdef int put_in_place(self, const int64_t* order, int64_t n) noexcept nogil:
+        """Bring the results back into the order of the rows."""
+        cdef int o
+        cdef int64_t i
+        cdef Word* values = <Word*>malloc(n * sizeof(Word))
+        cdef uint8_t* valid = <uint8_t*>values
+        if values == NULL:
+            return NO_MEMORY
+        for o in range(self.n_outputs):
+            memcpy(values, self.targets[o].values, n * sizeof(Word))
+            for i in range(n):
+                self.targets[o].values[order[i]] = values[i]
+            if self.targets[o].valid != NULL:
+                memcpy(valid, self.targets[o].valid, n)
+                for i in range(n):
+                    self.targets[o].valid[order[i]] = valid[i]
+        free(values)
+        return DONE
+
+    # ------------------------------------------------------------------------- rows that are kept
+
+    cdef int room_for_keys(self, int64_t n) noexcept nogil:
+        """Make room for codes below n."""
+        cdef int64_t room
+        cdef void* grown
+        if n <= self.n_keys:
+            return DONE
+        room = n if n > 2 * self.n_keys else 2 * self.n_keys
+        grown = realloc(self.keys, room * sizeof(Kept*))
+        if grown == NULL:
+            return NO_MEMORY
+        self.keys = <Kept**>grown
+        memset(self.keys + self.n_keys, 0, (room - self.n_keys) * sizeof(Kept*))
+        self.n_keys = room
+        return DONE
+
+    cdef void forget(self, int64_t code) noexcept nogil:
+        """Give the memory of a key back."""
+        cdef Kept* kept = self.keys[code]
+        cdef int c
+        if kept == NULL:
+            return
+        key_free(&kept.state, &self.scratch)
+        for c in range(self.n_columns):
+            if kept.rows.values != NULL:
+                free(kept.rows.values[c])
+            if kept.rows.valid != NULL:
+                free(kept.rows.valid[c])
+        free(kept.rows.values)
+        free(kept.rows.valid)
+        free(kept.rows.has_null)
+        free(kept.rows.times)
+        free(kept)
+        self.keys[code] = NULL
+
+    cdef int room_for_counts(self, int64_t n) noexcept nogil:
+        """Make room to count the rows of n keys."""
+        cdef int64_t room = n if n > 2 * self.n_counts else 2 * self.n_counts
+        if n <= self.n_counts:
+            return DONE
+        free(self.counts)
+        free(self.places)
+        self.counts = <int64_t*>calloc(room, sizeof(int64_t))
+        self.places = <int64_t*>calloc(room, sizeof(int64_t))
+        self.n_counts = room
+        if self.counts == NULL or self.places == NULL:
+            self.n_counts = 0
+            return NO_MEMORY
+        return DONE
+
+    cdef Kept* begin_key(self, int64_t code) noexcept nogil:
+        """Begin with a key; NULL where there is no memory."""
+        cdef Kept* kept = <Kept*>calloc(1, sizeof(Kept))
+        if kept == NULL:
+            return NULL
+        self.keys[code] = kept
+        kept.rows.values = <Word**>calloc(self.n_columns + 1, sizeof(Word*))
+        kept.rows.valid = <uint8_t**>calloc(self.n_columns + 1, sizeof(uint8_t*))
+        kept.rows.has_null = <uint8_t*>calloc(self.n_columns + 1, 1)
+        if (kept.rows.values == NULL or kept.rows.valid == NULL or kept.rows.has_null == NULL
+                or key_init(&kept.state, &self.scratch) != DONE):
+            self.forget(code)
+            return NULL
+        return kept
+
+    cdef int rows_room(self, Rows* rows, int64_t n) noexcept nogil:
+        """Make room for n rows in all."""
+        cdef int64_t room = n if n > 2 * rows.room else 2 * rows.room
+        cdef int c
+        cdef void* grown
+        if n <= rows.room:
+            return DONE
+        room = room if room > FEW else FEW
+        grown = realloc(rows.times, room * sizeof(int64_t))
+        if grown == NULL:
+            return NO_MEMORY
+        rows.times = <int64_t*>grown
+        for c in range(self.n_columns):
+            grown = realloc(rows.values[c], room * sizeof(Word))
+            if grown == NULL:
+                return NO_MEMORY
+            rows.values[c] = <Word*>grown
+            grown = realloc(rows.valid[c], room)
+            if grown == NULL:
+                return NO_MEMORY
+            rows.valid[c] = <uint8_t*>grown
+        rows.room = room
+        return DONE
+
+    cdef int keep(self, Rows* rows, const int64_t* times, int64_t n, int64_t at) noexcept nogil:
+        """Keep rows that stand in the columns from row `at` on."""
+        cdef int c
+        if self.rows_room(rows, rows.n + n) != DONE:
+            return NO_MEMORY
+        memcpy(rows.times + rows.n, times, n * sizeof(int64_t))
+        for c in range(self.n_columns):
+            if self.columns[c].x != NULL:
+                memcpy(rows.values[c] + rows.n, self.columns[c].x + at, n * sizeof(Word))
+            else:
+                memset(rows.values[c] + rows.n, 0, n * sizeof(Word))
+            if self.columns[c].valid != NULL:
+                memcpy(rows.valid[c] + rows.n, self.columns[c].valid + at, n)
+                rows.has_null[c] = 1
+            else:
+                memset(rows.valid[c] + rows.n, 1, n)
+        rows.n += n
+        return DONE
+
+    cdef void look_at(self, const Kept* kept, View* view) noexcept nogil:
+        """View the rows of a key."""
+        cdef int c
+        view.times = kept.rows.times
+        view.columns = self.own
+        view.n = kept.rows.n
+        view.base = kept.state.base
+        for c in range(self.n_columns):
+            self.own[c].x = kept.rows.values[c]
+            self.own[c].valid = kept.rows.valid[c] if kept.rows.has_null[c] else NULL
+
+    cdef void let_go(self, Kept* kept) noexcept nogil:
+        """Forget rows that have left the window, once they are many."""
+        cdef Rows* rows = &kept.rows
+        cdef int64_t gone = kept.state.left - kept.state.base, left = rows.n - gone
+        cdef int c
+        if gone < FEW or gone < left:
+            return
+        memmove(rows.times, rows.times + gone, left * sizeof(int64_t))
+        for c in range(self.n_columns):
+            memmove(rows.values[c], rows.values[c] + gone, left * sizeof(Word))
+            memmove(rows.valid[c], rows.valid[c] + gone, left)
+        rows.n = left
+        kept.state.base += gone
+        self.kept -= gone
+
+    @property
+    def n_kept(self):
+        """How many rows are kept, those among them that no window to come needs."""
+        return self.kept
+
+    # ----------------------------------------------------------------------------- state out, in
+
+    def dump(self):
+        """Write down what is kept.
+
+        Returns
+        -------
+        tuple (heads, sums, times, columns)
+            (n, 5) int64: code, rows, their first number, and between which of them the window
+            lies; (n, n_vars, VAR_WORDS) words of the variances; of all rows int64 times, and a
+            list of 8-byte values and uint8 flags. Buffers.
+        """
+        cdef int64_t k, n = 0, at = 0
+        cdef int c, a
+        cdef Kept* kept
+        for k in range(self.n_keys):
+            n += self.keys[k] != NULL
+        heads = bytearray(n * 5 * 8)
+        sums = bytearray(n * self.n_vars() * VAR_WORDS * 8)
+        times = bytearray(self.kept * 8)
+        columns = [(bytearray(self.kept * 8), bytearray(self.kept)) for _ in range(self.n_columns)]
+        cdef int64_t[::1] head = memoryview(heads).cast("q") if n else None
+        n = 0
+        for k in range(self.n_keys):
+            kept = self.keys[k]
+            if kept == NULL:
+                continue
+            head[5 * n] = k
+            head[5 * n + 1] = kept.rows.n
+            head[5 * n + 2] = kept.state.base
+            head[5 * n + 3] = kept.state.left - kept.state.base
+            head[5 * n + 4] = kept.state.right - kept.state.base
+            copy_out(times, at * 8, kept.rows.times, kept.rows.n * 8)
+            for c in range(self.n_columns):
+                copy_out(columns[c][0], at * 8, kept.rows.values[c], kept.rows.n * 8)
+                copy_out(columns[c][1], at, kept.rows.valid[c], kept.rows.n)
+            where = n * self.n_vars()
+            for a in range(self.n_accs):
+                if kept.state.accs[a].var != NULL:
+                    copy_out(sums, where * VAR_WORDS * 8, kept.state.accs[a].var, VAR_WORDS * 8)
+                    where += 1
+            at += kept.rows.n
+            n += 1
+        return heads, sums, times, columns
+
+    cdef bint reaches_back(self, int64_t base, int64_t rows) noexcept:
+        """Whether the rows that are kept are enough for the next window."""
+        cdef int64_t back = self.look.rows - (not self.look.has_left)
+        if self.look.rows == 0:
+            return True
+        return base == 0 if base + rows <= back else rows >= back
+
+    cdef int n_vars(self) noexcept:
+        """How many accumulators have sums that rows alone do not tell."""
+        cdef int a, n = 0
+        for a in range(self.n_accs):
+            n += self.accs[a].kind == SQUARES or self.accs[a].kind == SQUARES_INT
+        return n
+
+    def load(self, const int64_t[::1] heads not None, const uint8_t[::1] sums not None,
+             const int64_t[::1] times not None, list columns not None, int64_t n_keys):
+        """Take over what `dump` wrote down, before any row.
+
+        Parameters
+        ----------
+        heads, sums, times, columns
+            As `dump` gives them.
+        n_keys : int
+            How many codes there are.
+
+        Returns
+        -------
+        bool
+            False where it cannot be: the state is of no use then.
+        """
+        cdef int64_t n = heads.shape[0] // 5, k, at = 0, rows
+        cdef int c, a, n_views = 0, status
+        cdef Kept* kept
+        cdef View view
+        where = 0
+        if (heads.shape[0] % 5 or sums.shape[0] != n * self.n_vars() * VAR_WORDS * 8
+                or len(columns) != self.n_columns):
+            return False
+        for k in range(n):
+            rows = heads[5 * k + 1]
+            if not (0 <= heads[5 * k] < n_keys and 0 <= rows <= times.shape[0] - at
+                    and 0 <= heads[5 * k + 2] < <int64_t>1 << 61
+                    and 0 <= heads[5 * k + 3] <= heads[5 * k + 4] <= rows
+                    and self.reaches_back(heads[5 * k + 2], rows)):
+                return False
+            at += rows
+        if at != times.shape[0]:
+            return False
+        try:
+            for c in range(self.n_columns):
+                self.columns[c].x = <const Word*>self.view(&n_views, columns[c][0], at * 8)
+                self.columns[c].valid = <const uint8_t*>self.view(&n_views, columns[c][1], at)
+            if self.room_for_keys(n_keys) != DONE:
+                raise MemoryError
+            at = 0
+            for k in range(n):
+                if self.keys[heads[5 * k]] != NULL:
+                    return False
+                kept = self.begin_key(heads[5 * k])
+                if kept == NULL:
+                    raise MemoryError
+                rows = heads[5 * k + 1]
+                if rows:
+                    status = self.keep(&kept.rows, &times[at], rows, at)
+                    if status != DONE:
+                        raise MemoryError
+                self.kept += rows
+                kept.state.base = heads[5 * k + 2]
+                kept.state.left = kept.state.base + heads[5 * k + 3]
+                kept.state.right = kept.state.base + heads[5 * k + 4]
+                for a in range(self.n_accs):
+                    if kept.state.accs[a].var != NULL:
+                        memcpy(kept.state.accs[a].var, &sums[where * VAR_WORDS * 8],
+                               VAR_WORDS * 8)
+                        where += 1
+                self.look_at(kept, &view)
+                key_take_up(&kept.state, &self.scratch, &view)
+                at += rows
+        finally:
+            for c in range(n_views):
+                PyBuffer_Release(&self.views[c])
+        return True
+
+    # ------------------------------------------------------------------------------- results out
+
+    cdef int begin_results(self, int64_t n) noexcept nogil:
+        """Make room for n results."""
+        cdef int o
+        for o in range(self.n_outputs):
+            free(self.targets[o].values)
+            free(self.targets[o].valid)
+            self.targets[o].valid = NULL
+            self.targets[o].values = <Word*>large((n + MARGIN) * sizeof(Word))
+            if self.targets[o].values == NULL:
+                return NO_MEMORY
+        self.n_results = n
+        return DONE
+
+    cdef int compute(
+        self, KeyState* key, const View* view, int64_t first, int64_t at
+    ) noexcept nogil:
+        """The results of the rows of a view from `first` on, which go to places from `at` on."""
+        cdef int64_t row = first, n
+        cdef int status, o
+        while row < view.n:
+            n = min(<int64_t>TILE, view.n - row)
+            if not never_falls(view.times + row - (row > 0), n + (row > 0)):
+                return DISORDER
+            n = find_bounds(&self.scratch.tile, &self.look, view, key, row)
+            status = compute_tile(&self.scratch, view, key)
+            for o in range(self.n_outputs):
+                if status == DONE:
+                    status = self.write(o, at + row - first)
+            if status != DONE:
+                return status
+            row += n
+        if self.look.has_peers:
+            self.share(view, first, at)
+        return DONE
+
+    cdef void share(self, const View* view, int64_t first, int64_t at) noexcept nogil:
+        """Give rows of one time the result of the last of them."""
+        cdef int64_t row
+        cdef int o
+        cdef Target* target
+        for o in range(self.n_outputs):
+            target = &self.targets[o]
+            for row in range(view.n - 2, first - 1, -1):
+                if view.times[row] == view.times[row + 1]:
+                    target.values[at + row - first] = target.values[at + row - first + 1]
+                    if target.valid != NULL:
+                        target.valid[at + row - first] = target.valid[at + row - first + 1]
+
+    cdef int write(self, int o, int64_t at) noexcept nogil:
+        """One output of a tile."""
+        cdef const Output* output = &self.outputs[o]
+        cdef Scratch* s = &self.scratch
+        cdef Word* out = self.targets[o].values + at
+        cdef const double* hi = s.hi[output.acc]
+        cdef int64_t i, n = s.tile.n
+        if output.op == OF_ROWS:
+            for i in range(n):
+                out[i].i = s.tile.r[i] - s.tile.l[i]
+            return DONE
+        if output.op == OF_COUNT:
+            for i in range(n):
+                out[i].i = <int64_t>hi[i]
+            return DONE
+        if output.op == OF_MEAN:
+            self.write_means(o, at)
+        elif output.op == OF_VAR or output.op == OF_STD:
+            self.write_spreads(o, at)
+        elif output.op == OF_SUM and output.numeric != FLOAT:
+            i = self.write_int_sums(o, at)
+            if i >= 0:
+                self.bad_row = at + i
+                self.bad_output = o
+                return OVERFLOWED
+        else:
+            memcpy(out, hi, n * sizeof(Word))
+            if output.op == OF_SUM and s.has_marks[output.acc]:
+                for i in range(n):
+                    if s.marks[output.acc][i] == 1:
+                        out[i].f = ldexp(out[i].f, 64)
+        return self.mark_nulls(o, at)
+
+    cdef void write_means(self, int o, int64_t at) noexcept nogil:
+        """Means: the sum, to some 106 bits, over the number of values."""
+        cdef const Output* output = &self.outputs[o]
+        cdef Scratch* s = &self.scratch
+        cdef int a = output.acc, column = self.accs[output.acc].column
+        cdef const double* hi = s.hi[a]
+        cdef const double* lo = s.lo[a]
+        cdef const double* counts = s.hi[self.accs[a].nulls]
+        cdef double* out = &self.targets[o].values[at].f
+        cdef int64_t i
+        cdef wide_t total
+        cdef double top
+        if output.numeric != FLOAT:
+            for i in range(s.tile.n):
+                total = wide_of((<Word*>hi)[i].u, (<Word*>lo)[i].i)
+                top = <double>total
+                out[i] = mean_of(top, <double>(total - <wide_t>top), counts[i])
+            return
+        if s.tile.is_steady and s.is_full[column]:
+            means_of(hi, lo, counts[0], s.tile.n, out)
+        else:
+            means(hi, lo, counts, s.tile.n, out)
+        if s.has_marks[a]:
+            for i in range(s.tile.n):
+                if s.marks[a][i] == 1:
+                    out[i] = ldexp(out[i], 64)
+                elif s.marks[a][i] == 2:
+                    out[i] = hi[i]
+
+    cdef void write_spreads(self, int o, int64_t at) noexcept nogil:
+        """Variances and standard deviations."""
+        cdef const Output* output = &self.outputs[o]
+        cdef Scratch* s = &self.scratch
+        cdef int a = output.acc, column = self.accs[output.acc].column
+        cdef const double* squares = s.hi[a]
+        cdef const double* counts = s.hi[self.accs[a].nulls]
+        cdef const double* scale = s.scale[a]
+        cdef double* out = &self.targets[o].values[at].f
+        cdef bint root = output.op == OF_STD
+        cdef int64_t i
+        spread(squares, counts, s.tile.is_steady and s.is_full[column], output.ddof, 1.0, root,
+               s.tile.n, out)
+        if s.has_scale[a]:
+            for i in range(s.tile.n):
+                out[i] = out[i] * scale[i] if root else out[i] * scale[i] * scale[i]
+        if s.has_odd[column]:
+            for i in range(s.tile.n):
+                if s.special[column][i] != 0.0:
+                    out[i] = s.special[column][i] - s.special[column][i]
+
+    cdef int64_t write_int_sums(self, int o, int64_t at) noexcept nogil:
+        """Sums of integers; the first that does not fit, or -1."""
+        cdef int a = self.outputs[o].acc
+        cdef const Word* low = <Word*>self.scratch.hi[a]
+        cdef const Word* high = <Word*>self.scratch.lo[a]
+        cdef Word* out = self.targets[o].values + at
+        cdef int64_t i
+        for i in range(self.scratch.tile.n):
+            out[i] = low[i]
+            if self.outputs[o].numeric == UNSIGNED:
+                if high[i].i != 0:
+                    return i
+            elif high[i].i != (-1 if low[i].i < 0 else 0):
+                return i
+        return -1
+
+    cdef int mark_nulls(self, int o, int64_t at) noexcept nogil:
+        """Flag the results of a tile that have too few values."""
+        cdef const Output* output = &self.outputs[o]
+        cdef const double* counts = self.scratch.hi[self.accs[output.acc].nulls]
+        cdef double need = <double>self.min_samples, fewest
+        cdef uint8_t* valid
+        cdef int64_t i, n = self.scratch.tile.n
+        if output.op != OF_SUM and need < 1.0:
+            need = 1.0
+        if (output.op == OF_VAR or output.op == OF_STD) and need < output.ddof + 1.0:
+            need = output.ddof + 1.0
+        fewest = counts[0]
+        if not (self.scratch.tile.is_steady and output.op != OF_RATIO
+                and self.scratch.is_full[self.accs[output.acc].column]):
+            fewest = fewest_of(counts, n)
+        if fewest >= need:
+            return DONE
+        if self.targets[o].valid == NULL:
+            self.targets[o].valid = <uint8_t*>large(self.n_results + MARGIN)
+            if self.targets[o].valid == NULL:
+                return NO_MEMORY
+            memset(self.targets[o].valid, 1, self.n_results)
+        valid = self.targets[o].valid + at
+        for i in range(n):
+            if counts[i] < need:
+                valid[i] = 0
+                self.targets[o].values[at + i].i = 0
+        return DONE
+
+    def take(self):
+        """Hand over the results of the last `push`, one a row.
+
+        Returns
+        -------
+        list of (values, valid)
+            Buffers of 8-byte words and uint8; None: all valid.
+        """
+        cdef int o
+        results = []
+        for o in range(self.n_outputs):
+            values = buffer_of(self.targets[o].values, self.n_results * sizeof(Word))
+            valid = None
+            if self.targets[o].valid != NULL:
+                valid = buffer_of(self.targets[o].valid, self.n_results)
+            results.append((values, valid))
+            self.targets[o].values = NULL
+            self.targets[o].valid = NULL
+        self.n_results = 0
+        return results
+
+    def overflow(self):
+        """Tell which output did not fit, and the result of which row of the batch it was."""
+        return self.bad_output, self.bad_row
+
+
+cdef void copy_out(bytearray out, Py_ssize_t at, const void* source, Py_ssize_t size):
+    """Copy bytes into their place."""
+    if size:
+        memcpy(<char*>out + at, source, size)
