@@ -81,12 +81,17 @@ def options_of(draw: st.DrawFn, kind: str) -> tuple[tuple[str, Any], ...]:
 
 
 @st.composite
-def wants(draw: st.DrawFn, columns: tuple[str, ...] = tuple(VALUE_TYPES)) -> tuple[Want, ...]:
+def wants(
+    draw: st.DrawFn,
+    columns: tuple[str, ...] = tuple(VALUE_TYPES),
+    one_column: tuple[str, ...] = ONE_COLUMN,
+    two_columns: tuple[str, ...] = TWO_COLUMNS,
+) -> tuple[Want, ...]:
     """Draw a plan: a handful of aggregates, over columns of every type."""
     # Half of the plans are of one float column: there lie most of the paths of the kernels.
     column = st.sampled_from(columns if draw(st.booleans()) else columns[:1])
-    one = st.tuples(st.just(1), st.sampled_from(ONE_COLUMN))
-    two = st.tuples(st.just(2), st.sampled_from(TWO_COLUMNS))
+    one = st.tuples(st.just(1), st.sampled_from(one_column))
+    two = st.tuples(st.just(2), st.sampled_from(two_columns))
     kinds = st.one_of(one, one, two)
     drawn = draw(st.lists(st.tuples(kinds, column, column, st.integers(0, 3)), max_size=6))
     plan = [Want("n_rows", "rows")] if draw(st.booleans()) or not drawn else []
@@ -94,6 +99,13 @@ def wants(draw: st.DrawFn, columns: tuple[str, ...] = tuple(VALUE_TYPES)) -> tup
         over = (first, second)[:n_columns]
         plan.append(Want(f"a{place}", kind, over, ddof, options_of(draw, kind)))
     return tuple(plan)
+
+
+# Plans of what look-backs have.
+LOOKING_BACK = wants(
+    one_column=("count", "first", "last", "min", "max", "sum", "mean", "var", "std"),
+    two_columns=("vwap", "wmean"),
+)
 
 
 @st.composite
@@ -128,9 +140,10 @@ def cases(
     max_rows: int = 40,
     columns: tuple[str, ...] = tuple(VALUE_TYPES),
     late: bool | None = None,
+    plans: st.SearchStrategy[tuple[Want, ...]] | None = None,
 ) -> Case:
     """Draw a whole case; `late` says whether the watermark moves before the end of input."""
-    plan = draw(wants(columns))
+    plan = draw(wants(columns) if plans is None else plans)
     keys = st.lists(st.sampled_from(list(KEY_TYPES)), min_size=1, max_size=2, unique=True)
     by = tuple(draw(keys)) if draw(st.booleans()) else ()
     used = dict.fromkeys(column for want in plan for column in want.columns)

@@ -10,6 +10,8 @@ cdef void fold_records(
 
 cdef void fold_acc(const Acc* acc, const Word* at, const Word* rare, Word* out) noexcept nogil
 
+cdef double ratio_in(const Word* at) noexcept nogil
+
 cdef void merge_record(const Plan* plan, Word* into, const Word* other) noexcept nogil
 
 cdef Py_ssize_t read_results(

@@ -530,3 +530,8 @@ cdef Py_ssize_t read_results(
 cdef void fold_acc(const Acc* acc, const Word* at, const Word* rare, Word* out) noexcept nogil:
     """Fold one accumulator of eight lanes."""
     fold_one(acc, at, rare, out)
+
+
+cdef double ratio_in(const Word* at) noexcept nogil:
+    """WEIGHTED, folded, as a float64."""
+    return ratio_of(at)

@@ -1,17 +1,19 @@
 """What the windows of a look-back come to, a tile of rows at a time."""
 
-from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isnan, ldexp
+from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
-from tidegate._kernels.exact cimport exact_push, exact_push_product
+from tidegate._kernels.exact cimport exact_push
 from tidegate._kernels.grid cimport float_of_order, order_of_float
 from tidegate._kernels.lanes cimport sub_overflows, wide_hi, wide_lo, wide_t
 from tidegate._kernels.records cimport (
     DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LAST, LEAST, LEAST_INT, NO_MEMORY, NULLS, ROWS,
     SIGNED, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME, WEIGHTED, Acc, Word,
 )
+from tidegate._kernels.push cimport push_weighted
+from tidegate._kernels.results cimport ratio_in
 
 cdef extern from "rolling_extreme.h" nogil:
     int lay_levels "tg_lay_levels"(Sum*, double, int64_t, int)
@@ -597,28 +599,13 @@ cdef double ratio_with_care(
     """sum(a*b) / sum(b) of rows [left, right), some of which are infinite or wild, made anew."""
     cdef const Series* a = &view.columns[acc.column]
     cdef const Series* b = &view.columns[acc.weight]
-    cdef double top = 0.0, top_lo = 0.0, bottom = 0.0, bottom_lo = 0.0, over = 0.0, under = 0.0
-    cdef double x, y
-    cdef double down = ldexp(1.0, -480)
+    cdef Word[10] record  # WEIGHTED, folded
     cdef int64_t i
+    memset(record, 0, sizeof(record))
     for i in range(left, right):
-        if not (has_value(a, i) and has_value(b, i)):
-            continue
-        x = number_at(a, i)
-        y = number_at(b, i)
-        if not (isfinite(x) and isfinite(y)):
-            over += x * y
-            under += 0.0 if isfinite(y) else y
-            continue
-        exact_push_product(&top, &top_lo, x * down, y * down)
-        exact_push(&bottom, &bottom_lo, y * down)
-    top += top_lo
-    bottom += bottom_lo
-    if over != 0.0 or under != 0.0:
-        top = over if over != 0.0 else top
-        bottom = under if under != 0.0 else bottom
-        return NAN if bottom == 0.0 else top / bottom
-    return NAN if bottom == 0.0 else top / bottom / down
+        if has_value(a, i) and has_value(b, i):
+            push_weighted(record, record + 4, 1, 0, number_at(a, i), number_at(b, i))
+    return ratio_in(record)
 
 
 cdef inline double ratio_of(
@@ -646,15 +633,22 @@ cdef int ratios(Scratch* s, const View* view, int a, AccState* state) noexcept n
     cdef Source of
     cdef int64_t i, right = tile.was_r
     cdef double x, y
-    cdef bint ignored = False
+    cdef uint8_t[544] is_scaled
+    cdef bint has_marks
     cdef int k
+    memset(is_scaled, 0, tile.n)
     of.a = &view.columns[acc.column]
     of.b = &view.columns[acc.weight]
     of.is_calm = False
     for k in range(3):
         of.part = PRODUCT + k
-        if sum_tile(s, &state.sums[k], &of, view.base, hi[k], lo[k], s.marks[a], &ignored) != DONE:
+        has_marks = False
+        if sum_tile(s, &state.sums[k], &of, view.base, hi[k], lo[k], s.marks[a],
+                    &has_marks) != DONE:
             return NO_MEMORY
+        if has_marks:  # a sum that large is not put together with others at another scale
+            for i in range(tile.n):
+                is_scaled[i] |= s.marks[a][i]
     for i in range(tile.n):
         while right < tile.r[i]:
             if has_value(of.a, right) and has_value(of.b, right):
@@ -667,7 +661,7 @@ cdef int ratios(Scratch* s, const View* view, int a, AccState* state) noexcept n
             right += 1
         if state.nan >= view.base + tile.l[i]:
             s.hi[a][i] = NAN
-        elif state.at >= view.base + tile.l[i]:
+        elif state.at >= view.base + tile.l[i] or is_scaled[i]:
             s.hi[a][i] = ratio_with_care(view, acc, tile.l[i], tile.r[i])
         else:
             s.hi[a][i] = ratio_of(hi[0][i], lo[0][i], hi[1][i], lo[1][i], hi[2][i], lo[2][i])

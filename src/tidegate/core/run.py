@@ -343,8 +343,7 @@ class Run:
         """No results, of the types as far as they are known."""
         if self.bound is not None:
             return self.bound.tables.empty
-        names = [*self.plan.by, "window_start", "window_end"]
-        names += [name for name, _ in self.plan.results]
+        names = [*self.plan.places, *(name for name, _ in self.plan.results)]
         return pa.schema([pa.field(name, pa.null()) for name in names]).empty_table()
 
     def take_late(self) -> pa.Table:
