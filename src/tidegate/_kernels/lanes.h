@@ -359,7 +359,10 @@ TG_INLINE int tg_sub_overflows(int64_t a, int64_t b, int64_t *out)
 {
     return __builtin_sub_overflow(a, b, out);
 }
-TG_INLINE tg_i128 tg_i128_of(uint64_t lo, int64_t hi) { return ((tg_i128)hi << 64) | lo; }
+TG_INLINE tg_i128 tg_i128_of(uint64_t lo, int64_t hi)
+{
+    return (tg_i128)(((unsigned __int128)(uint64_t)hi << 64) | lo);
+}
 TG_INLINE uint64_t tg_i128_lo(tg_i128 x) { return (uint64_t)x; }
 TG_INLINE int64_t tg_i128_hi(tg_i128 x) { return (int64_t)(x >> 64); }
 

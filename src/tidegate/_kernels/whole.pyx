@@ -472,11 +472,13 @@ cdef inline int twin_of(const Plan* plan, const Results* results, int output) no
     """The result that is the other extreme of a float column, read in the same pass; -1: none."""
     cdef const Acc* acc = &plan.accs[results.outputs[output].acc]
     cdef const Acc* other
-    if acc.kind != LEAST and acc.kind != GREATEST:
+    if results.outputs[output].op != OF_EXTREME or (
+            acc.kind != LEAST and acc.kind != GREATEST):
         return -1
     for o in range(results.n_outputs):
         other = &plan.accs[results.outputs[o].acc]
-        if other.column == acc.column and other.kind == LEAST + GREATEST - acc.kind:
+        if (results.outputs[o].op == OF_EXTREME and other.column == acc.column
+                and other.kind == LEAST + GREATEST - acc.kind):
             return o
     return -1
 

@@ -341,6 +341,19 @@ def test_too_many_values_are_an_error_that_names_the_limit_and_takes_nothing():
     assert run.flush().equals(expected.flush())
 
 
+def test_limit_holds_for_plain_batches_too():
+    run = tg.Aggregator(
+        ONE, on="t", lateness=10**6, m=agg.median("p"), limits=tg.Limits(max_kept=1000)
+    )
+    batch = pa.record_batch({"t": np.arange(300), "p": np.arange(300) / 7})
+    for _ in range(3):
+        run.push(batch)
+    with pytest.raises(errors.LimitError, match=r"max_kept=1000 .*nothing of the batch was taken"):
+        run.push(batch)
+    assert run.stats.used == 900
+    assert run.flush().num_rows == 30
+
+
 def test_values_of_closed_windows_are_given_back():
     wanted = {"m": agg.median("p"), "c": agg.collect("p")}
     run = tg.Aggregator(tg.Tumbling(1000), on="t", by="k", lateness=0, **wanted)

@@ -92,6 +92,16 @@ def test_range_that_does_not_fit_is_an_error_that_names_it():
         over([-2, INT64_MAX - 1], agg.range, by=True)
 
 
+def test_range_stands_beside_either_extreme():
+    values = [3.0, -1.0, 2.5, 7.0]
+    for wanted in (("min", "range"), ("range", "max"), ("min", "range", "max"), ("range", "min")):
+        for name, expected in {"min": -1.0, "max": 7.0, "range": 8.0}.items():
+            table = pa.table({"t": np.arange(4000) // 4 * 10, "p": values * 1000})
+            got = tg.aggregate(table, ONE, *(getattr(agg, want)("p") for want in wanted), on="t")
+            if name in wanted:
+                assert got[f"p_{name}"].to_pylist() == [expected] * 1000
+
+
 # When
 
 

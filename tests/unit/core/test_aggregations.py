@@ -423,3 +423,24 @@ def test_many_aggregates_of_one_column_agree_with_one():
     for name, make in makes.items():
         (alone,) = over(values, **{name: make}).to_pylist()
         assert alone[name] == together[name], name
+
+
+def test_every_aggregation_says_the_same_of_a_day_however_the_day_is_given():
+    rng = np.random.default_rng(2)
+    times = np.sort(rng.integers(0, 5 * 86_400_000, 2000))
+    table = pa.table(
+        {
+            "t": pa.array(times).cast(pa.timestamp("ms")),
+            "p": rng.normal(size=2000),
+            "s": rng.integers(1, 9, 2000),
+        }
+    )
+    pairs = {"vwap", "wmean", "cov", "corr", "ohlcv"}
+    singles = [name for name in agg.__all__ if name.islower() and name not in {*pairs, "rows"}]
+    wanted = {name: getattr(agg, name)("p") for name in singles}
+    wanted |= {name: getattr(agg, name)("p", "s") for name in pairs}
+    days = tg.aggregate(table, tg.Tumbling("1d"), on="t", rows=agg.rows(), **wanted)
+    edges = np.arange(6).astype("M8[D]")
+    for window in (tg.Calendar("day"), tg.Edges(edges)):
+        got = tg.aggregate(table, window, on="t", rows=agg.rows(), **wanted)
+        assert got.equals(days)
