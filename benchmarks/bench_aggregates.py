@@ -26,7 +26,7 @@ SECOND = "epoch_ns(time) // 1000000000"
 WORK: dict[str, tuple[tg.agg.Aggregation, pl.Expr | None, str, float, float]] = {
     "corr": (agg.corr("price", "size"), pl.corr("price", "size"), "corr(price, size)", 2, 1e-6),
     "slope": (agg.slope("price"), None, "regr_slope(price, epoch_ns(time)) * 1e9", 3, 1e-2),
-    "skew": (agg.skew("price", bias=True), pl.col("price").skew(), "", 1, 1e-6),
+    "skew": (agg.skew("price", bias=True), pl.col("price").skew(), "", 2, 1e-6),
     "median": (agg.median("price"), pl.col("price").median(), "median(price)", 3, 1e-15),
     "quantile 0.9": (
         agg.quantile("price", 0.9),

@@ -156,10 +156,20 @@ def answer(
         out: Row = dict(zip(by, shown_keys[code], strict=True))
         out |= {"window_start": start, "window_end": end}
         out |= {want.name: compute(held[end, start, code], want, on, nan) for want in wants}
+        if isinstance(grid, LocalCalendar):
+            for want in wants:
+                out[want.name] = by_second(out[want.name], want, grid.per_second)
         said.windows.append(out)
     if empty != "skip" and held:
         said.windows = filled(said.windows, grid, wants, by, shown_keys, base, largest, empty)
     return said
+
+
+def by_second(value: Any, want: Want, per_second: int) -> Any:
+    """Bring a slope over times to what it is over seconds; anything else stays."""
+    if want.kind != "slope" or len(want.columns) > 1 or not isinstance(value, Near):
+        return value
+    return value._replace(value=value.value * per_second, lost=value.lost * per_second)
 
 
 def filled(
@@ -192,7 +202,7 @@ def filled(
             elif before is not None:
                 row = dict(zip(by, key, strict=True)) | {"window_start": start, "window_end": end}
                 for want in wants:
-                    if want.kind in {"rows", "count", "sum"} or empty == "zero":
+                    if want.kind in {"rows", "count", "nunique", "sum"} or empty == "zero":
                         row[want.name] = ZERO
                     else:
                         row[want.name] = before[want.name] if empty == "carry" else None

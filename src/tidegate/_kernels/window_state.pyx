@@ -1,7 +1,6 @@
 """The running state of one windowed aggregation: rows in, results out."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -13,20 +12,16 @@ from tidegate._kernels.emit cimport close_windows, first_due
 from tidegate._kernels.grid cimport (
     Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
 )
-from tidegate._kernels.kept cimport (
-    KEPT_WORDS, kept_failed, kept_in, kept_load, kept_out, kept_values,
-)
+from tidegate._kernels.kept cimport kept_failed, kept_in, kept_load, kept_out, kept_values
 from tidegate._kernels.lanes cimport sub_overflows
-from tidegate._kernels.moments cimport moment_rare_words, moment_words
+from tidegate._kernels.layout cimport plan_free, plan_init
 from tidegate._kernels.output cimport (
     results_expect, results_free, results_init, results_take,
 )
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, DONE, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LANES,
-    LAST, LEAST, LEAST_AT, LEAST_INT, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, NULLS, PAIRS, POWERS,
-    ROWS, SIGNED, SQUARES, SQUARES_INT, SUM, TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept,
-    Output, Plan, Run, Word,
+    ASKS_LATER, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_KEPT, UNSIGNED,
+    WEIGHTED, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, Left, LeftRows, Offer, Router, enter_dry, route_rows, route_runs,
@@ -58,66 +53,6 @@ cdef enum:
     LINE = 8              # words in a cache line
     SPARE = 1024          # results
     SPILL = 128 << 10     # bytes of open records from which a one-shot run closes what it can
-
-
-cdef int words_of(int kind, int lanes) noexcept nogil:
-    """Length of an accumulator in a record."""
-    if kind == SUM:
-        return 2 * lanes
-    if kind == SQUARES:
-        return 2 * lanes + 1
-    if kind == WEIGHTED:
-        return 4 * lanes
-    if kind == SQUARES_INT:
-        return 4
-    if kind == PAIRS or kind == POWERS:
-        return moment_words(kind, lanes)
-    if kind == KEPT or kind == KEPT_TIMES:
-        return KEPT_WORDS
-    if kind == NULLS:
-        return 0
-    return 1 if kind in (ROWS, LEAST, GREATEST, LEAST_INT, GREATEST_INT) else 2
-
-
-cdef int rare_words_of(int kind) noexcept nogil:
-    """Length of an accumulator in the cold part of a record."""
-    if kind == SUM:
-        return 3
-    if kind == SQUARES:
-        return 4
-    if kind == WEIGHTED:
-        return 6
-    if kind == PAIRS or kind == POWERS:
-        return moment_rare_words(kind)
-    return 1 if kind in (NULLS, LEAST, GREATEST) else 0
-
-
-cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
-    """An accumulator that has seen nothing, where that is not 0."""
-    if acc.kind == LEAST or acc.kind == GREATEST:
-        at.f = INFINITY if acc.kind == LEAST else -INFINITY
-    elif acc.kind == SQUARES:
-        at[2 * lanes].f = NAN
-    elif acc.kind == LEAST_INT or acc.kind == FIRST:
-        at.i = INT64_MAX
-    elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
-        at[0].i = INT64_MAX
-        at[1].i = INT64_MAX
-    elif acc.kind == GREATEST_INT or acc.kind == LAST:
-        at.i = INT64_MIN
-
-
-cdef void list_sources(Plan* plan) noexcept nogil:
-    """Where the words of a folded record come from, with one lane: the rare ones come last."""
-    cdef const Acc* acc
-    cdef int k, n_words
-    for a in range(plan.n_accs):
-        acc = &plan.accs[a]
-        n_words = words_of(acc.kind, 1)
-        for k in range(n_words):
-            plan.sources[acc.narrow + k] = acc.wide + k
-        for k in range(rare_words_of(acc.kind)):
-            plan.sources[acc.narrow + n_words + k] = plan.wide + acc.rare + k
 
 
 cdef int64_t least_time "tg_least_time"(
@@ -203,8 +138,6 @@ cdef class WindowState:
                   bint keyed, tuple grid not None, tuple clock not None, int64_t max_open,
                   int64_t max_kept):
         cdef int i
-        cdef int lanes = 1 if keyed else LANES
-        self.plan.accs = <Acc*>calloc(len(accs), sizeof(Acc))
         self.outputs = <Output*>calloc(len(outputs) + 1, sizeof(Output))
         self.columns = <Column*>calloc(len(columns) + 1, sizeof(Column))
         self.views = <Py_buffer*>calloc(2 * len(columns) + 3, sizeof(Py_buffer))
@@ -212,9 +145,9 @@ cdef class WindowState:
         self.wholes = <Run*>malloc(BLOCK * sizeof(Run))
         self.windows = <int64_t*>malloc(BLOCK * sizeof(int64_t))
         self.slots = <int32_t*>malloc(DEALT * sizeof(int32_t))
-        if (self.plan.accs == NULL or self.outputs == NULL or self.columns == NULL
-                or self.views == NULL or self.runs == NULL or self.slots == NULL
-                or self.wholes == NULL or self.windows == NULL):
+        if (self.outputs == NULL or self.columns == NULL or self.views == NULL
+                or self.runs == NULL or self.slots == NULL or self.wholes == NULL
+                or self.windows == NULL):
             raise MemoryError
         self.n_columns = len(columns)
         for i in range(len(columns)):
@@ -223,7 +156,6 @@ cdef class WindowState:
             (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
              self.outputs[i].ddof, self.outputs[i].other, self.outputs[i].how,
              self.outputs[i].by) = outputs[i]
-        self.plan.n_accs = len(accs)
         for item in accs:
             if item[0] == WEIGHTED:
                 for i in (item[1], item[2]):
@@ -232,39 +164,12 @@ cdef class WindowState:
                         self.columns[i].floats = <double*>calloc(BLOCK + 2 * LANES, sizeof(double))
                         if self.columns[i].floats == NULL:
                             raise MemoryError
-        self.plan.lanes = lanes
-        for i in range(len(accs)):
-            (self.plan.accs[i].kind, self.plan.accs[i].column, self.plan.accs[i].weight,
-             self.plan.accs[i].nulls, self.plan.accs[i].sum, self.plan.accs[i].numeric) = accs[i]
-            if self.plan.accs[i].weight >= 0:
-                self.plan.accs[i].numeric_x = self.columns[self.plan.accs[i].weight].numeric
-            else:
-                self.plan.accs[i].numeric_x = FLOAT if grid[0] else SIGNED
-            if self.plan.accs[i].kind in (KEPT, KEPT_TIMES):
-                self.plan.keeps = True
-                self.plan.accs[i].kept = <Kept*>calloc(1, sizeof(Kept))
-                if self.plan.accs[i].kept == NULL:
-                    raise MemoryError
-            self.plan.accs[i].wide = self.plan.wide
-            self.plan.accs[i].rare = self.plan.cold
-            self.plan.accs[i].narrow = self.plan.narrow
-            self.plan.wide += words_of(self.plan.accs[i].kind, lanes)
-            self.plan.cold += rare_words_of(self.plan.accs[i].kind)
-            self.plan.narrow += words_of(self.plan.accs[i].kind, 1) + rare_words_of(
-                self.plan.accs[i].kind)
-        self.plan.wide = (self.plan.wide + LINE - 1) // LINE * LINE
-        self.plan.sources = <int*>calloc(self.plan.narrow + 1, sizeof(int))
-        self.plan.blank = <Word*>calloc(self.plan.wide, sizeof(Word))
-        self.plan.blank_cold = <Word*>calloc(self.plan.cold + 1, sizeof(Word))
+        plan_init(&self.plan, accs, self.columns, 1 if keyed else LANES, grid[0])
         self.dealer.nobody = <Word*>calloc(self.plan.wide, sizeof(Word))
-        if (self.plan.blank == NULL or self.plan.blank_cold == NULL or self.plan.sources == NULL
-                or self.dealer.nobody == NULL
+        if (self.dealer.nobody == NULL
                 or results_init(&self.results, self.outputs, len(outputs), keyed)
                 or scratch_init(&self.scratch, &self.plan, len(columns))):
             raise MemoryError
-        list_sources(&self.plan)
-        for i in range(len(accs)):
-            make_blank(&self.plan.accs[i], lanes, self.plan.blank + self.plan.accs[i].wide)
         self.lay_grid(grid)
         (self.router.clock.moves, self.router.clock.is_float, self.router.clock.lateness,
          self.router.clock.lateness_f) = clock
@@ -282,16 +187,7 @@ cdef class WindowState:
         store_free(&self.store)
         results_free(&self.results)
         free(self.left.rows)
-        if self.plan.accs != NULL:
-            for c in range(self.plan.n_accs):
-                if self.plan.accs[c].kept != NULL:
-                    free(self.plan.accs[c].kept.scratch)
-                    free(self.plan.accs[c].kept.lists)
-                    free(self.plan.accs[c].kept)
-        free(self.plan.accs)
-        free(self.plan.sources)
-        free(self.plan.blank)
-        free(self.plan.blank_cold)
+        plan_free(&self.plan)
         free(self.outputs)
         if self.columns != NULL:
             for c in range(self.n_columns):

@@ -30,7 +30,7 @@ Rows = npt.NDArray[np.int64]
 
 INFINITE = int(order_of_floats(np.array([np.inf]), None)[0][0])
 
-COUNTS: Final = ("rows", "count", "sum")  # what is 0 where there is no value
+COUNTS: Final = ("rows", "count", "nunique", "sum")  # what is 0 where there is no value
 
 
 class Places:

@@ -80,8 +80,9 @@ class Tumbling:
     integer k, also negative: with size 10, -1 lies in ``[-10, 0)``.
 
     Windows without rows do not come out, unless `empty` says what they hold. In all of them
-    ``rows``, ``count`` and ``sum`` are 0; other results are null (``"null"``), 0 where they are
-    numbers (``"zero"``), or what they were in the last window with rows of the key (``"carry"``).
+    ``rows``, ``count``, ``nunique`` and ``sum`` are 0; other results are null (``"null"``), 0 where
+    they are numbers (``"zero"``), or what they were in the last window with rows of the key
+    (``"carry"``).
     Each key has windows from its first one with rows on, to the end of the stream: those that the
     watermark, or `advance`, has closed, and at the end of input those that have begun at the
     largest time seen. `Limits` says how many may come out at a time.

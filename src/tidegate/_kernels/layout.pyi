@@ -1,0 +1,1 @@
+"""How the accumulators of a plan lie in a record."""
