@@ -17,6 +17,7 @@ import numpy as np
 from tidegate.core.bound import Values, rows_of
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
+from tidegate.core.results import ResultTables
 from tidegate.core.state import DONE
 from tidegate.core.windows import Sliding
 
@@ -93,12 +94,12 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
         return None
     codes = None if bound.keys is None else bound.keys.encode(batch)
     with ThreadPoolExecutor(len(shares), "tidegate") as pool:
-        states = list(pool.map(lambda share: _run(bound, rows, codes, share), shares))
-    done = [state for state in states if state is not None]
-    if len(done) < len(states) or any(state.n_left for state in done):
+        ran = list(pool.map(lambda share: _run(bound, rows, codes, share), shares))
+    done = [share for share in ran if share is not None]
+    if len(done) < len(ran):
         return None
-    bound.state.count_used(sum(state.used for state in done))
-    return [bound.take_results(state) for state in done]
+    bound.state.count_used(sum(state.used for state, _ in done))
+    return [bound.take_results(state) if table is None else table for state, table in done]
 
 
 def _cut(bound: Bound, order: Numbers, n: int) -> list[Share]:
@@ -118,8 +119,13 @@ def _cut(bound: Bound, order: Numbers, n: int) -> list[Share]:
     return shares
 
 
-def _run(bound: Bound, rows: Rows, codes: Numbers | None, share: Share) -> WindowState | None:
-    """Run one share in a state of its own; None where a row is not of it."""
+def _run(
+    bound: Bound, rows: Rows, codes: Numbers | None, share: Share
+) -> tuple[WindowState, pa.Table | None] | None:
+    """Run one share in a state of its own; None where a row is not of it, or is left out.
+
+    The results come along where they are the state's alone to make.
+    """
     state = bound.new_state()
     state.guesses = True
     state.restrict(share.first, share.last)
@@ -130,6 +136,8 @@ def _run(bound: Bound, rows: Rows, codes: Numbers | None, share: Share) -> Windo
     ]
     keys = None if codes is None else codes[part]
     status, _ = state.push(rows.order[part], None, keys, bound.n_keys, columns)
-    if status != DONE or state.close(INT64_MAX) != DONE:
+    if status != DONE or state.close(INT64_MAX) != DONE or state.n_left:
         return None
-    return state
+    if bound.keys is not None or bound.filler is not None:
+        return state, None
+    return state, ResultTables(bound.schema, bound.program).take(state, None)
