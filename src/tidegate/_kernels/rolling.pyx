@@ -298,7 +298,7 @@ cdef class RollingState:
         first = kept.rows.n
         if self.keep(&kept.rows, times, n, at) != DONE:
             return NO_MEMORY
-        self.kept += n
+        self.kept = self.kept + n
         self.look_at(kept, &view)
         status = self.compute(&kept.state, &view, first, at)
         self.let_go(kept)
@@ -349,18 +349,20 @@ cdef class RollingState:
 
         After it `counts` has the number of rows of each key that is touched.
         """
+        cdef int64_t* counts = self.counts
+        cdef int64_t* places = self.places
         cdef int64_t i, k, n_touched = 0, at = 0
         for i in range(n):
-            if self.counts[codes[i]] == 0:
+            if counts[codes[i]] == 0:
                 touched[n_touched] = codes[i]
                 n_touched += 1
-            self.counts[codes[i]] += 1
+            counts[codes[i]] += 1
         for k in range(n_touched):
-            self.places[touched[k]] = at
-            at += self.counts[touched[k]]
+            places[touched[k]] = at
+            at += counts[touched[k]]
         for i in range(n):
-            order[self.places[codes[i]]] = i
-            self.places[codes[i]] += 1
+            order[places[codes[i]]] = i
+            places[codes[i]] += 1
         return n_touched
 
     cdef int sort_columns(self, const int64_t* order, int64_t n) noexcept nogil:
@@ -540,7 +542,7 @@ cdef class RollingState:
             memmove(rows.valid[c], rows.valid[c] + gone, left)
         rows.n = left
         kept.state.base += gone
-        self.kept -= gone
+        self.kept = self.kept - gone
 
     @property
     def n_kept(self):
