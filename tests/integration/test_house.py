@@ -67,6 +67,13 @@ def test_imports_point_down_only(path):
                 assert name.startswith("tidegate._kernels"), f"{path} imports the public face"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_nothing_hangs_on_an_assert(path):
+    # python -O leaves asserts out, and what they call with them.
+    tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+    assert [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)] == []
+
+
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.name)
 def test_kernels_cimport_kernels_only(path):
     code = re.sub(r'""".*?"""', "", path.read_text(encoding="utf-8"), flags=re.DOTALL)

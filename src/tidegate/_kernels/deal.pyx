@@ -171,7 +171,7 @@ cdef void advance "tg_advance"(
         extremes_choice(places, True, True, lines, stride, n, most, records)
 
 
-cdef void take_lines(
+cdef int take_lines(
     Dealer* dealer, const Places* places, Store* store, int32_t place, Word* nobody
 ) noexcept nogil:
     """Take all that is dealt into the records of a pane."""
@@ -195,7 +195,8 @@ cdef void take_lines(
                 dealer.next[code] = code
                 slots[j] = store.recent[code].slot
                 if store.recent[code].pane != pane:
-                    store_slot(store, place, code, &slots[j])  # there is room: it can't fail
+                    if store_slot(store, place, code, &slots[j]) != DONE:
+                        return NO_MEMORY
         if most == 0:
             continue
         for j in range(LANES):
@@ -208,6 +209,7 @@ cdef void take_lines(
                 if places.squares >= 0 and isnan(record[places.squares + 2].f):
                     record[places.squares + 2].f = dealer.lines[first + j]
         advance(places, dealer.lines + first, dealer.stride, n, most, records)
+    return DONE
 
 
 cdef int deal_rows(
@@ -216,7 +218,8 @@ cdef int deal_rows(
 ) noexcept nogil:
     """Take a run of tame rows, all of one open pane, into their records.
 
-    `codes` are those of the run, `base` is its first row. On failure nothing was taken.
+    `codes` are those of the run, `base` is its first row. With TOO_MANY_OPEN nothing was taken;
+    without memory the state is of no use any more.
     """
     cdef Py_ssize_t i, n_turns = 0
     cdef const double* x
@@ -233,7 +236,8 @@ cdef int deal_rows(
         i = 0
         while i < n_rows:
             i += deal(dealer, x + i, codes + i, n_rows - i)
-            take_lines(dealer, &places, store, place, dealer.nobody)
+            if take_lines(dealer, &places, store, place, dealer.nobody) != DONE:
+                return NO_MEMORY
             n_turns += 1
     if n_rows * n_columns < WORTH * n_turns * <Py_ssize_t>store.n_recent:
         dealer.pause = PAUSE

@@ -254,7 +254,8 @@ class _Join:
         n_rows = len(left.times)
         index, bits = np.empty(n_rows, np.int64), np.empty((n_rows + 7) // 8, np.uint8)
         place = Place(n_rows, len(right.times), index, bits, [])
-        assert self.walk(left, right, way, place) is not None  # noqa: S101  # they are
+        if self.walk(left, right, way, place) is None:
+            raise RuntimeError("sides that were sorted are not in time order")
         return index
 
     def _in_shares(self, run: Callable[..., int], shares: Sequence[tuple[int, ...]]) -> list[int]:

@@ -287,7 +287,8 @@ class Joint:
             is_sorted = walk.step(n_rows, index, bits, NO_COLUMNS) >= 0
             self._table[touched] = before
             self._table[n_keys] = -1  # where the kernel puts what nobody reads
-        assert is_sorted, "the store and the times rise"  # noqa: S101
+        if not is_sorted:
+            raise RuntimeError("the rows that are kept are not in time order")
         return index
 
     def _make_room(self, n_keys: int) -> None:

@@ -78,7 +78,8 @@ class _WordColumn:
         """Add rows at the end."""
         for chunk in column.chunks:
             words = words_of(chunk)
-            assert words is not None, "the type has a width"  # noqa: S101
+            if words is None:
+                raise TypeError(f"{self._kind} has no words of one width")
             if words.valid is not None and self._valid is None:
                 self._valid = Growing("u1")
                 self._valid.append(np.ones(len(self._values), np.uint8))

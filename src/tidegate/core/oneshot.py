@@ -102,8 +102,9 @@ def aggregate(
         Whether a NaN is a value or missing; by default missing for pandas, else a value.
     threads : int, optional
         At most how many threads to use, by default what the rows are worth; the result has the same
-        bits for any number. Only tumbling windows over rows of one chunk that are in order where
-        they are cut, without `lateness`, run on more than one for now.
+        bits for any number. For now only windows that do not overlap (no `Sliding`, no `Rolling`),
+        over rows of one chunk that are in order where they are cut, without `lateness`, run on more
+        than one.
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional
