@@ -14,6 +14,7 @@ __all__ = [
     "LeftOutWarning",
     "LimitError",
     "MergeError",
+    "SerializationError",
     "SinkError",
     "SnapshotError",
     "SourceError",
@@ -68,6 +69,10 @@ class MergeError(InputError):
 
 class SnapshotError(InputError):
     """A snapshot is damaged, truncated or of another version."""
+
+
+class SerializationError(InputError):
+    """Bytes are not what their format says, or records do not fit it; says where."""
 
 
 class SourceError(TidegateError, ValueError):
