@@ -20,6 +20,9 @@ def texts(
 def times(
     values: npt.NDArray[np.int64], valid: Bits, first: int, zone: tzinfo | None
 ) -> list[datetime | None] | None: ...
+def iso_times(
+    values: npt.NDArray[np.int64], valid: Bits, first: int, n_digits: int, is_zoned: bool
+) -> list[str | None] | None: ...
 def dates(values: npt.NDArray[np.int32], valid: Bits, first: int) -> list[date | None] | None: ...
 def lists(
     items: list[Any], offsets: npt.NDArray[Any], valid: Bits, first: int

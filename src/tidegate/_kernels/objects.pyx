@@ -12,6 +12,7 @@ cdef extern from "Python.h":
     object PyLong_FromLongLong(long long)
     object PyFloat_FromDouble(double)
     object PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*)
+    object PyUnicode_DecodeASCII(const char*, Py_ssize_t, const char*)
     object PyBytes_FromStringAndSize(const char*, Py_ssize_t)
     void Py_INCREF(object)
     void PyList_SET_ITEM(object, Py_ssize_t, object)
@@ -135,6 +136,70 @@ def times(
         objects[row] = datetime_new(
             year, month, day, <int>(seconds // 3600), <int>(seconds // 60 % 60),
             <int>(seconds % 60), <int>(micros % 1000000), zone)
+    return objects
+
+
+cdef inline char* put_digits(char* at, int64_t number, int n_digits) noexcept:
+    """Write a number with leading zeros; return where it ends."""
+    cdef int i
+    for i in range(n_digits - 1, -1, -1):
+        at[i] = <char>(48 + number % 10)
+        number //= 10
+    return at + n_digits
+
+
+def iso_times(
+    const int64_t[::1] values not None,  # IN (n_rows,)
+    const uint8_t[::1] valid,  # IN bits; None = no nulls
+    Py_ssize_t first,
+    int n_digits,  # of the fraction of a second that one unit is: 0, 3, 6 or 9
+    bint is_zoned,
+):
+    """Return str such as 2024-02-29T01:02:03.004Z (without a zone no Z), None where a bit is off.
+
+    None at all if a year is not within 1 and 9999.
+    """
+    cdef Py_ssize_t row, n_rows = values.shape[0]
+    cdef int64_t per_second = 1, days, seconds, fraction
+    cdef int year = 0, month = 0, day = 0, _i
+    cdef char[40] text
+    cdef char* at
+    if n_digits not in (0, 3, 6, 9):
+        raise ValueError("n_digits is 0, 3, 6 or 9")
+    check_bits(valid, first, n_rows)
+    for _i in range(n_digits):
+        per_second *= 10
+    cdef list objects = [None] * n_rows
+    for row in range(n_rows):
+        if is_null(valid, first + row):
+            continue
+        seconds, fraction = values[row] // per_second, values[row] % per_second
+        if fraction < 0:
+            seconds, fraction = seconds - 1, fraction + per_second
+        days, seconds = seconds // 86400, seconds % 86400
+        if seconds < 0:
+            days, seconds = days - 1, seconds + 86400
+        if not FIRST_DAY <= days <= LAST_DAY:
+            return None
+        civil(days, &year, &month, &day)
+        at = put_digits(text, year, 4)
+        at[0] = 45
+        at = put_digits(at + 1, month, 2)
+        at[0] = 45
+        at = put_digits(at + 1, day, 2)
+        at[0] = 84
+        at = put_digits(at + 1, seconds // 3600, 2)
+        at[0] = 58
+        at = put_digits(at + 1, seconds // 60 % 60, 2)
+        at[0] = 58
+        at = put_digits(at + 1, seconds % 60, 2)
+        if n_digits:
+            at[0] = 46
+            at = put_digits(at + 1, fraction, n_digits)
+        if is_zoned:
+            at[0] = 90
+            at += 1
+        objects[row] = PyUnicode_DecodeASCII(text, at - text, NULL)
     return objects
 
 
