@@ -72,7 +72,32 @@ class SnapshotError(InputError):
 
 
 class SerializationError(InputError):
-    """Bytes are not what their format says, or records do not fit it; says where."""
+    """Bytes are not what their format says, or records do not fit it; says where.
+
+    Parameters
+    ----------
+    message
+        What is wrong, where, and what to do.
+    offset
+        Byte where it is wrong, counted from the beginning of what was read.
+    path
+        Way to the value within its record, such as ``$.legs[3].price``.
+    row
+        Number of the record.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        offset: int | None = None,
+        path: str | None = None,
+        row: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.path = path
+        self.row = row
 
 
 class SourceError(TidegateError, ValueError):
