@@ -7,6 +7,7 @@ from tidegate.core.asof import asof_join
 from tidegate.core.asoflive import AsofJoin, JoinStats
 from tidegate.core.engine import Aggregator
 from tidegate.core.errors import LeftOutWarning
+from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
@@ -33,6 +34,8 @@ __all__ = [
     "aggregate",
     "asof_join",
     "errors",
+    "halt_on_error",
+    "skip_error",
 ]
 
 __version__ = "0.1.0"
