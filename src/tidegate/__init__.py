@@ -8,6 +8,7 @@ from tidegate.core.asoflive import AsofJoin, JoinStats
 from tidegate.core.engine import Aggregator
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.guarding import halt_on_error, skip_error
+from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
@@ -35,6 +36,7 @@ __all__ = [
     "asof_join",
     "errors",
     "halt_on_error",
+    "setup_logging",
     "skip_error",
 ]
 
