@@ -12,6 +12,7 @@ from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
+from tidegate.core.throttle import throttle
 from tidegate.core.watermark import Watermark
 from tidegate.core.windows import Calendar, Edges, Rolling, Sliding, Tumbling
 
@@ -38,6 +39,7 @@ __all__ = [
     "halt_on_error",
     "setup_logging",
     "skip_error",
+    "throttle",
 ]
 
 __version__ = "0.1.0"
