@@ -8,6 +8,7 @@ from tidegate.core.asoflive import AsofJoin, JoinStats
 from tidegate.core.engine import Aggregator
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.guarding import halt_on_error, skip_error
+from tidegate.core.lineage import track_lineage
 from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.plan import Limits, Plan
@@ -40,6 +41,7 @@ __all__ = [
     "setup_logging",
     "skip_error",
     "throttle",
+    "track_lineage",
 ]
 
 __version__ = "0.1.0"
