@@ -11,6 +11,7 @@ from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.lineage import track_lineage
 from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
+from tidegate.core.parallel import parallel
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
 from tidegate.core.throttle import throttle
@@ -38,6 +39,7 @@ __all__ = [
     "asof_join",
     "errors",
     "halt_on_error",
+    "parallel",
     "setup_logging",
     "skip_error",
     "throttle",
