@@ -14,6 +14,7 @@ cdef enum Reason:
     NULL_TIME
     NAN_TIME
     NO_PLACE    # a window of the row can't be written in the type of the times
+    FAR_AHEAD   # its time is further ahead than it may be
 
 
 cdef struct Left:

@@ -124,6 +124,13 @@ cdef inline void step(const Grid* grid, Pane* pane) noexcept nogil:
     pane.closes_at = pane.last + 1
 
 
+cdef inline int32_t reason_of(uint8_t flag) noexcept nogil:
+    """Why a row without a time of use is left out."""
+    if flag == 3:
+        return FAR_AHEAD
+    return NULL_TIME if flag == 0 else NAN_TIME
+
+
 cdef inline int enter(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     Py_ssize_t row, bint* enters
@@ -133,7 +140,7 @@ cdef inline int enter(
     cdef Pane pane
     enters[0] = False
     if valid != NULL and valid[row] != 1:
-        return leave(left, row, NULL_TIME if valid[row] == 0 else NAN_TIME, 0, 0)
+        return leave(left, row, reason_of(valid[row]), 0, 0)
     if not router.has_pane or time < router.pane.first or time > router.pane.last:
         if router.has_pane and is_next(&router.grid, &router.pane, time):
             step(&router.grid, &router.pane)

@@ -35,6 +35,7 @@ def merge(mine: Run, theirs: Run) -> None:
             mine.bound = Bound(mine.plan, theirs.bound.late.input_schema)
         _lay_alike(mine.bound, theirs.bound)
         _check_keys_apart(mine.bound, theirs.bound)
+        _check_sides(mine, theirs.bound)
         reached = max(mine.bound.state.reached, theirs.bound.state.reached)
         if reached != INT64_MIN:
             mine.close(reached)
@@ -62,6 +63,17 @@ def _lay_alike(mine: Bound, theirs: Bound) -> None:
         raise MergeError(
             f'merge: with origin="first" the windows of one aggregator begin at {mine.first}, of '
             f"the other at {theirs.first}: give both the same origin"
+        )
+
+
+def _check_sides(mine: Run, theirs: Bound) -> None:
+    """Refuse more rows on the side than there may be."""
+    if mine.bound is not None and mine.bound.late.n_rows + theirs.late.n_rows > (
+        mine.plan.limits.max_late
+    ):
+        raise MergeError(
+            f"merge: more than max_late={mine.plan.limits.max_late} rows would wait on the side: "
+            f"call take_late() before"
         )
 
 
