@@ -16,7 +16,8 @@ from tidegate._kernels.lanes cimport (
     all_rise, count_16, run_within, sub_overflows, windows_of8,
 )
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_OPEN, Run, Word,
+    CORRECTS, DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_OPEN,
+    Run, Word,
 )
 from tidegate._kernels.store cimport Recent, Store, store_pane, store_slot
 
@@ -161,7 +162,8 @@ cdef inline int enter(
         enters[0] = True
         return DONE
     if router.pane.closes_at <= watermark and watermark != INT64_MIN:
-        return leave(left, row, IS_LATE, router.pane.index, watermark)
+        if held_to(router, router.pane.closes_at) <= watermark:
+            return leave(left, row, IS_LATE, router.pane.index, watermark)
     if store == NULL:
         enters[0] = True
         return DONE
@@ -334,7 +336,7 @@ cdef int route_runs(
     cdef Word* record
     cdef int status = DONE, ordered
     cdef int64_t largest
-    cdef bint enters
+    cdef bint enters, is_correction
     n_runs[0] = 0
     n_wholes[0] = 0
     while i < end:
@@ -348,7 +350,9 @@ cdef int route_runs(
         if not enters:
             i += 1
             continue
-        k = run_end(times, valid, i, end, &router.pane, &ordered, &largest)
+        is_correction = corrects(router)
+        k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane, &ordered,
+                    &largest)
         if (router.takes_wholes and not closed and router.clock.largest < router.pane.first
                 and router.pane.covered):
             if k < end and (valid == NULL or valid[k] == 1) and times[k] > router.pane.last:
@@ -381,6 +385,9 @@ cdef int route_runs(
             record.i += k - i
             n_runs[0] += 1
         i = k
+        if is_correction:
+            status = CORRECTS
+            break
     n_taken[0] = i - base
     return status
 
@@ -444,7 +451,7 @@ cdef int route_rows(
     cdef Py_ssize_t i = base, end = base + n_rows, k, row
     cdef int status = DONE, ordered
     cdef int64_t largest
-    cdef bint enters
+    cdef bint enters, is_correction
     n_seated[0] = 0
     while i < end:
         status = enter(router, store, left, times, valid, i, &enters)
@@ -454,7 +461,9 @@ cdef int route_rows(
             slots[i - base] = -1
             i += 1
             continue
-        k = run_end(times, valid, i, end, &router.pane, &ordered, &largest)
+        is_correction = corrects(router)
+        k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane, &ordered,
+                    &largest)
         if router.place < 0 and router.pane.covered:
             status = store_pane(store, router.pane.index, &router.place)
             if status != DONE:
@@ -471,5 +480,8 @@ cdef int route_rows(
         see(&router.clock, largest)
         router.used += k - i
         i = k
+        if is_correction:
+            status = CORRECTS
+            break
     n_taken[0] = i - base
     return status

@@ -97,11 +97,13 @@ class Bound:
             self.keys.bind(schema)
         key_types = [] if self.keys is None else self.keys.types
         keys = dict(zip(plan.by, key_types, strict=True))
+        revision = [pa.field("revision", pa.int64())] if plan.time.allows else []
         self.schema = pa.schema(
             [
                 *(pa.field(name, type_) for name, type_ in keys.items()),
                 pa.field("window_start", self.time_type),
                 pa.field("window_end", self.time_type),
+                *revision,
                 *self.program.fields,
             ]
         )
@@ -240,6 +242,9 @@ class Bound:
             self.plan.limits.max_kept,
         )
         self._lay_edges(state)
+        allowed = self.plan.time.allowed_lateness
+        if allowed is not None:
+            state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
         return state
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:

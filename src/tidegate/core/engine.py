@@ -50,6 +50,12 @@ class Aggregator(RowTaker):
         A row whose time is further than this ahead of the largest time before it is rejected, and
         does not move the watermark. Of a stream whose first row is wrong nothing can be known:
         the first time counts, whatever it is.
+    allowed_lateness : Duration, optional
+        How much longer closed windows are held for corrections. A row that comes behind the
+        watermark, but not that far, lets each window of it that is closed come out again at once,
+        by window end, after all that the rows before it have closed; the result has a column
+        ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
+        is over for all of its windows.
     late : {"side", "drop", "raise"}, default "side"
         Late rows are kept for `take_late`, counted, or refused with their batch.
     nan : {"value", "missing"}, default "value"
@@ -92,6 +98,7 @@ class Aggregator(RowTaker):
         by: str | list[str] | tuple[str, ...] | None = None,
         lateness: Duration | None = 0,
         max_jump: Duration | None = None,
+        allowed_lateness: Duration | None = None,
         late: Late = "side",
         nan: Nan = "value",
         limits: Limits | None = None,
@@ -107,7 +114,7 @@ class Aggregator(RowTaker):
             late=late,
             nan=nan,
             limits=limits,
-            time=Timekeeping(max_jump=max_jump),
+            time=Timekeeping(max_jump, allowed_lateness),
         )
         self._begin(make_run(plan))
         if schema is not None:

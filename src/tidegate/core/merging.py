@@ -104,7 +104,7 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
         table = theirs.keys.dump().combine_chunks()
         if table.num_rows:
             codes = mine.keys.encode(table.to_batches()[0])
-            windows = windows._replace(codes=codes[windows.codes])
+            windows = windows.recoded(codes)
             if mine.filler is not None and theirs.filler is not None:
                 mine.filler.take_over(theirs.filler, codes.astype(np.int64))
     mine.cover_windows(windows)

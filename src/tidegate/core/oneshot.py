@@ -73,6 +73,7 @@ def aggregate(
     by: str | list[str] | tuple[str, ...] | None = None,
     lateness: Duration | None = None,
     max_jump: Duration | None = None,
+    allowed_lateness: Duration | None = None,
     late: Late = "side",
     nan: Nan | None = None,
     threads: int | None = None,
@@ -100,6 +101,9 @@ def aggregate(
         nothing is late.
     max_jump : Duration, optional
         A row whose time is further than this ahead of the largest time before it is rejected.
+    allowed_lateness : Duration, optional
+        How much longer closed windows are held for corrections, as `Aggregator` has it; with
+        `lateness` only.
     late : {"side", "drop", "raise"}, default "side"
         What to do with late rows.
     nan : {"value", "missing"}, optional
@@ -163,7 +167,7 @@ def aggregate(
         late=late,
         nan=nan or "value",
         limits=limits,
-        time=Timekeeping(max_jump=max_jump),
+        time=Timekeeping(max_jump, allowed_lateness),
     )
     rows = read_input(data, plan.inputs)
     if nan is None:

@@ -146,7 +146,8 @@ class Plan:
         """The columns of the result that tell where it belongs: the keys, and a window or time."""
         if isinstance(self.window, Rolling):
             return list(dict.fromkeys([*self.by, self.on]))
-        return [*self.by, "window_start", "window_end"]
+        revision = ["revision"] if self.time.allows else []
+        return [*self.by, "window_start", "window_end", *revision]
 
     @property
     def grid_window(self) -> Window:

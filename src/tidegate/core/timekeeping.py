@@ -20,7 +20,7 @@ __all__ = ["PLAIN", "Span", "Timekeeping", "span_of"]
 
 Span = tuple[int, float]  # a duration for int times, and for float times
 
-_DURATIONS = ("max_jump",)
+_DURATIONS = ("max_jump", "allowed_lateness")
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,25 @@ class Timekeeping:
     ----------
     max_jump : Duration, optional
         A row whose time is further than this ahead of the largest time before it is rejected.
+    allowed_lateness : Duration, optional
+        How much longer closed windows are held: a late row lets its window come out again.
+
+    Notes
+    -----
+    A row is late when the watermark has come to the end of its last window, plus the allowed
+    lateness. One that is not, of a window that is closed, lets that window come out again at once.
+    Such a row is behind the watermark, and so closes nothing: results come out in an order that
+    depends on the rows alone, all that the rows before it have closed, its corrections by window
+    end, and so on.
     """
 
     max_jump: Duration | None = None
+    allowed_lateness: Duration | None = None
+
+    @property
+    def allows(self) -> bool:
+        """Whether windows may be corrected."""
+        return self.allowed_lateness is not None
 
     @property
     def is_plain(self) -> bool:
@@ -54,6 +70,15 @@ class Timekeeping:
                     f"{name} is for windows of a grid, which tg.{type(plan.window).__name__} does "
                     f"not have; leave it out"
                 )
+        if self.allows and plan.lateness is None:
+            raise InputError(
+                "allowed_lateness is for a watermark that moves by the rows: give lateness too"
+            )
+        if self.allows and plan.grid_window.empty != "skip":
+            raise InputError(
+                f"allowed_lateness does not go with empty={plan.grid_window.empty!r}: a window "
+                f"without rows has nothing to correct; leave one of them out"
+            )
 
     def plain(self) -> dict[str, Any]:
         """Write what is asked for with what JSON has."""
