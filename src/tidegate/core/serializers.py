@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tidegate.core.errors import InputError, SerializationError, TidegateError
 
-__all__ = ["Registry", "Serializer", "serializers"]
+__all__ = ["Registry", "Serializer", "built_in", "serializers"]
 
 GROUP = "tidegate.serializers"  # of entry points: other packages' serializers
 BUILT_IN = {  # name: where it is; imported only when it is asked for
@@ -142,7 +142,7 @@ class Registry:
         if self._parent is not None:
             return self._parent._find(name)
         if name in BUILT_IN:
-            found = _built_in(name)
+            found = built_in(name)()
         else:
             points = [point for point in _entry_points() if point.name == name]
             if not points:
@@ -159,11 +159,11 @@ def _lacks(thing: object) -> list[str]:
     return lacks if isinstance(media_type, str) else [*lacks, "media_type"]
 
 
-def _built_in(name: str) -> Serializer:
-    """Make a built-in serializer."""
+def built_in(name: str) -> Callable[..., Serializer]:
+    """Return the class of a built-in serializer; without arguments it makes the usual one."""
     module, _, word = BUILT_IN[name].partition(":")
-    make: Callable[[], Serializer] = getattr(import_module(module), word)
-    return make()
+    made: Callable[..., Serializer] = getattr(import_module(module), word)
+    return made
 
 
 def _entry_points() -> list[Any]:
