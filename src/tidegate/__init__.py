@@ -14,6 +14,7 @@ from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.parallel import parallel
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
+from tidegate.core.serializers import serializers
 from tidegate.core.throttle import throttle
 from tidegate.core.watermark import Watermark
 from tidegate.core.windows import Calendar, Edges, Rolling, Sliding, Tumbling
@@ -40,6 +41,7 @@ __all__ = [
     "errors",
     "halt_on_error",
     "parallel",
+    "serializers",
     "setup_logging",
     "skip_error",
     "throttle",

@@ -174,9 +174,11 @@ cdef class Builder:
         How many are columns of the batch.
     budget : int
         How many bytes they may take in all.
+    rest
+        What a class that stands on this one takes.
     """
 
-    def __cinit__(self, list layout not None, int n_roots, int64_t budget):
+    def __cinit__(self, list layout not None, int n_roots, int64_t budget, *rest):
         cdef int i
         cdef Column* c
         self.t.n_columns = len(layout)
