@@ -61,7 +61,7 @@ static inline uint64_t tg_draw_apart(uint64_t x)
 }
 
 /* A varint byte by byte, for the last bytes of a buffer; NULL where it is cut or too long. */
-static const uint8_t *tg_slow_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
+static inline const uint8_t *tg_slow_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
     uint64_t sum = 0;
     int shift;
@@ -117,7 +117,7 @@ static inline uint8_t *tg_put_varint(uint8_t *at, uint64_t value)
     }
     low = tg_draw_apart(value & 0x00ffffffffffffffULL);
     if (value >> 56 == 0) {
-        n = (70 - 1 - __builtin_clzll(value)) / 7; /* bytes: ceil(bits / 7) */
+        n = (70 - __builtin_clzll(value)) / 7; /* bytes: ceil(bits / 7) */
         tg_store64(at, low | (TG_CONTINUES & (((uint64_t)1 << (8 * (n - 1))) - 1)));
         return at + n;
     }
@@ -139,7 +139,7 @@ static inline int64_t tg_unzigzag(uint64_t value)
 }
 
 /* Whether n bytes are UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
-static int tg_is_utf8(const uint8_t *at, size_t n)
+static inline int tg_is_utf8(const uint8_t *at, size_t n)
 {
     const uint8_t *end = at + n;
     while (at < end) {
