@@ -10,6 +10,7 @@ from tidegate.core.errors import LeftOutWarning
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
+from tidegate.core.serializers import serializers
 from tidegate.core.watermark import Watermark
 from tidegate.core.windows import Calendar, Edges, Rolling, Sliding, Tumbling
 
@@ -33,6 +34,7 @@ __all__ = [
     "aggregate",
     "asof_join",
     "errors",
+    "serializers",
 ]
 
 __version__ = "0.1.0"

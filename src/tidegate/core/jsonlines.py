@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypedDict
 import msgspec
 import pyarrow as pa
 
+from tidegate.core.columns import column_index
 from tidegate.core.convert import Place
 from tidegate.core.errors import InputError, SerializationError, TidegateError
 from tidegate.core.formatlimits import FormatLimits
@@ -76,7 +77,7 @@ class JsonLines:
             dict[str, Any] if schema is None else _row_hint(schema)
         )
 
-    def dumps(self, rows: Rows) -> bytes:
+    def dumps(self, rows: Rows, /) -> bytes:
         """Write a table or a list of dicts as lines.
 
         Raises
@@ -91,17 +92,19 @@ class JsonLines:
             parts += list(self._texts(batch))
         return b"".join(parts)
 
-    def loads(self, data: bytes) -> pa.Table:
+    def loads(self, data: bytes, /, *, columns: Sequence[str] | None = None) -> pa.Table:
         """Read lines as a table.
 
         Raises
         ------
         SerializationError
             If a line is not a JSON object, or a value is not of its type.
+        ColumnNotFoundError
+            If one of `columns` is not there.
         """
-        return self._table(self.loads_records(data), 0)
+        return _chosen(self._table(self.loads_records(data), 0), columns)
 
-    def loads_records(self, data: bytes) -> list[dict[str, Any]]:
+    def loads_records(self, data: bytes, /) -> list[dict[str, Any]]:
         """Read lines as dicts.
 
         Raises
@@ -113,15 +116,20 @@ class JsonLines:
         start = len(MARK) if bytes(view[: len(MARK)]) == MARK else 0
         return self._decoded(bytes(view[start:]) if start else bytes(view), 0, start)
 
-    def write(self, path_or_file: PathOrFile, batches: Iterable[pa.RecordBatch]) -> None:
+    def write(
+        self, path_or_file: PathOrFile, batches: Iterable[pa.RecordBatch | pa.Table], /
+    ) -> None:
         """Write batches of rows as lines, in blocks; a path is written whole or not at all."""
         with written(path_or_file) as stream:
-            for batch in batches:
-                for text in self._texts(batch):
-                    stream.write(text)
+            for rows in batches:
+                for batch in [rows] if isinstance(rows, pa.RecordBatch) else rows.to_batches():
+                    for text in self._texts(batch):
+                        stream.write(text)
 
-    def read(self, path_or_file: PathOrFile) -> Iterator[pa.RecordBatch]:
-        """Read lines as batches of rows of one schema.
+    def read(
+        self, path_or_file: PathOrFile, /, *, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Read lines as batches of rows of one schema; at least one, which may be empty.
 
         Raises
         ------
@@ -131,30 +139,40 @@ class JsonLines:
         """
         with opened(path_or_file) as stream:
             blocks = self._blocks(stream)
-            if self.schema is not None:
-                for lines, n_lines, n_bytes in blocks:
-                    table = self._table(self._decoded(lines, n_lines, n_bytes), n_lines)
-                    yield from table.to_batches()
-                return
-            head = []
-            for block in blocks:
-                head.append(block)
-                if sum(len(lines) for lines, _, _ in head) >= HEAD:
-                    break
-            yield from self._guessed(head, blocks)
+            tables = self._guessed(blocks) if self.schema is None else self._read(blocks)
+            table = None
+            is_empty = True
+            for table in tables:
+                for batch in _chosen(table, columns).to_batches():
+                    is_empty = False
+                    yield batch
+            if is_empty:
+                empty = pa.schema([]) if table is None else _chosen(table, columns).schema
+                empty = empty if self.schema is None else self.schema
+                yield _no_rows(_chosen(empty.empty_table(), columns).schema)
 
-    def _guessed(
-        self, head: list[tuple[bytes, int, int]], rest: Iterator[tuple[bytes, int, int]]
-    ) -> Iterator[pa.RecordBatch]:
+    def _read(self, blocks: Iterator[tuple[bytes, int, int]]) -> Iterator[pa.Table]:
+        """Read blocks by the schema."""
+        for lines, n_lines, n_bytes in blocks:
+            yield self._table(self._decoded(lines, n_lines, n_bytes), n_lines)
+
+    def _guessed(self, rest: Iterator[tuple[bytes, int, int]]) -> Iterator[pa.Table]:
         """Read blocks by the types that the first ones have."""
+        head = []
+        for block in rest:
+            head.append(block)
+            if sum(len(lines) for lines, _, _ in head) >= HEAD:
+                break
         start = head[0][2] if head else 0
         first = self._table(self._decoded(b"".join(lines for lines, _, _ in head), 0, start), 0)
-        del head[1:]
-        yield from first.to_batches()
+        schema = first.schema
+        del head
+        yield first
+        del first
         for lines, n_lines, n_bytes in rest:
             records = self._decoded(lines, n_lines, n_bytes)
             table = self._table(records, n_lines)
-            yield from _conform(table, len(records), first.schema, n_lines).to_batches()
+            yield _conform(table, len(records), schema, n_lines)
 
     def _blocks(self, stream: Any) -> Iterator[tuple[bytes, int, int]]:
         """Yield whole lines, and how many lines and bytes stand before them."""
@@ -241,6 +259,18 @@ class JsonLines:
         except TidegateError as error:
             after = f"after line {n_lines}: " if n_lines else ""
             raise SerializationError(f"JSON: {after}{error}") from error
+
+
+def _chosen(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    """Take some columns of a table."""
+    if columns is None:
+        return table
+    return table.select([column_index(table.schema, name) for name in columns])
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """Make a batch that only says what its columns are."""
+    return pa.RecordBatch.from_pylist([], schema=schema)
 
 
 def _n_filled(lines: bytes) -> int:

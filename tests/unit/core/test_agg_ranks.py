@@ -4,7 +4,6 @@ import json
 import math
 import resource
 import struct
-import zlib
 from datetime import datetime, timedelta
 
 import duckdb
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 import tidegate as tg
 from tidegate import agg, errors
+from tidegate._kernels.checksum import crc32c
 
 ONE = tg.Tumbling(10)
 INT64_MAX = 2**63 - 1
@@ -297,7 +297,7 @@ def forged(header, parts):
     header["sections"] = [[name, len(part)] for name, part in parts.items()]
     head = json.dumps(header).encode()
     body = b"".join([struct.pack("<I", len(head)), head, *parts.values()])
-    return struct.pack("<8sIQI", b"tidegate", 1, len(body), zlib.crc32(body)) + body
+    return struct.pack("<8sIQI", b"tidegate", 2, len(body), crc32c(body)) + body
 
 
 def test_snapshot_that_lies_about_its_values_is_refused():

@@ -154,7 +154,9 @@ def test_empty_lines_and_a_mark_are_skipped():
     assert JSON.loads(data).to_pydict() == {"a": [1, 2]}
     assert [b.to_pydict() for b in JSON.read(io.BytesIO(data))] == [{"a": [1, 2]}]
     assert JSON.loads(b"").num_rows == 0
-    assert list(JSON.read(io.BytesIO(b""))) == []
+    assert [batch.num_rows for batch in JSON.read(io.BytesIO(b""))] == [0]
+    (batch,) = JsonLines(schema=EVERYTHING).read(io.BytesIO(b"\n"), columns=["s"])
+    assert batch.schema == pa.schema([("s", pa.string())])
 
 
 class InPieces(io.BytesIO):
