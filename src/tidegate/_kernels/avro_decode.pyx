@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 
 from tidegate._kernels.builders cimport (
     Column, append_null, content_room, end_fields, end_items, mark_valid, put4, put8, put_bool,
-    put_branch, put_fixed, room
+    put_branch, put_fixed, put_null, room
 )
 from tidegate._kernels.cursor cimport (
     BAD_INDEX, BAD_UTF8, BAD_VALUE, NEGATIVE, OUT_OF_RANGE, TOO_LONG, TOO_MANY, TOO_MANY_FREE,
@@ -233,6 +233,11 @@ cdef const uint8_t* take_items(Decoder* d, int node, const uint8_t* at) noexcept
             done = done + n
             continue
         begin = at
+        if r.op == R_ARRAY and r.column >= 0 and is_plain(d, d.kids[r.first]):
+            at = take_plain(d, node, n, done, at)
+            if at == NULL:
+                return NULL
+            n, done = 0, done + n
         for i in range(n):
             for k in range(r.first, r.first + r.n_kids):
                 at = decode_node(d, d.kids[k], at)
@@ -246,6 +251,36 @@ cdef const uint8_t* take_items(Decoder* d, int node, const uint8_t* at) noexcept
         done = done + n
     if r.column >= 0:
         end_items(d.t, &d.t.columns[r.column])
+    return at
+
+
+cdef inline bint is_plain(Decoder* d, int node) noexcept nogil:
+    """Tell whether values of a node take one row of one column each."""
+    cdef const Target* r = &d.nodes[node]
+    return r.null_branch < 0 and r.column >= 0 and R_NULL < r.op < R_RECORD
+
+
+cdef const uint8_t* take_plain(
+    Decoder* d, int node, int64_t n, int64_t before, const uint8_t* at
+) noexcept nogil:
+    """Append n items of an array without a look at the room for each; floats as they are."""
+    cdef int kid = d.kids[d.nodes[node].first]
+    cdef const Target* r = &d.nodes[kid]
+    cdef Column* c = &d.t.columns[r.column]
+    cdef int64_t i
+    if not room(d.t, c, n):
+        no_room(d, at)
+        return note(d, node, before)
+    if (r.op == R_DOUBLE or r.op == R_FLOAT) and c.valid == NULL:
+        if not has(&d.c, at, n * c.width):
+            return note(d, node, before)
+        memcpy(c.values + c.width * c.n, at, n * c.width)
+        c.n = c.n + n
+        return at + n * c.width
+    for i in range(n):
+        at = decode_value(d, kid, at)
+        if at == NULL:
+            return note(d, node, before + i)
     return at
 
 
@@ -310,11 +345,16 @@ cdef const uint8_t* decode_value(Decoder* d, int node, const uint8_t* at) noexce
         else:
             return fail(&d.c, begin, OUT_OF_RANGE)
         return at
-    elif r.op == R_DOUBLE or r.op == R_FLOAT or r.op == R_FIXED:
-        if not has(&d.c, at, c.width):
+    elif r.op == R_DOUBLE:
+        if not has(&d.c, at, 8):
             return NULL
-        put_fixed(c, at)
-        return at + c.width
+        put8(c, load64(at))
+        return at + 8
+    elif r.op == R_FLOAT:
+        if not has(&d.c, at, 4):
+            return NULL
+        put4(c, <int32_t>load32(at))
+        return at + 4
     elif r.op == R_STRING or r.op == R_BYTES:
         return take_text(d, c, r.op == R_STRING, at)
     elif r.op == R_BOOL:
@@ -370,6 +410,11 @@ cdef const uint8_t* decode_value(Decoder* d, int node, const uint8_t* at) noexce
         wide = narrow
         put_fixed(c, <const uint8_t*>&wide)
         return at + 4
+    elif r.op == R_FIXED:
+        if not has(&d.c, at, c.width):
+            return NULL
+        put_fixed(c, at)
+        return at + c.width
     elif r.op == R_DECIMAL:
         at = take_size(d, at, &value)
         return NULL if at == NULL else take_decimal(d, r, c, at, value)
@@ -416,7 +461,7 @@ cdef const uint8_t* decode_rows(
                 if at == NULL:
                     return note(d, kids[k], -1)
                 if value == r.null_branch:
-                    if r.column >= 0 and not append_null(d.t, c):
+                    if r.column >= 0 and not put_null(d.t, c):
                         no_room(d, at)
                         return note(d, kids[k], -1)
                     continue
@@ -437,6 +482,10 @@ cdef const uint8_t* decode_rows(
                 if at != NULL and not INT32_MIN <= value <= INT32_MAX:
                     at = fail(&d.c, begin, OUT_OF_RANGE)
                 put4(c, <int32_t>value)
+            elif r.op == R_FLOAT:
+                at = at + 4 if has(&d.c, at, 4) else NULL
+                if at != NULL:
+                    put4(c, <int32_t>load32(at - 4))
             elif r.op == R_SKIP_VARINT:
                 at = take_zigzag(&d.c, at, &value)
             else:

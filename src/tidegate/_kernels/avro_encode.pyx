@@ -184,11 +184,16 @@ cdef uint8_t* put_list(
     Encoder* e, const Source* s, int64_t low, int64_t high, uint8_t* out
 ) noexcept nogil:
     """Write the items of an array, or the keys and values of a map, as one block."""
+    cdef const Source* kid
     cdef int64_t i
     cdef int k
     if high > low:
         out = put_varint(out, zigzag(high - low))
-        if s.n_kids == 1:
+        kid = &e.nodes[e.kids[s.first]]
+        if s.n_kids == 1 and kid.op == W_DOUBLE and kid.valid == NULL and kid.null_branch < 0:
+            memcpy(out, kid.values + 8 * low, 8 * (high - low))
+            out = out + 8 * (high - low)
+        elif s.n_kids == 1:
             out = encode_rows(e, e.kids[s.first], low, high - low, out)
         else:
             for i in range(low, high):

@@ -83,6 +83,24 @@ cdef inline void put4(Column* c, int32_t word) noexcept nogil:
     c.n = c.n + 1
 
 
+cdef inline bint put_null(Columns* t, Column* c) noexcept nogil:
+    """Append a null to a column that may have some; there is room for it."""
+    if c.valid == NULL:
+        return append_null(t, c)
+    if c.shape == FIXED and c.width == 8:
+        memset(c.values + 8 * c.n, 0, 8)
+    elif c.shape == FIXED and c.width == 4:
+        memset(c.values + 4 * c.n, 0, 4)
+    elif c.shape == BYTES:
+        (<int32_t*>c.values)[c.n + 1] = <int32_t>c.used
+    else:
+        return append_null(t, c)
+    c.valid[c.n] = 0
+    c.n = c.n + 1
+    c.n_nulls = c.n_nulls + 1
+    return True
+
+
 cdef inline void put_fixed(Column* c, const uint8_t* at) noexcept nogil:
     """Append a value of `width` bytes; there is room for it."""
     memcpy(c.values + c.width * c.n, at, c.width)
