@@ -16,6 +16,7 @@ from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
 from tidegate.core.serializers import serializers
 from tidegate.core.throttle import throttle
+from tidegate.core.tracing import trace
 from tidegate.core.watermark import Watermark
 from tidegate.core.windows import Calendar, Edges, Rolling, Sliding, Tumbling
 
@@ -45,6 +46,7 @@ __all__ = [
     "setup_logging",
     "skip_error",
     "throttle",
+    "trace",
     "track_lineage",
 ]
 

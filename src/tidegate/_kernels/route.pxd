@@ -42,6 +42,7 @@ cdef struct Router:
     int64_t share_first  # rows outside [share_first, share_last] are somebody else's
     int64_t share_last
     int64_t used
+    int64_t falls        # runs that began before the largest time: rows of a window apart
     bint takes_wholes    # windows that are whole within a block go to `wholes`
     int64_t whole_to     # end of the last of them
     bint allows          # closed windows are held, for rows that correct them

@@ -336,7 +336,7 @@ cdef int route_runs(
     cdef Word* record
     cdef int status = DONE, ordered
     cdef int64_t largest
-    cdef bint enters, is_correction
+    cdef bint enters, is_correction, falls
     n_runs[0] = 0
     n_wholes[0] = 0
     while i < end:
@@ -353,6 +353,7 @@ cdef int route_runs(
         is_correction = corrects(router)
         k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane, &ordered,
                     &largest)
+        falls = times[i] < router.clock.largest
         if (router.takes_wholes and not closed and router.clock.largest < router.pane.first
                 and router.pane.covered):
             if k < end and (valid == NULL or valid[k] == 1) and times[k] > router.pane.last:
@@ -365,6 +366,7 @@ cdef int route_runs(
                 router.whole_to = router.pane.last + 1
                 see(&router.clock, largest)
                 router.used += k - i
+                router.falls += falls
                 i = k
                 continue
             closed = n_wholes[0] > 0
@@ -374,6 +376,7 @@ cdef int route_runs(
                 break
         see(&router.clock, largest)
         router.used += k - i
+        router.falls += falls
         if router.pane.covered:
             run = &runs[n_runs[0]]
             run.begin = <int32_t>(i - base)

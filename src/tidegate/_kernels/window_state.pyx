@@ -656,6 +656,11 @@ cdef class WindowState:
         return self.router.used
 
     @property
+    def falls(self):
+        """How many runs of rows, without keys, began before the largest time so far."""
+        return self.router.falls
+
+    @property
     def progress(self):
         """How far windows are closed, and the largest time, in the kernels' order.
 
@@ -928,6 +933,10 @@ cdef class WindowState:
     def count_used(self, int64_t n):
         """Count rows that other states have used in place of this one."""
         self.router.used += n
+
+    def count_falls(self, int64_t n):
+        """Count runs that other states have seen fall."""
+        self.router.falls += n
 
     def restrict(self, int64_t first, int64_t last):
         """Refuse rows outside [first, last]: a push stops there with FOREIGN."""

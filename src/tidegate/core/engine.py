@@ -17,6 +17,7 @@ from tidegate.core.rolling import RollingRun, make_run
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 from tidegate.core.timekeeping import Timekeeping
+from tidegate.core.tracing import TracedRun, traced
 
 if TYPE_CHECKING:
     from tidegate.core.durations import Duration
@@ -64,6 +65,9 @@ class Aggregator(RowTaker):
         How far the state may grow.
     schema : pyarrow.Schema, optional
         The columns and their types, where they must be known before the first row comes.
+    lineage : bool, default False
+        Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
+        order of arrival from 0 on. Every row number is kept while its windows are open.
     **named : Aggregation
         Named by keyword.
 
@@ -103,6 +107,7 @@ class Aggregator(RowTaker):
         nan: Nan = "value",
         limits: Limits | None = None,
         schema: pa.Schema | None = None,
+        lineage: bool = False,
         **named: Aggregation,
     ) -> None:
         plan = make_plan(
@@ -116,7 +121,7 @@ class Aggregator(RowTaker):
             limits=limits,
             time=Timekeeping(max_jump, allowed_lateness),
         )
-        self._begin(make_run(plan))
+        self._begin(make_run(traced(plan) if lineage else plan))
         if schema is not None:
             self._run.give_schema(schema)
 
@@ -244,7 +249,7 @@ class Aggregator(RowTaker):
         """Take one event where there is no buffer yet, or where there can be none."""
         self._settle()
         run = self._run
-        if isinstance(run, RollingRun):
+        if isinstance(run, RollingRun | TracedRun):
             return run.push_row(row, batch_of_row)
         if run.bound is None:
             run.bind(batch_of_row(run, row).schema)
@@ -415,7 +420,7 @@ class Aggregator(RowTaker):
             raise MergeError(f"merge: give another Aggregator, not {other!r}")
         self._settle()
         other._settle()
-        if isinstance(self._run, RollingRun):
+        if isinstance(self._run, RollingRun | TracedRun):
             self._run.refuse_merge()
         merge(self._run, other._run)
         self._run.let_go()

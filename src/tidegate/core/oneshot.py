@@ -21,6 +21,7 @@ from tidegate.core.rolling import roll_all
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import n_threads, run_shares
 from tidegate.core.timekeeping import Timekeeping
+from tidegate.core.tracing import TracedRun, counted, traced, with_ranges
 from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def aggregate(
     threads: int | None = None,
     limits: Limits | None = None,
     side: Side | None = None,
+    lineage: bool = False,
     **named: Aggregation,
 ) -> Data:
     """Compute aggregations over event-time windows, in one call.
@@ -117,6 +119,11 @@ def aggregate(
         How far the state may grow.
     side : Side, optional
         Gets the late and rejected rows and the counts.
+    lineage : bool, default False
+        Whether to tell the input rows of each window, in one more column ``row_ranges``: a list of
+        ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Not for
+        `Rolling` yet. Next to nothing for rows without keys that are in order and in memory;
+        otherwise every row number is kept while its windows are open.
     **named : Aggregation
         Named by keyword.
 
@@ -172,7 +179,9 @@ def aggregate(
     rows = read_input(data, plan.inputs)
     if nan is None:
         plan = replace(plan, nan=rows.nan)
-    run, table = _computed(plan, rows, n_threads(threads, rows.n_rows or 0))
+    run, table = (_traced if lineage else _computed)(
+        plan, rows, n_threads(threads, rows.n_rows or 0)
+    )
     _tell_left_out(run, side)
     result: Data = rows.give_back(table)
     return result
@@ -200,6 +209,21 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
             return run, pa.concat_tables([*_results(run, rows, bound), _end(run)])
         except DisorderError:
             guesses = False
+
+
+def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
+    """Run a plan over all rows, and tell the rows of each window."""
+    if not plan.by and plan.lateness is None and rows.n_rows:
+        run, table = _computed(counted(plan), rows, threads)
+        with_all = with_ranges(table, run, rows)
+        if with_all is not None:
+            return run, with_all
+    run = TracedRun(traced(plan))
+    for batch in rows.batches(MAX_BATCH):
+        run.push(batch)
+    if not run.counts.rows_in:
+        run.push_input(rows.schema.empty_table())
+    return run, _end(run)
 
 
 def _in_shares(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table] | None:

@@ -99,6 +99,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     if len(done) < len(ran):
         return None
     bound.state.count_used(sum(state.used for state, _ in done))
+    bound.state.count_falls(sum(state.falls for state, _ in done))
     return [bound.take_results(state) if table is None else table for state, table in done]
 
 
