@@ -33,7 +33,7 @@ from tidegate._kernels.kept cimport (
     KEPT_WORDS, VALUES_AT, VALUES_N, kept_drop, kept_extend, kept_failed, kept_fold, kept_in,
     kept_load, kept_out, kept_values,
 )
-from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.lanes cimport all_rise, wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.output cimport results_read, results_room
 from tidegate._kernels.push cimport as_float, has_value, push_row
@@ -62,6 +62,7 @@ cdef extern from *:
     #define CYTHON_INLINE TG_ALWAYS_INLINE
     TG_CLONES static Py_ssize_t tg_near_run(
         const int64_t *, Py_ssize_t, Py_ssize_t, int64_t, int64_t);
+    TG_CLONES static int tg_row_times_rise(const int64_t *, Py_ssize_t);
     TG_CLONES static Py_ssize_t tg_first_odd(const double *, const uint8_t *, Py_ssize_t, int);
     """
 
@@ -150,6 +151,11 @@ cdef Py_ssize_t near_run "tg_near_run"(
     while i < n and <uint64_t>times[i] - <uint64_t>times[i - 1] < width and times[i] <= stop:
         i += 1
     return i
+
+
+cdef bint never_falls "tg_row_times_rise"(const int64_t* times, Py_ssize_t n) noexcept nogil:
+    """Whether n > 0 times never fall."""
+    return all_rise(times + 1, n - 1)
 
 
 cdef Py_ssize_t first_odd "tg_first_odd"(
@@ -433,7 +439,7 @@ cdef class RowWindowState(WindowState):
         something is in the way.
         """
         cdef int64_t* kept = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
-        cdef Py_ssize_t n_kept = 0
+        cdef Py_ssize_t n_kept = 0, i
         cdef bint rises = True
         cdef int status
         if kept == NULL:
@@ -445,9 +451,11 @@ cdef class RowWindowState(WindowState):
                     status = in_order(times, kept, n_kept)
             if status != DONE:
                 return status
-            if rises and n_kept == n_rows and (
-                    n_rows == 0 or not len(self.waiting) or times[0] >= before):
-                return None
+            if rises and n_kept == n_rows:
+                if n_rows == 0 or not len(self.waiting) or times[0] >= before:
+                    return None
+                for i in range(n_rows):
+                    kept[i] = i
             return self.picked(times, codes, kept, n_kept)
         finally:
             free(kept)
@@ -460,6 +468,13 @@ cdef class RowWindowState(WindowState):
         cdef int64_t before = INT64_MIN, mark
         cdef Py_ssize_t i, n = 0
         cdef int status = DONE
+        if valid == NULL and not self.is_float and n_rows and never_falls(times, n_rows):
+            # The watermark that a row moves is not after the next one.
+            if times[0] >= self.router.clock.watermark and not (
+                    self.guesses and times[0] < self.router.clock.largest):
+                see(&self.router.clock, times[n_rows - 1])
+                n_kept[0] = n_rows
+                return DONE
         for i in range(n_rows):
             mark = self.router.clock.watermark
             if valid != NULL and valid[i] != 1:
