@@ -41,6 +41,7 @@ cdef struct RowStore:
     int64_t max_open
     int32_t* roots     # by key code: the treap of its open sessions; -1: none
     Py_ssize_t n_roots
+    bint lined         # there are so many that those that are due are found in a line:
     Due* line          # a heap of open sessions, by the end that they had when they were put there
     Py_ssize_t n_line, cap_line
     uint32_t seed
@@ -59,3 +60,6 @@ cdef void treap_put(RowStore* store, int32_t slot) noexcept nogil
 cdef void treap_remove(RowStore* store, int32_t slot) noexcept nogil
 cdef int line_up(RowStore* store, int32_t slot) noexcept nogil
 cdef int32_t line_next(RowStore* store, int64_t upto) noexcept nogil
+cdef void seat_closes(RowStore* store, int32_t slot) noexcept nogil
+cdef int32_t treap_first(const RowStore* store, int32_t code) noexcept nogil
+cdef int sort_due(const RowStore* store, int32_t* slots, Py_ssize_t n) noexcept nogil

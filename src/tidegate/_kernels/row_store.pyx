@@ -2,9 +2,10 @@
 
 Records stand in one array, by slot, and everything that is closed is used again. The open sessions
 of a key do not overlap, so that a treap by their first times finds the neighbours of a row, in
-O(log n) however disordered the rows are; nearly always it has one node. All open sessions wait in
-one heap, by the end that they had when they came into it: one that has grown since goes back to
-its new place when its turn comes, and so a row that makes a session longer does not touch it.
+O(log n) however disordered the rows are; nearly always it has one node. Where there are many keys
+for few rows, all open sessions wait in one heap, by the end that they had when they came into it:
+one that has grown since goes back to its new place when its turn comes, and so a row that makes a
+session longer does not touch it.
 
 References
 ----------
@@ -12,7 +13,7 @@ R. Seidel, C. R. Aragon, Randomized search trees, Algorithmica 16, 1996.
 """
 
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
+from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.kept cimport kept_drop
@@ -149,6 +150,14 @@ cdef void treap_near(
             at = store.seats[at].left
 
 
+cdef int32_t treap_first(const RowStore* store, int32_t code) noexcept nogil:
+    """The first session of a key; -1: none."""
+    cdef int32_t at = store.roots[code]
+    while at >= 0 and store.seats[at].left >= 0:
+        at = store.seats[at].left
+    return at
+
+
 cdef void treap_put(RowStore* store, int32_t slot) noexcept nogil:
     """Add a session to those of its key."""
     cdef Seat* seats = store.seats
@@ -195,6 +204,39 @@ cdef void treap_remove(RowStore* store, int32_t slot) noexcept nogil:
 
 
 # ---------------------------------------------------------------------------------- what is due
+
+cdef void seat_closes(RowStore* store, int32_t slot) noexcept nogil:
+    """Take a session out of those of its key, for good."""
+    treap_remove(store, slot)
+    store.seats[slot].standing = IS_CLOSED
+    store.n_open -= 1
+
+
+cdef int by_due(const void* a, const void* b) noexcept nogil:
+    """Order of two sessions: by end, then by key."""
+    cdef const Due* x = <const Due*>a
+    cdef const Due* y = <const Due*>b
+    if x.end != y.end:
+        return 1 if x.end > y.end else -1
+    return (x.code > y.code) - (x.code < y.code)
+
+
+cdef int sort_due(const RowStore* store, int32_t* slots, Py_ssize_t n) noexcept nogil:
+    """Bring sessions into the order of the result."""
+    cdef Due* due = <Due*>malloc((n + 1) * sizeof(Due))
+    cdef Py_ssize_t i
+    if due == NULL:
+        return NO_MEMORY
+    for i in range(n):
+        due[i].end = store.seats[slots[i]].end
+        due[i].code = store.seats[slots[i]].code
+        due[i].slot = slots[i]
+    qsort(due, n, sizeof(Due), by_due)
+    for i in range(n):
+        slots[i] = due[i].slot
+    free(due)
+    return DONE
+
 
 cdef inline bint is_sooner(const Due* a, const Due* b) noexcept nogil:
     """Order of the line: by end, then by key."""
@@ -256,9 +298,7 @@ cdef int32_t line_next(RowStore* store, int64_t upto) noexcept nogil:
         if store.n_line:
             sink(store, store.line[store.n_line])
         if seat.standing == IS_OPEN:
-            treap_remove(store, slot)
-            seat.standing = IS_CLOSED
-            store.n_open -= 1
+            seat_closes(store, slot)
             return slot
         rows_spare(store, slot)
     return -1

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate._kernels.gate import far_ahead
-from tidegate._kernels.row_windows import RowWindowState
+from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
 from tidegate.core.columns import (
     Numbers,
@@ -31,7 +31,7 @@ from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
 from tidegate.core.program import WORDS, Program, compile_program
 from tidegate.core.results import ResultTables
-from tidegate.core.rowrule import lay_rule, with_sum
+from tidegate.core.rowrule import lay_rule, state_class, with_sum
 from tidegate.core.rowwindows import RowWindow, Session, summed
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.timekeeping import span_of
@@ -145,7 +145,7 @@ class Bound:
     @property
     def n_waiting(self) -> int:
         """How many rows wait for the watermark."""
-        return self.state.n_waiting if isinstance(self.state, RowWindowState) else 0
+        return self.state.n_waiting if isinstance(self.state, RowState) else 0
 
     # ----------------------------------------------------------------------------------- the grid
 
@@ -242,8 +242,7 @@ class Bound:
             (0 if numeric is None else numeric, skip_nan and numeric == 0)
             for _, numeric in self.program.columns
         ]
-        kind = RowWindowState if isinstance(self.plan.window, RowWindow) else WindowState
-        state = kind(
+        state = state_class(self.plan.window)(
             self.program.accs,
             self.program.outputs,
             columns,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.row_windows import RowWindowState, first_wild
+from tidegate._kernels.bars import BarState, first_wild
+from tidegate._kernels.sessions import SessionState
+from tidegate._kernels.window_state import WindowState
 from tidegate.core.errors import (
     ColumnTypeError,
     InputError,
@@ -29,15 +31,13 @@ from tidegate.core.rowwindows import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidegate._kernels.window_state import WindowState
     from tidegate.core.bound import Bound, Rows
     from tidegate.core.program import Program
     from tidegate.core.windows import AnyWindow
 
-__all__ = ["check_rows", "first_late", "late_bar_error", "lay_rule", "with_sum"]
+__all__ = ["check_rows", "first_late", "late_bar_error", "lay_rule", "state_class", "with_sum"]
 
-# The numbers of _kernels/row_windows.pyx, and of the kinds of _kernels/records.pxd.
-BY_GAP, BY_COUNT, BY_SUM = range(3)
+# The numbers of _kernels/bars.pyx, and of the kinds of _kernels/records.pxd.
 OVERSHOOTS = ("drop", "carry", "split")
 FLOAT, SIGNED, UNSIGNED = range(3)
 LATE = 0
@@ -72,14 +72,19 @@ def _numeric(type_: pa.DataType) -> int:
     return UNSIGNED if pa.types.is_unsigned_integer(type_) else SIGNED
 
 
+def state_class(window: AnyWindow) -> type[WindowState]:
+    """Choose the kernel state of a window class."""
+    if isinstance(window, Session):
+        return SessionState
+    return BarState if isinstance(window, Count | Threshold) else WindowState
+
+
 def lay_rule(state: WindowState, bound: Bound) -> None:
     """Tell a state what its windows are; grids have been told."""
     window = bound.plan.window
-    if not isinstance(state, RowWindowState):
-        return
-    if isinstance(window, Session):
-        state.lay_rule(BY_GAP, tuple(span_of(window, bound.time_type)))
-    elif isinstance(window, Count):
+    if isinstance(window, Session) and isinstance(state, SessionState):
+        state.lay_gap(*span_of(window, bound.time_type))
+    elif isinstance(window, Count) and isinstance(state, BarState):
         overlap = -(-window.n // window.step)
         if overlap > bound.plan.limits.max_overlap:
             raise LimitError(
@@ -87,13 +92,13 @@ def lay_rule(state: WindowState, bound: Bound) -> None:
                 f"than max_overlap={bound.plan.limits.max_overlap}: choose a longer step or raise "
                 f"the limit"
             )
-        state.lay_rule(BY_COUNT, (window.n, window.step, window.complete_only))
-    elif isinstance(window, Threshold):
-        state.lay_rule(BY_SUM, _sum_of(window, bound.program.columns))
+        state.lay_count(window.n, window.step, window.complete_only)
+    elif isinstance(window, Threshold) and isinstance(state, BarState):
+        _lay_sum(state, window, bound.program.columns)
 
 
-def _sum_of(window: Threshold, columns: list[tuple[str, int | None]]) -> tuple[Any, ...]:
-    """A threshold as the kernel takes it."""
+def _lay_sum(state: BarState, window: Threshold, columns: list[tuple[str, int | None]]) -> None:
+    """Tell a state what is added up, and to where."""
     names = [name for name, _ in columns]
     places = [names.index(name) for name in window.columns]
     is_int = len(places) == 1 and columns[places[0]][1] != FLOAT
@@ -103,12 +108,9 @@ def _sum_of(window: Threshold, columns: list[tuple[str, int | None]]) -> tuple[A
             f"limit is {window.limit!r}: the sum of integers goes up to {_INT64_MAX}; cast column "
             f"{window.columns[0]!r} to float64, or choose a lower limit"
         )
-    return (
-        places[0],
-        places[1] if len(places) > 1 else -1,
-        is_int,
-        limit if is_int else 0,
-        float(window.limit),
+    state.lay_sum(
+        (places[0], places[1] if len(places) > 1 else -1),
+        (is_int, limit if is_int else 0, float(window.limit)),
         OVERSHOOTS.index(window.overshoot),
         window.complete_only,
     )
