@@ -24,7 +24,7 @@ from tidegate._kernels.exact cimport (
 from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.lanes cimport all_rise, wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
-from tidegate._kernels.push cimport as_float, has_value, push_row
+from tidegate._kernels.push cimport as_float, has_value, is_plain, push_row
 from tidegate._kernels.records cimport (
     DISORDER, DONE, NO_MEMORY, TAME, UNSIGNED, Acc, Column, Word,
 )
@@ -36,7 +36,7 @@ from tidegate._kernels.row_state cimport (
 from tidegate._kernels.row_store cimport IS_CLOSED, Seat, rows_open, rows_spare
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
-from tidegate._kernels.whole cimport all_plain
+from tidegate._kernels.whole cimport all_plain, is_calm
 
 from tidegate._kernels.reorder import ReorderBuffer
 
@@ -64,12 +64,14 @@ cdef enum:
     STATE_WORDS = 5    # of each state of a key in a dump: class, skip, seen and the sum
 
 cdef int64_t MOST_ROWS = <int64_t>1 << 62
+cdef double NEARLY = 1.0 - 1.0 / (1 << 40)  # of a limit: below it nothing has to be weighed
 
 
 cdef struct Bar:       # of a key (and a class)
     int64_t seen       # rows that came
     int64_t skip       # rows until the next window begins
     Word[2] total      # the running sum: two floats, or a 128-bit integer
+    int64_t last       # time of its last row
     int32_t slot       # the open window, -1: none
 
 
@@ -514,6 +516,7 @@ cdef class BarState(RowState):
     cdef inline void close_bar(self, Bar* bar) noexcept nogil:
         """Close the window of a key."""
         self.rows.seats[bar.slot].standing = IS_CLOSED
+        self.rows.seats[bar.slot].last = bar.last
         self.rows.n_open = self.rows.n_open - 1
         add_closing(&self.block, bar.slot)
         bar.slot = -1
@@ -548,7 +551,7 @@ cdef class BarState(RowState):
             add_run(&self.block, &self.rows, bar.slot, i, i + size)
             seat.rows += size
             i += size
-            seat.last = times[base + i - 1]
+            bar.last = times[base + i - 1]
             if seat.rows == self.size:
                 self.close_bar(bar)
                 bar.skip = self.stride - self.size
@@ -572,7 +575,7 @@ cdef class BarState(RowState):
         slot[0] = bar.slot
         seat = &self.rows.seats[bar.slot]
         seat.rows += 1
-        seat.last = time
+        bar.last = time
         if seat.rows == self.size:
             self.close_bar(bar)
             bar.skip = self.stride - self.size
@@ -660,6 +663,56 @@ cdef class BarState(RowState):
         total = exact(bar.total[0].f, bar.total[1].f)
         return total.hi > self.limit_f or (total.hi == self.limit_f and total.lo >= 0.0)
 
+    cdef bint is_calm_sum(self, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
+        """Whether the values of a block can be added up in 64 bits, or are plain floats."""
+        cdef const Column* column = &self.columns[self.first_column]
+        if self.second_column >= 0 or not is_plain(column):
+            return False
+        return not self.is_int or (
+            self.limit <= <int64_t>1 << 61 and is_calm(column, base, n))
+
+    cdef Py_ssize_t add_amounts(
+        self, Bar* bar, Py_ssize_t base, Py_ssize_t i, Py_ssize_t n, bint calm, bint* closes
+    ) noexcept nogil:
+        """Add what rows from i on bring, up to that which reaches the limit; where it stopped."""
+        cdef const int64_t* whole
+        cdef const double* x
+        cdef int64_t so_far, limit = self.limit
+        cdef double hi, lo, s, b, near = self.limit_f * NEARLY
+        cdef Exact total
+        closes[0] = False
+        if calm and self.is_int and bar.total[1].i == (bar.total[0].i >> 63) and (
+                bar.total[0].i > -(<int64_t>1 << 61)):
+            whole = <const int64_t*>self.columns[self.first_column].values + base
+            so_far = bar.total[0].i
+            while i < n and not closes[0]:
+                so_far += whole[i]
+                closes[0] = so_far >= limit
+                i += 1
+            bar.total[0].i = so_far
+            bar.total[1].i = so_far >> 63
+        elif calm and not self.is_int:
+            x = <const double*>self.columns[self.first_column].values + base
+            hi = bar.total[0].f
+            lo = bar.total[1].f
+            while i < n and not closes[0]:
+                s = hi + x[i]  # as exact_push
+                b = s - hi
+                lo = lo + ((hi - (s - b)) + (x[i] - b))
+                hi = s
+                if hi + lo >= near:
+                    total = exact(hi, lo)
+                    closes[0] = total.hi > self.limit_f or (
+                        total.hi == self.limit_f and total.lo >= 0.0)
+                i += 1
+            bar.total[0].f = hi
+            bar.total[1].f = lo
+        else:
+            while i < n and not closes[0]:
+                closes[0] = self.add_amount(bar, base + i)
+                i += 1
+        return i
+
     cdef int64_t take_limit(self, Bar* bar) noexcept nogil:
         """Take the limit off a sum that has reached it, as often as it goes, which is returned."""
         cdef wide_t whole, times
@@ -722,9 +775,10 @@ cdef class BarState(RowState):
         cdef Bar* bar = &self.bars[0]
         cdef int32_t code = 0
         cdef Py_ssize_t i = 0, begin = 0
-        cdef bint keyed = codes != NULL, closes, fresh
+        cdef bint keyed = codes != NULL, closes = False, fresh, calm
         cdef int64_t n_limits
         cdef int status = DONE
+        calm = not keyed and self.is_calm_sum(base, n)
         fresh = not keyed and bar.slot < 0  # the rows since `begin` have no slot yet
         while i < n:
             if keyed:
@@ -736,16 +790,13 @@ cdef class BarState(RowState):
                         return status
                 self.slots[i] = bar.slot
                 bar.seen += 1
-                self.rows.seats[bar.slot].last = times[base + i]
+                bar.last = times[base + i]
                 if not self.add_amount(bar, base + i):
                     i += 1
                     continue
                 self.close_bar(bar)
             else:
-                closes = False
-                while i < n and not closes:
-                    closes = self.add_amount(bar, base + i)
-                    i += 1
+                i = self.add_amounts(bar, base, i, n, calm, &closes)
                 status = self.end_slice(bar, times, base, begin, i, fresh, closes)
                 if status != DONE or not closes:
                     break
@@ -780,7 +831,7 @@ cdef class BarState(RowState):
                 return status
             no_more_wholes(&self.block)
         add_run(&self.block, &self.rows, bar.slot, begin, end)
-        self.rows.seats[bar.slot].last = times[base + end - 1]
+        bar.last = times[base + end - 1]
         if closes:
             self.close_bar(bar)
         return DONE
@@ -801,6 +852,7 @@ cdef class BarState(RowState):
         for k in range(self.n_bars):
             if self.bars[k].slot >= 0:
                 seat = &self.rows.seats[self.bars[k].slot]
+                self.rows.seats[self.bars[k].slot].last = self.bars[k].last
                 endings[n].last = seat.last
                 endings[n].first = seat.first
                 endings[n].code = seat.code
@@ -889,6 +941,7 @@ cdef class BarState(RowState):
         for k in range(self.n_bars):
             if self.bars[k].slot >= 0:
                 slots[n] = self.bars[k].slot
+                self.rows.seats[slots[n]].last = self.bars[k].last
                 n += 1
             n_states += self.bars[k].seen > 0
         try:
@@ -953,6 +1006,7 @@ cdef class BarState(RowState):
         """
         cdef Py_ssize_t n, n_states, n_waiting, n_kept = 0, i, at
         cdef int32_t* slots
+        cdef Bar* bar
         self.make_keys(n_keys)
         if numbers.shape[0] < HEAD:
             return 0
@@ -978,7 +1032,9 @@ cdef class BarState(RowState):
             self.take_records(numbers, codes, records, kept, n, slots)
             at = HEAD + n * RECORD_WORDS
             for i in range(n):
-                self.bars[codes[i] * self.n_classes + numbers[at + i]].slot = slots[i]
+                bar = &self.bars[codes[i] * self.n_classes + numbers[at + i]]
+                bar.slot = slots[i]
+                bar.last = self.rows.seats[slots[i]].last
         finally:
             free(slots)
         self.take_states(numbers, codes, n, n_states)

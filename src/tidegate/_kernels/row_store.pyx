@@ -12,7 +12,7 @@ References
 R. Seidel, C. R. Aragon, Randomized search trees, Algorithmica 16, 1996.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memcpy, memset
 
@@ -25,6 +25,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef enum:
     FIRST_ROOM = 64
+    CROWD = 16  # that end in one stretch of time, up to which insertion is quick
 
 
 cdef void rows_init(RowStore* store, const Plan* plan, int64_t max_open) noexcept nogil:
@@ -221,26 +222,71 @@ cdef int by_due(const void* a, const void* b) noexcept nogil:
     return (x.code > y.code) - (x.code < y.code)
 
 
+cdef inline bint is_sooner(const Due* a, const Due* b) noexcept nogil:
+    """Order of the line: by end, then by key."""
+    return a.end < b.end or (a.end == b.end and a.code < b.code)
+
+
+cdef bint spread_due(const Due* due, Py_ssize_t n, Due* out, int32_t* counts) noexcept nogil:
+    """Sort by counting who is in which stretch of time, where ends are spread out; else False."""
+    cdef int64_t low = due[0].end, high = due[0].end
+    cdef Py_ssize_t i, k
+    cdef int shift = 0
+    cdef Due one
+    for i in range(n):
+        low = min(low, due[i].end)
+        high = max(high, due[i].end)
+    while ((<uint64_t>high - <uint64_t>low) >> shift) >= <uint64_t>n:
+        shift += 1
+    memset(counts, 0, (n + 1) * sizeof(int32_t))
+    for i in range(n):
+        k = <Py_ssize_t>((<uint64_t>due[i].end - <uint64_t>low) >> shift)
+        counts[k + 1] += 1
+    for k in range(n):
+        if counts[k + 1] > CROWD:
+            return False
+        counts[k + 1] += counts[k]
+    for i in range(n):
+        k = <Py_ssize_t>((<uint64_t>due[i].end - <uint64_t>low) >> shift)
+        out[counts[k]] = due[i]
+        counts[k] += 1
+    for i in range(1, n):
+        one = out[i]
+        k = i
+        while k and is_sooner(&one, &out[k - 1]):
+            out[k] = out[k - 1]
+            k -= 1
+        out[k] = one
+    return True
+
+
 cdef int sort_due(const RowStore* store, int32_t* slots, Py_ssize_t n) noexcept nogil:
     """Bring sessions into the order of the result."""
-    cdef Due* due = <Due*>malloc((n + 1) * sizeof(Due))
+    cdef Due* due
+    cdef Due* found
+    cdef int32_t* counts
     cdef Py_ssize_t i
-    if due == NULL:
+    if n < 2:
+        return DONE
+    due = <Due*>malloc(2 * n * sizeof(Due))
+    counts = <int32_t*>malloc((n + 1) * sizeof(int32_t))
+    if due == NULL or counts == NULL:
+        free(due)
+        free(counts)
         return NO_MEMORY
+    found = due + n
     for i in range(n):
         due[i].end = store.seats[slots[i]].end
         due[i].code = store.seats[slots[i]].code
         due[i].slot = slots[i]
-    qsort(due, n, sizeof(Due), by_due)
+    if not spread_due(due, n, found, counts):
+        found = due
+        qsort(due, n, sizeof(Due), by_due)
     for i in range(n):
-        slots[i] = due[i].slot
+        slots[i] = found[i].slot
     free(due)
+    free(counts)
     return DONE
-
-
-cdef inline bint is_sooner(const Due* a, const Due* b) noexcept nogil:
-    """Order of the line: by end, then by key."""
-    return a.end < b.end or (a.end == b.end and a.code < b.code)
 
 
 cdef void sink(RowStore* store, Due due) noexcept nogil:

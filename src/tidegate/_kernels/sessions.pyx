@@ -12,7 +12,7 @@ costs more than the rows do, a heap tells which are due.
 cimport cython
 from cpython.buffer cimport PyBuffer_Release
 from libc.math cimport isfinite
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
@@ -281,6 +281,50 @@ cdef class SessionState(RowState):
         self.end_of(times[last], &end)
         return times[next] >= end and self.end_of(times[next], &far)
 
+    cdef Py_ssize_t join_some(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t i, Py_ssize_t n
+    ) noexcept nogil:
+        """Let rows into the only session of their key; up to a row that needs a closer look."""
+        cdef Seat* seats = self.rows.seats
+        cdef Seat* seat
+        cdef const int32_t* roots = self.rows.roots
+        cdef int32_t* slots = self.slots
+        cdef int64_t largest = self.router.clock.largest, upto = self.reached(), time, end
+        cdef int64_t lateness = self.router.clock.lateness, gap = self.gap
+        cdef int64_t lowest = INT64_MIN + lateness, highest = INT64_MAX - gap
+        cdef bint guesses = self.guesses and not self.router.clock.moves, has_most = self.has_most
+        cdef bint moves = self.router.clock.moves
+        cdef uint64_t most = <uint64_t>self.most
+        cdef Py_ssize_t begin = i
+        cdef int32_t slot
+        while i < n:
+            time = times[i]
+            slot = roots[codes[i]]
+            if slot < 0 or time > highest or (guesses and time < largest):
+                break
+            seat = &seats[slot]
+            if time < seat.first or time >= seat.end or seat.end <= upto or (
+                    seat.left >= 0 or seat.right >= 0):
+                break
+            if time > seat.last:
+                end = time + gap
+                if has_most and <uint64_t>end - <uint64_t>seat.first > most:
+                    break
+                seat.last = time
+                seat.end = end
+            slots[i] = slot
+            if time > largest:
+                largest = time
+                if guesses:
+                    upto = time
+                elif moves and time >= lowest:
+                    upto = max(upto, time - lateness)
+            i += 1
+        if i > begin:
+            see(&self.router.clock, largest)
+            self.router.used = self.router.used + (i - begin)
+        return i
+
     cdef int route_sessions(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t base,
         Py_ssize_t n, Py_ssize_t* taken
@@ -300,6 +344,14 @@ cdef class SessionState(RowState):
             j = i + 1
             taken[0] = i
             if codes != NULL:
+                if valid == NULL and not self.is_float:
+                    i = self.join_some(block, codes + base, i, n)
+                    taken[0] = i
+                    if i == n:
+                        break
+                    time = block[i]
+                    mark = self.router.clock.watermark
+                    j = i + 1
                 code = codes[base + i]
             if valid != NULL and valid[base + i] != 1:
                 status = leave(&self.left, base + i,
