@@ -17,8 +17,8 @@ from tidegate.core.durations import NS_PER_UNIT, Duration
 from tidegate.core.durations import plain_duration as _plain
 from tidegate.core.durations import read_duration as _duration
 from tidegate.core.errors import ColumnTypeError, InputError, WindowError
-from tidegate.core.timekeeping import PLAIN, Timekeeping
 from tidegate.core.rowwindows import Count, Session, Threshold, summed
+from tidegate.core.timekeeping import PLAIN, Timekeeping
 from tidegate.core.windows import (
     AnyWindow,
     Calendar,

@@ -11,8 +11,8 @@ from tidegate._kernels.row_buffer import RowBuffer
 from tidegate.core.batch import read_input
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.eventtime import number_of_time
-from tidegate.core.run import MAX_BATCH
 from tidegate.core.rowwindows import RowWindow
+from tidegate.core.run import MAX_BATCH
 from tidegate.core.state import DONE, NEEDS_EDGES
 
 if TYPE_CHECKING:
