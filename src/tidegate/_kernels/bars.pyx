@@ -26,7 +26,7 @@ from tidegate._kernels.lanes cimport all_rise, wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.push cimport as_float, has_value, is_plain, push_row
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, NO_MEMORY, TAME, UNSIGNED, Acc, Column, Word,
+    DISORDER, DONE, NO_MEMORY, TAME, TOO_MANY_OPEN, UNSIGNED, Acc, Column, Word,
 )
 from tidegate._kernels.route cimport IS_LATE, NAN_TIME, NO_PLACE, NULL_TIME, Left, leave
 from tidegate._kernels.row_state cimport (
@@ -752,7 +752,9 @@ cdef class BarState(RowState):
         cdef int32_t slot
         cdef int64_t _k
         cdef const Acc* acc
-        cdef int status = closing_room(&self.block, n + ROWS_OF_BLOCK)
+        cdef int status = TOO_MANY_OPEN  # only what was forged can ask for so many
+        if n <= self.rows.max_open:
+            status = closing_room(&self.block, n + ROWS_OF_BLOCK)
         for _k in range(n):
             if status != DONE:
                 return status
@@ -1084,6 +1086,8 @@ cdef class BarState(RowState):
             k = codes[n + i] * self.n_classes + numbers[at]
             fits = fits and not known[k] and 1 <= numbers[at + 2] <= MOST_ROWS and (
                 0 <= numbers[at + 1] <= MOST_ROWS)
+            fits = fits and (self.rule == BY_COUNT or self.is_below(
+                numbers[at + 3], numbers[at + 4]))
             known[k] = 1
             at += STATE_WORDS
         for i in range(n):
@@ -1100,6 +1104,17 @@ cdef class BarState(RowState):
             known[k] = 2
         free(known)
         return fits
+
+    cdef bint is_below(self, int64_t first, int64_t second) noexcept:
+        """Whether a running sum that was written down is one that has not reached the limit."""
+        cdef Word[2] total
+        cdef Exact so_far
+        total[0].i = first
+        total[1].i = second
+        if self.is_int:
+            return wide_of(total[0].u, total[1].i) < self.limit
+        so_far = exact(total[0].f, total[1].f)
+        return isfinite(so_far.hi) and so_far.hi <= self.limit_f
 
     cdef object waiting_in(
         self, const int64_t[::1] kept, const int32_t[::1] codes, Py_ssize_t first,

@@ -243,6 +243,8 @@ cdef class RowState(WindowState):
         cdef Py_ssize_t width = self.plan.wide + self.plan.cold, narrow = self.plan.narrow
         cdef Py_ssize_t i, at, n_mine, b = 0, k = 0
         cdef Word* record
+        if n > self.rows.max_open - self.rows.n_open:
+            return 0
         for i in range(codes.shape[0]):
             if not 0 <= codes[i] < (n_keys if self.plan.lanes == 1 else 1):
                 return min(i, n)
