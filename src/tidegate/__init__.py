@@ -13,6 +13,7 @@ from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.parallel import parallel
 from tidegate.core.plan import Limits, Plan
+from tidegate.core.rowwindows import Count, Session, Threshold
 from tidegate.core.run import Stats
 from tidegate.core.serializers import serializers
 from tidegate.core.throttle import throttle
@@ -25,15 +26,18 @@ __all__ = [
     "Aggregator",
     "AsofJoin",
     "Calendar",
+    "Count",
     "Edges",
     "JoinStats",
     "LeftOutWarning",
     "Limits",
     "Plan",
     "Rolling",
+    "Session",
     "Side",
     "Sliding",
     "Stats",
+    "Threshold",
     "Tumbling",
     "Watermark",
     "agg",

@@ -68,6 +68,11 @@ def options(table: pa.Table) -> None:
     shifts = tg.Edges(np.array([0, 1], "M8[s]"))
     assert_type(tg.aggregate(table, shifts, on="t", n=agg.rows()), pa.Table)
     assert_type(shifts.unit, str | None)
+    assert_type(tg.Session("30s", dt.timedelta(hours=1)), tg.Session)
+    assert_type(tg.Count(100, 50, complete_only=True), tg.Count)
+    assert_type(tg.Threshold(("price", "size"), 1e6, overshoot="carry"), tg.Threshold)
+    tg.Threshold("size", 10, overshoot="keep")  # type: ignore[arg-type]
+    tg.aggregate(table, tg.Session(10), agg.rows(), on="t")
     days = tg.Calendar("day", 2, tz=zoneinfo.ZoneInfo("Europe/Berlin"))
     assert_type(tg.aggregate(table, days, on="t", n=agg.rows()), pa.Table)
     assert_type(days.tz, str)

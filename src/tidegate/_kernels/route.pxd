@@ -74,6 +74,10 @@ cdef struct Offer:     # to deal long runs
     int n_columns
 
 
+cdef int leave(
+    LeftRows* left, int64_t row, int32_t reason, int64_t pane, int64_t watermark
+) noexcept nogil
+
 cdef int enter_dry(
     Router* router, LeftRows* left, const int64_t* times, const uint8_t* valid, Py_ssize_t row
 ) noexcept nogil

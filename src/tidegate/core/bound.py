@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate._kernels.gate import far_ahead
+from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
 from tidegate.core.columns import (
     Numbers,
@@ -30,6 +31,8 @@ from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
 from tidegate.core.program import WORDS, Program, compile_program
 from tidegate.core.results import ResultTables
+from tidegate.core.rowrule import lay_rule, state_class, with_sum
+from tidegate.core.rowwindows import RowWindow, Session, summed
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.timekeeping import span_of
 from tidegate.core.windows import Grid, grid_of, is_laid_by_first, table_of
@@ -86,11 +89,12 @@ class Bound:
         self.is_float = pa.types.is_floating(self.time_type)
         self._computed = {
             name for _, item in plan.results if item.function != "count" for name in item.columns
-        }
+        } | set(summed(plan.window))
         self.types = {name: self._type_in(schema, name) for name in plan.values}
         self.program: Program = compile_program(
             dict(plan.results), self.types.__getitem__, self.time_type
         )
+        self.program = with_sum(self.program, plan.window, self.types)
         self.keys: Keys | None = None
         if plan.by:
             self.keys = Keys(plan.by, max_keys=plan.limits.max_keys)
@@ -123,6 +127,8 @@ class Bound:
         # Whether a batch may need more than its rows' way into the state.
         self.is_special = self.n_keeping > 0 or self.table is not None or self.filler is not None
         self.is_special |= not plan.time.is_plain
+        self.is_special |= isinstance(plan.window, RowWindow)
+        self.has_window = not isinstance(plan.window, RowWindow) or isinstance(plan.window, Session)
         self.places = self._places_in(schema)
 
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
@@ -135,6 +141,11 @@ class Bound:
     def n_keys(self) -> int:
         """How many codes of keys there are: one without keys."""
         return 1 if self.keys is None else self.keys.n_keys
+
+    @property
+    def n_waiting(self) -> int:
+        """How many rows wait for the watermark."""
+        return self.state.n_waiting if isinstance(self.state, RowState) else 0
 
     # ----------------------------------------------------------------------------------- the grid
 
@@ -231,7 +242,7 @@ class Bound:
             (0 if numeric is None else numeric, skip_nan and numeric == 0)
             for _, numeric in self.program.columns
         ]
-        state = WindowState(
+        state = state_class(self.plan.window)(
             self.program.accs,
             self.program.outputs,
             columns,
@@ -245,6 +256,7 @@ class Bound:
         allowed = self.plan.time.allowed_lateness
         if allowed is not None:
             state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
+        lay_rule(state, self)
         return state
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:

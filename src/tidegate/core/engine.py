@@ -35,7 +35,7 @@ class Aggregator(RowTaker):
 
     Parameters
     ----------
-    window : Tumbling, Sliding, Edges, Calendar or Rolling
+    window : Tumbling, Sliding, Edges, Calendar, Session, Count, Threshold or Rolling
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.

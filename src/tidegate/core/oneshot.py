@@ -90,7 +90,7 @@ def aggregate(
     data : pyarrow Table, RecordBatch or RecordBatchReader, pandas or Polars DataFrame, dict, list
         The rows, in order of arrival; also anything with ``__arrow_c_stream__``, a dict of arrays,
         a list of dicts.
-    window : Tumbling, Sliding, Edges, Calendar or Rolling
+    window : Tumbling, Sliding, Edges, Calendar, Session, Count, Threshold or Rolling
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.
@@ -112,7 +112,7 @@ def aggregate(
         Whether a NaN is a value or missing; by default missing for pandas, else a value.
     threads : int, optional
         At most how many threads to use, by default what the rows are worth; the result has the same
-        bits for any number. For now only windows that do not overlap (no `Sliding`, no `Rolling`),
+        bits for any number. For now only windows of a grid that do not overlap (no `Sliding`),
         over rows of one chunk that are in order where they are cut, without `lateness`, run on more
         than one.
     limits : Limits, optional
@@ -131,8 +131,8 @@ def aggregate(
     -------
     the kind of thing that came in
         The keys, ``window_start``, ``window_end``, the aggregates; by window end, then by key in
-        order of first appearance. For `Rolling` the keys, the time, the aggregates, a row for each
-        input row, in time order.
+        order of first appearance; `Count` and `Threshold` tell of the order of theirs. For
+        `Rolling` the keys, the time, the aggregates, a row for each input row, in time order.
 
     Raises
     ------

@@ -15,6 +15,8 @@ from tidegate.core.errors import LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
+from tidegate.core.rowrule import check_rows, first_late, late_bar_error
+from tidegate.core.rowwindows import Session
 from tidegate.core.state import (
     ASKS_LATER,
     DONE,
@@ -234,8 +236,9 @@ class Run:
     ) -> None:
         """Take the rows of a batch."""
         rows = bound.without_far(rows)
+        check_rows(bound, rows, self.counts.rows_in)
         if self.plan.late == "raise":
-            self._refuse_late(bound, rows)
+            self._refuse_late(bound, batch, rows)
         mark, codes = None, None
         if bound.keys is not None:
             mark = bound.keys.mark()
@@ -280,12 +283,18 @@ class Run:
             )
         return self.intake
 
-    def _refuse_late(self, bound: Bound, rows: Rows) -> None:
+    def _refuse_late(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> None:
         """Raise for the first late row, before anything is taken."""
         bound.cover_rows(rows)
         found = bound.state.rehearse(rows.order, rows.time_valid)
+        if found is not None and isinstance(self.plan.window, Session):
+            self.settle()
+            found = first_late(bound, batch, rows)
+            self.let_go()
         if found is not None:
             time = rows.times[found[0]].item()
+            if not bound.has_window:
+                raise late_bar_error(found, self.counts.rows_in, self.plan.on, time)
             raise late_row_error(found, self.counts.rows_in, self.plan.on, time)
 
     def guard(self, bound: Bound, n_rows: int) -> OpenWindows | None:
@@ -305,7 +314,8 @@ class Run:
         late, rejected = bound.state.count_left()
         left = bound.state.take_left()
         if self.plan.late != "drop":
-            bound.late.add(batch, times, left, self.counts.rows_in)
+            base = self.counts.rows_in
+            bound.late.add(batch, times, left, base, has_window=bound.has_window)
         self.counts.late += late
         self.counts.rejected += rejected
         if self.is_side_full(MAX_BATCH):
@@ -430,6 +440,6 @@ class Run:
             used=0 if state is None else state.used,
             late=mine.late,
             rejected=mine.rejected,
-            pending=0,
+            pending=0 if self.bound is None else self.bound.n_waiting,
             windows=mine.windows + ready,
         )

@@ -18,6 +18,7 @@ from tidegate.core.bound import Values, rows_of
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.results import ResultTables
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE
 from tidegate.core.windows import Sliding
 
@@ -81,7 +82,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     list of pyarrow.Table or None
         The results in order; None where the rows cannot be cut into shares.
     """
-    if isinstance(bound.plan.window, Sliding):
+    if isinstance(bound.plan.window, Sliding | RowWindow):
         return None
     rows = rows_of(batch, bound)
     bound.lay_grid_on(rows)
