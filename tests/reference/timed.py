@@ -3,6 +3,7 @@
 It says what comes out, in order, row by row; the numbers are those of `oracle.compute`.
 """
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -91,6 +92,7 @@ class Timed:
         self.left: list[Row] = []
         self.n_rows = self.used = 0
         self.held: dict[tuple[Time, Time, Any], Held] = {}
+        self.places: dict[Any, set[tuple[Time, Time, Any]]] = collections.defaultdict(set)
         self.shown: dict[Any, tuple[Any, ...]] = {}
         self.rank: dict[Any, int] = {}
         self.last: dict[Any, Time] = {}
@@ -127,6 +129,7 @@ class Timed:
             if self.all_past([(start, end)], mark):
                 continue
             held = self.held.setdefault((end, start, key), Held())
+            self.places[clock].add((end, start, key))
             held.rows.append(row)
             if mark is not None and end <= mark:
                 self.tell(start, end, key)
@@ -183,17 +186,21 @@ class Timed:
                 or all(o - mine <= self.rules.idle for k, o in self.of_source.items() if k != name)
             ]
             reached = min(awake)
-        mark = max(reached - lateness, self.mark.get(clock, reached - lateness))
+        before = self.mark.get(clock)
+        mark = reached - lateness if before is None else max(reached - lateness, before)
         self.mark[clock] = mark
-        self.close([place for place in self.held if clock in (None, place[2])], mark)
+        if mark != before:
+            due = [place for place in self.places[clock] if place[0] <= mark]
+            self.close(clock, due, mark)
 
-    def close(self, places: list[tuple[Time, Time, Any]], mark: Time | None) -> None:
+    def close(self, clock: Any, places: list[tuple[Time, Time, Any]], mark: Time | None) -> None:
         """Close the windows that end up to a time; None is the end of input."""
         for end, start, key in sorted(places, key=lambda place: (place[0], self.rank[place[2]])):
             if self.held[end, start, key].revision < 0 and (mark is None or end <= mark):
                 self.tell(start, end, key)
-            if self.all_past([(start, end)], mark):
+            if mark is None or self.all_past([(start, end)], mark):
                 del self.held[end, start, key]
+                self.places[clock].discard((end, start, key))
 
     def tell(self, start: Time, end: Time, key: Any) -> None:
         """Let a window come out."""
@@ -209,7 +216,10 @@ class Timed:
 
     def end(self) -> None:
         """End the input."""
-        self.close(list(self.held), None)
+        places = sorted(self.held, key=lambda place: (place[0], self.rank[place[2]]))
+        for place in places:
+            clock = place[2] if self.rules.watermark == "key" else None
+            self.close(clock, [place], None)
 
 
 def assert_timed(said: Said, timed: Timed) -> None:

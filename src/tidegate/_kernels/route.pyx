@@ -125,13 +125,6 @@ cdef inline void step(const Grid* grid, Pane* pane) noexcept nogil:
     pane.closes_at = pane.last + 1
 
 
-cdef inline int32_t reason_of(uint8_t flag) noexcept nogil:
-    """Why a row without a time of use is left out."""
-    if flag == 3:
-        return FAR_AHEAD
-    return NULL_TIME if flag == 0 else NAN_TIME
-
-
 cdef inline int enter(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     Py_ssize_t row, bint* enters

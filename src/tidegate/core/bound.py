@@ -197,7 +197,7 @@ class Bound:
 
     def without_far(self, rows: Rows) -> Rows:
         """Take the time from rows that are further ahead than `max_jump` allows."""
-        if self._jump is None or not len(rows.order):
+        if self._jump is None or not len(rows.order) or self.plan.time.watermark == "key":
             return rows
         flags = np.empty(len(rows.order), np.uint8)
         if not far_ahead(self.state, rows.order, rows.time_valid, *self._jump, flags):
@@ -245,6 +245,8 @@ class Bound:
         allowed = self.plan.time.allowed_lateness
         if allowed is not None:
             state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
+        if self.plan.time.watermark == "key":
+            state.keep_clocks(self._jump is not None, *(self._jump or (0, 0.0)))
         return state
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:

@@ -21,6 +21,7 @@ from tidegate.core.timekeeping import Timekeeping
 if TYPE_CHECKING:
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 
 __all__ = ["Aggregator"]
@@ -56,6 +57,10 @@ class Aggregator(RowTaker):
         by window end, after all that the rows before it have closed; the result has a column
         ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
         is over for all of its windows.
+    watermark : {"stream", "key"}, default "stream"
+        Whose rows move the watermark. With "key" each key has one of its own: its windows close,
+        and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
+        The results come in the order of the rows that close them, of one row by window end.
     late : {"side", "drop", "raise"}, default "side"
         Late rows are kept for `take_late`, counted, or refused with their batch.
     nan : {"value", "missing"}, default "value"
@@ -99,6 +104,7 @@ class Aggregator(RowTaker):
         lateness: Duration | None = 0,
         max_jump: Duration | None = None,
         allowed_lateness: Duration | None = None,
+        watermark: Clocking = "stream",
         late: Late = "side",
         nan: Nan = "value",
         limits: Limits | None = None,
@@ -114,7 +120,7 @@ class Aggregator(RowTaker):
             late=late,
             nan=nan,
             limits=limits,
-            time=Timekeeping(max_jump, allowed_lateness),
+            time=Timekeeping(max_jump, allowed_lateness, watermark),
         )
         self._begin(make_run(plan))
         if schema is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 
 __all__ = ["Side", "aggregate"]
@@ -74,6 +75,7 @@ def aggregate(
     lateness: Duration | None = None,
     max_jump: Duration | None = None,
     allowed_lateness: Duration | None = None,
+    watermark: Clocking = "stream",
     late: Late = "side",
     nan: Nan | None = None,
     threads: int | None = None,
@@ -104,6 +106,10 @@ def aggregate(
     allowed_lateness : Duration, optional
         How much longer closed windows are held for corrections, as `Aggregator` has it; with
         `lateness` only.
+    watermark : {"stream", "key"}, default "stream"
+        Whose rows move the watermark. With "key" each key has one of its own: its windows close,
+        and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
+        The results come in the order of the rows that close them, of one row by window end.
     late : {"side", "drop", "raise"}, default "side"
         What to do with late rows.
     nan : {"value", "missing"}, optional
@@ -167,7 +173,7 @@ def aggregate(
         late=late,
         nan=nan or "value",
         limits=limits,
-        time=Timekeeping(max_jump, allowed_lateness),
+        time=Timekeeping(max_jump, allowed_lateness, watermark),
     )
     rows = read_input(data, plan.inputs)
     if nan is None:

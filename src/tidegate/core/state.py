@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegate.core.errors import SnapshotError
+from tidegate.core.eventtime import INT64_MIN
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -47,11 +48,22 @@ class OpenWindows(NamedTuple):
 
     def recoded(self, codes: npt.NDArray[np.int32]) -> OpenWindows:
         """Give the keys other codes."""
-        extra = {
-            name: codes[values].astype(np.int64) if "codes" in name else values
-            for name, values in self.extra.items()
-        }
+        extra = {name: _recoded(name, values, codes) for name, values in self.extra.items()}
         return self._replace(codes=codes[self.codes], extra=extra)
+
+
+def _recoded(
+    name: str, values: npt.NDArray[np.int64], codes: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Give the keys other codes in what a state has beside its windows."""
+    if "codes" in name:
+        return codes[values].astype(np.int64)
+    if name.startswith("key_") and len(codes):
+        known = codes[: len(values)]
+        out = np.full(int(codes.max()) + 1, INT64_MIN)
+        out[known] = values
+        return out
+    return values
 
 
 def array_of(memory: Buffer, dtype: type[Word]) -> npt.NDArray[Word]:

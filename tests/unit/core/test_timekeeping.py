@@ -1,5 +1,7 @@
 """How time passes: the rules beside lateness, each against the slow oracle and on its own."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,7 +20,12 @@ from tidegate._kernels.window_state import REVISIONS
 GRIDS = st.sampled_from(
     [Grid(10, 10), Grid(10, 5), Grid(7, 3), Grid(4, 9), Grid(30, 10, 0, "first")]
 )
-SHORT_WANTS = (Want("n", "rows"), Want("p", "sum", ("p",)), Want("hi", "max", ("q",)))
+HARSH = (
+    Want("h", "sum", ("h",)),
+    Want("s", "std", ("s",)),
+    Want("v", "vwap", ("p", "s")),
+    Want("m", "median", ("s",)),
+)
 
 
 def ruled(case: Case, rules: Rules, **changes) -> TimedCase:
@@ -46,6 +53,14 @@ def assert_one_answer(case, *ways):
     """Hold every way to feed a case to the oracle and to the bits of one batch."""
     whole = case.stream()
     assert_timed(whole, case.says())
+    assert_same_bits_for(case, whole, ways)
+    if case.table.num_rows > 1000:  # values in which every order of adding shows
+        harsh = dataclasses.replace(case, wants=HARSH)
+        assert_same_bits_for(harsh, harsh.stream(), ways)
+
+
+def assert_same_bits_for(case, whole, ways):
+    """Hold every way to feed a case to what one batch has said."""
     for way in ways:
         said = case.stream(way)
         assert_same_bits(said.result, whole.result)
@@ -61,13 +76,7 @@ def long_case(rules, *, grid=FIFTIES, by=("k",), lateness=100, n_rows=21_000, **
     """Make a long stream whose rows fall back a good deal."""
     settings_ = {"disorder": 400, "share": 0.05, "n_keys": 5} | texture
     table = ticks(7, n_rows, **settings_)
-    wants = (
-        Want("n", "rows"),
-        Want("h", "sum", ("h",)),
-        Want("s", "std", ("s",)),
-        Want("v", "vwap", ("p", "s")),
-        Want("m", "median", ("s",)),
-    )
+    wants = (Want("n", "rows"), Want("q", "sum", ("q",)), Want("s", "max", ("s",)))
     return ruled(Case(table, grid, wants, by=by, lateness=lateness), rules)
 
 
@@ -406,3 +415,116 @@ def test_plan_with_rules_goes_through_json():
         tg.Tumbling("1s"), agg.rows(), on="t", allowed_lateness="2s", max_jump="1h"
     )
     assert tg.Plan.from_json(live.plan.to_json()) == live.plan
+
+
+# ------------------------------------------------------------------------- a watermark for each key
+
+BY_KEY = st.builds(
+    Rules,
+    watermark=st.just("key"),
+    allowed_lateness=st.one_of(st.none(), st.none(), st.integers(0, 40)),
+    max_jump=st.one_of(st.none(), st.integers(0, 60)),
+)
+
+
+@given(timed_cases(BY_KEY, by="key"), steps(), steps())
+def test_keys_have_clocks_of_their_own_however_rows_are_cut(case, one, other):
+    assert_one_answer(case, one, other)
+
+
+@FEW
+@given(timed_cases(BY_KEY, by="key"), st.integers(0, 3))
+def test_keys_have_clocks_of_their_own_row_by_row_and_between_snapshots(case, n):
+    n_rows = case.table.num_rows
+    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
+
+
+@FEW
+@given(timed_cases(BY_KEY, by="key"))
+def test_keys_have_clocks_of_their_own_in_one_shot_too(case):
+    assert_timed(one_shot_of(case), case.says())
+
+
+@pytest.mark.parametrize("grid", [Grid(50, 50), Grid(60, 20)])
+@pytest.mark.parametrize("allowed", [None, 150])
+def test_keys_have_clocks_of_their_own_in_a_long_stream(grid, allowed):
+    rules = Rules(watermark="key", allowed_lateness=allowed)
+    case = long_case(rules, grid=grid, share=0.01, n_keys=40)
+    assert case.says().left
+    assert_one_answer(case, *LONG_WAYS)
+
+
+def test_key_that_lags_loses_nothing_by_another_that_leads():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", watermark="key")
+    out = live.push(rows(5, 1000, 7, 1010, 12, 6, k=list("ababaa")))
+    assert [tuple(row.values()) for row in out.to_pylist()] == [
+        ("b", 1000, 1010, 1),
+        ("a", 0, 10, 2),
+    ]
+    assert live.take_late()["row"].to_pylist() == [5]
+    assert live.watermark == 12
+    assert live.flush()["k"].to_pylist() == ["a", "b"]
+
+
+def test_promise_holds_for_all_keys_and_for_those_that_come():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", watermark="key")
+    live.push(rows(5, 25, 3, k=list("aba")))
+    live.push(rows(15, k=["c"]))
+    assert live.advance(30).select(["k", "window_end"]).to_pylist() == [
+        {"k": "a", "window_end": 10},
+        {"k": "c", "window_end": 20},
+        {"k": "b", "window_end": 30},
+    ]
+    live = tg.Aggregator.restore(live.snapshot())
+    live.push(rows(29, 30, 29, k=list("dda")))
+    assert live.take_late()["row"].to_pylist() == [4, 6]
+
+
+def test_merge_takes_over_the_clocks_of_keys():
+    both = [
+        tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", watermark="key")
+        for _ in range(2)
+    ]
+    both[0].push(rows(5, 15, k=["a", "a"]))
+    both[1].push(rows(3, 55, 4, k=["c", "b", "c"]))
+    both[0].merge(both[1])
+    both[0].push(rows(12, 49, 13, k=["c", "b", "a"]))
+    assert both[0].take_late()["k"].to_pylist() == ["b"]
+    assert both[0].flush().select(["k", "rows"]).to_pylist() == [
+        {"k": "a", "rows": 2},
+        {"k": "c", "rows": 1},
+        {"k": "b", "rows": 1},
+    ]
+
+
+def test_open_windows_of_keys_with_clocks_are_limited():
+    live = tg.Aggregator(
+        tg.Tumbling(10),
+        agg.sum("x"),
+        on="t",
+        by="k",
+        watermark="key",
+        limits=tg.Limits(max_open=2),
+    )
+    live.push(rows(1, 2, k=["a", "b"], x=[1, 2]))
+    with pytest.raises(errors.LimitError, match="max_open=2"):
+        live.push(rows(3, 4, k=["a", "c"], x=[4, 8]))
+    assert live.stats.rows_in == 2
+    assert live.flush()["x_sum"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("window", "options", "match"),
+    [
+        (tg.Tumbling(10), {"by": None}, "by"),
+        (tg.Tumbling(10), {"late": "raise"}, "raise"),
+        (tg.Tumbling(10), {"lateness": None}, "lateness"),
+        (tg.Tumbling(10, empty="zero"), {}, "empty"),
+        (tg.Rolling(10), {}, "Rolling"),
+        (tg.Tumbling(10), {"watermark": "keys"}, "choose from stream, key"),
+    ],
+)
+def test_what_does_not_go_with_a_watermark_for_each_key_is_an_error(window, options, match):
+    options = {"by": "k", "watermark": "key"} | options
+    with pytest.raises(errors.InputError, match=match):
+        tg.Aggregator(window, agg.rows(), on="t", **options)
