@@ -93,6 +93,7 @@ class Timed:
         self.n_rows = self.used = 0
         self.held: dict[tuple[Time, Time, Any], Held] = {}
         self.places: dict[Any, set[tuple[Time, Time, Any]]] = collections.defaultdict(set)
+        self.n_held: collections.Counter[Any] = collections.Counter()
         self.shown: dict[Any, tuple[Any, ...]] = {}
         self.rank: dict[Any, int] = {}
         self.last: dict[Any, Time] = {}
@@ -128,6 +129,7 @@ class Timed:
         for start, end in sorted(covering, key=lambda place: place[1]):
             if self.all_past([(start, end)], mark):
                 continue
+            self.n_held[key] += (end, start, key) not in self.held
             held = self.held.setdefault((end, start, key), Held())
             self.places[clock].add((end, start, key))
             held.rows.append(row)
@@ -156,8 +158,7 @@ class Timed:
     def rank_of(self, key: Any, shown: tuple[Any, ...], t: Time, mark: Time | None) -> None:
         """Give a key its place in the order: at its first row, and after it was forgotten."""
         if self.rules.ttl is not None and key in self.last and mark is not None:
-            is_open = any(place[2] == key for place in self.held)
-            if not is_open and mark > self.last[key] + self.rules.ttl:
+            if not self.n_held[key] and mark > self.last[key] + self.rules.ttl:
                 del self.rank[key], self.last[key]
         self.seen(key, shown)
         self.last[key] = max(t, self.last.get(key, t))
@@ -200,6 +201,7 @@ class Timed:
                 self.tell(start, end, key)
             if mark is None or self.all_past([(start, end)], mark):
                 del self.held[end, start, key]
+                self.n_held[key] -= 1
                 self.places[clock].discard((end, start, key))
 
     def tell(self, start: Time, end: Time, key: Any) -> None:

@@ -330,7 +330,7 @@ cdef int close_keys(
             status = emit_key(
                 router, store, line, results, <int32_t>k, line.watermark, watermark)
     if status == DONE and results.n > before:
-        status = results_sort(results, before)
+        status = results_sort(results, before, NULL)
     if status == DONE and router.allows:
         status = stamp(&router.stamps, results)
     if status != DONE:

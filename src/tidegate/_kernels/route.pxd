@@ -6,6 +6,8 @@ from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.deal cimport Dealer
 from tidegate._kernels.grid cimport Grid, Pane, float_of_order, order_of_float
 from tidegate._kernels.lanes cimport add_overflows
+from tidegate._kernels.lives cimport Lives
+from tidegate._kernels.origins cimport Origins
 from tidegate._kernels.records cimport Column, Plan, Run
 from tidegate._kernels.stamps cimport Stamps
 from tidegate._kernels.store cimport Store
@@ -47,6 +49,8 @@ cdef struct Router:
     bint allows          # closed windows are held, for rows that correct them
     int64_t allowed      # how much longer, for int times
     double allowed_f     # and for float times
+    Origins origins
+    Lives lives
     Stamps stamps        # the revisions of results; where it allows only
 
 

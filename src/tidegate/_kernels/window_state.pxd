@@ -64,6 +64,11 @@ cdef class WindowState:
     cdef int64_t next_due(self) noexcept
     cdef Py_ssize_t move_into(self, Slab slab) noexcept
     cdef void write_edges(self, Word* starts, Word* ends) noexcept
+    cdef int make_room(self, Py_ssize_t n_keys) except -1
+    cdef int load_origins(self, const int64_t[::1] largest) except -1
+    cdef bint load_lives(
+        self, const int64_t[::1] dies_at, const int64_t[::1] ranks, Py_ssize_t n_keys
+    ) except -1
     cdef tuple dump_revisions(self)
     cdef tuple dump_clocks(self)
     cdef bint load_revisions(

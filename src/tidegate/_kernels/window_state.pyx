@@ -18,7 +18,9 @@ from tidegate._kernels.key_clocks cimport (
     correct_key, route_by_key,
 )
 from tidegate._kernels.lanes cimport sub_overflows
+from tidegate._kernels.lives cimport Lives, is_dead, lives_codes, lives_free
 from tidegate._kernels.layout cimport plan_free, plan_init
+from tidegate._kernels.origins cimport Origins, find_slowest, origins_codes, origins_free
 from tidegate._kernels.output cimport (
     results_expect, results_free, results_init, results_take,
 )
@@ -54,6 +56,8 @@ cdef extern from *:
 
 cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
 
+ORIGINS = "source_largest"
+LIVES = ("key_dies_at", "key_ranks")
 CLOCKS = ("key_largest", "key_watermarks")
 REVISIONS = ("revision_windows", "revision_codes", "revision_counts")
 
@@ -124,6 +128,16 @@ def least_time_of(const int64_t[::1] times not None, const uint8_t[::1] valid):
     return least
 
 
+cdef Buffer copied(const int64_t* values, Py_ssize_t n):
+    """Copy int64 into memory of their own."""
+    cdef int64_t* memory = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+    if memory == NULL:
+        raise MemoryError
+    if n:
+        memcpy(memory, values, n * sizeof(int64_t))
+    return buffer_of(memory, n * sizeof(int64_t))
+
+
 cdef class WindowState:
     """Open windows, the watermark, and what waits to be taken.
 
@@ -151,7 +165,7 @@ cdef class WindowState:
         cdef int i
         self.outputs = <Output*>calloc(len(outputs) + 1, sizeof(Output))
         self.columns = <Column*>calloc(len(columns) + 1, sizeof(Column))
-        self.views = <Py_buffer*>calloc(2 * len(columns) + 3, sizeof(Py_buffer))
+        self.views = <Py_buffer*>calloc(2 * len(columns) + 4, sizeof(Py_buffer))
         self.runs = <Run*>malloc(BLOCK * sizeof(Run))
         self.wholes = <Run*>malloc(BLOCK * sizeof(Run))
         self.windows = <int64_t*>malloc(BLOCK * sizeof(int64_t))
@@ -201,6 +215,8 @@ cdef class WindowState:
         results_free(&self.results)
         free(self.left.rows)
         stamps_free(&self.router.stamps)
+        origins_free(&self.router.origins)
+        lives_free(&self.router.lives)
         plan_free(&self.plan)
         free(self.outputs)
         if self.columns != NULL:
@@ -219,7 +235,7 @@ cdef class WindowState:
     # ------------------------------------------------------------------------------------ rows in
 
     def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
-             Py_ssize_t start=0, later=None):
+             Py_ssize_t start=0, later=None, sources=None):
         """Take a batch of rows.
 
         Parameters
@@ -237,6 +253,8 @@ cdef class WindowState:
         later : int or None
             No later batch has a time below this one. Only used where the watermark waits; where
             it is None and much is open, the push stops with ASKS_LATER.
+        sources : (n_rows,) int32, optional
+            The codes of the sources of the rows, where there are several; see `origins_upto`.
 
         Returns
         -------
@@ -256,15 +274,16 @@ cdef class WindowState:
         cdef const int32_t* code
         if len(columns) != self.n_columns:
             raise ValueError("the columns are not those of the plan")
-        if store_keys(&self.store, n_keys) != DONE or (
-                self.clocks.on and clocks_keys(&self.clocks, n_keys) != DONE):
-            raise MemoryError
+        self.make_room(n_keys)
         try:
             time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
             valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
             code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
             if (code == NULL) == (self.plan.lanes == 1):
                 raise ValueError("a plan with keys takes key codes, and no other does")
+            self.router.origins.of_row = <const int32_t*>self.view(&n_views, sources, n_rows * 4)
+            if self.router.origins.on and self.router.origins.of_row == NULL and n_rows:
+                raise ValueError("a plan with sources takes the codes of them")
             for i in range(self.n_columns):
                 self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
@@ -274,6 +293,14 @@ cdef class WindowState:
             for i in range(n_views):
                 PyBuffer_Release(&self.views[i])
         return status, n_taken
+
+    cdef int make_room(self, Py_ssize_t n_keys) except -1:
+        """Make room for the key codes below n_keys."""
+        if (store_keys(&self.store, n_keys) != DONE
+                or (self.clocks.on and clocks_keys(&self.clocks, n_keys) != DONE)
+                or (self.router.lives.on and lives_codes(&self.router.lives, n_keys) != DONE)):
+            raise MemoryError
+        return 0
 
     cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL:
         """Hold on to the bytes of an array; None is NULL."""
@@ -464,12 +491,12 @@ cdef class WindowState:
         self.spill_at = max(<Py_ssize_t>SPILL, 2 * store_bytes(&self.store))
         return status
 
-    def rehearse(self, times not None, time_valid):
+    def rehearse(self, times not None, time_valid, const int32_t[::1] sources=None):
         """Find the first row that a push would leave out, without taking any.
 
         Parameters
         ----------
-        times, time_valid
+        times, time_valid, sources
             As for `push`.
 
         Returns
@@ -485,6 +512,15 @@ cdef class WindowState:
         cdef Py_ssize_t row, n_rows = time.shape[0]
         cdef int status = DONE
         memset(&left, 0, sizeof(LeftRows))
+        if router.origins.on and n_rows:
+            if sources is None or sources.shape[0] != n_rows:
+                raise ValueError("the columns of a batch differ in length")
+            router.origins.of_row = &sources[0]
+            router.origins.largest = <int64_t*>malloc((router.origins.n + 1) * sizeof(int64_t))
+            if router.origins.largest == NULL:
+                raise MemoryError
+            memcpy(router.origins.largest, self.router.origins.largest,
+                   router.origins.n * sizeof(int64_t))
         if time_valid is not None:
             valid = time_valid
             if valid.shape[0] != n_rows:
@@ -499,6 +535,8 @@ cdef class WindowState:
                 left.n = 0
         out = self.describe(&left.rows[0]) if left.n else None
         free(left.rows)
+        if router.origins.on and n_rows:
+            free(router.origins.largest)
         if status != DONE:
             raise MemoryError
         return out
@@ -847,9 +885,7 @@ cdef class WindowState:
         cdef bint keyed = self.plan.lanes == 1
         if codes.shape[0] != n or records.shape[0] != n * width:
             raise ValueError("the records are not those of the plan")
-        if store_keys(&self.store, n_keys) != DONE or (
-                self.clocks.on and clocks_keys(&self.clocks, n_keys) != DONE):
-            raise MemoryError
+        self.make_room(n_keys)
         for i in range(n):
             if codes[i] < 0 or codes[i] >= (n_keys if keyed else 1):
                 return i
@@ -920,6 +956,62 @@ cdef class WindowState:
         self.clocks.jump = jump
         self.clocks.jump_f = jump_f
 
+    def follow_sources(self, bint idles, int64_t idle, double idle_f):
+        """Follow the slowest of several sources; before any row.
+
+        Parameters
+        ----------
+        idles : bool
+            A source that is too far behind the others does not count.
+        idle, idle_f : int, float
+            How far that is, for int times and for float times.
+        """
+        self.router.origins.on = True
+        self.router.origins.idles = idles
+        self.router.origins.idle = idle
+        self.router.origins.idle_f = idle_f
+        self.router.origins.slowest = -1
+
+    def origins_upto(self, Py_ssize_t n):
+        """Make room for the codes of sources below n, before rows of them are pushed."""
+        if origins_codes(&self.router.origins, n) != DONE:
+            raise MemoryError
+
+    def forget_keys(self, int64_t ttl, double ttl_f):
+        """Let keys be forgotten, see `living`; before any row.
+
+        Parameters
+        ----------
+        ttl, ttl_f : int, float
+            How long after their last row, for int times and for float times.
+        """
+        self.router.lives.on = True
+        self.router.lives.ttl = ttl
+        self.router.lives.ttl_f = ttl_f
+
+    def living(self):
+        """List the keys that are not to be forgotten, in the order in which results have them.
+
+        Returns
+        -------
+        (Buffer, Buffer)
+            (n,) int64 codes, in any order, and (n,) int64 ranks to order them by.
+        """
+        cdef const Lives* lives = &self.router.lives
+        cdef int64_t* codes = <int64_t*>malloc((lives.n + 1) * sizeof(int64_t))
+        cdef int64_t* ranks = <int64_t*>malloc((lives.n + 1) * sizeof(int64_t))
+        cdef Py_ssize_t k, n = 0
+        if codes == NULL or ranks == NULL:
+            free(codes)
+            free(ranks)
+            raise MemoryError
+        for k in range(lives.n):
+            if not is_dead(lives, k, self.router.clock.watermark):
+                codes[n] = k
+                ranks[n] = lives.rank[k]
+                n += 1
+        return buffer_of(codes, n * 8), buffer_of(ranks, n * 8)
+
     def allow(self, int64_t units, double units_f):
         """Hold closed windows that much longer, for corrections; before any row.
 
@@ -960,6 +1052,11 @@ cdef class WindowState:
             out.update(zip(REVISIONS, self.dump_revisions(), strict=True))
         if self.clocks.on:
             out.update(zip(CLOCKS, self.dump_clocks(), strict=True))
+        if self.router.origins.on:
+            out[ORIGINS] = copied(self.router.origins.largest, self.router.origins.n)
+        if self.router.lives.on:
+            out[LIVES[0]] = copied(self.router.lives.dies_at, self.router.lives.n)
+            out[LIVES[1]] = copied(self.router.lives.rank, self.router.lives.n)
         return out
 
     def load_extra(self, dict extra not None, Py_ssize_t n_keys):
@@ -978,6 +1075,45 @@ cdef class WindowState:
             largest, watermarks = (extra[name] for name in CLOCKS)
             if not self.load_clocks(largest, watermarks, n_keys):
                 return False
+        if self.router.origins.on:
+            self.load_origins(extra[ORIGINS])
+        if self.router.lives.on:
+            dies_at, ranks = (extra[name] for name in LIVES)
+            return self.load_lives(dies_at, ranks, n_keys)
+        return True
+
+    cdef int load_origins(self, const int64_t[::1] largest) except -1:
+        """Move the clocks of the sources up."""
+        cdef Origins* origins = &self.router.origins
+        cdef Py_ssize_t k
+        self.origins_upto(largest.shape[0])
+        for k in range(largest.shape[0]):
+            origins.largest[k] = max(origins.largest[k], largest[k])
+        find_slowest(origins, &self.router.clock)
+        return 0
+
+    cdef bint load_lives(
+        self, const int64_t[::1] dies_at, const int64_t[::1] ranks, Py_ssize_t n_keys
+    ) except -1:
+        """Add lives behind those that are there; False where they cannot be."""
+        cdef Lives* lives = &self.router.lives
+        cdef int64_t first = lives.next_rank, last = -1
+        cdef Py_ssize_t k, n = dies_at.shape[0]
+        if ranks.shape[0] != n or n > n_keys:
+            return False
+        for k in range(n):
+            if dies_at[k] == INT64_MIN:
+                continue
+            if not 0 <= ranks[k] < MOST_ROWS:
+                return False
+            if lives.dies_at[k] == INT64_MIN:
+                lives.rank[k] = first + ranks[k]
+                lives.next_rank = max(lives.next_rank, lives.rank[k] + 1)
+            lives.dies_at[k] = max(lives.dies_at[k], dies_at[k])
+        for k in range(lives.n):
+            if lives.dies_at[k] != INT64_MIN:
+                lives.disordered = lives.disordered or lives.rank[k] < last
+                last = lives.rank[k]
         return True
 
     cdef tuple dump_clocks(self):

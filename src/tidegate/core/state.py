@@ -33,6 +33,8 @@ __all__ = [
 DONE, NO_MEMORY, TOO_MANY_OPEN, MUST_CLOSE, OVERFLOWED = range(5)
 FOREIGN, DISORDER, ASKS_LATER, TOO_MANY_KEPT, NEEDS_EDGES = range(5, 10)
 
+KEY_RANKS = "key_ranks"
+
 Word = TypeVar("Word", bound=np.generic)
 
 
@@ -45,6 +47,18 @@ class OpenWindows(NamedTuple):
     records: npt.NDArray[np.int64]  # (n_open * record width,) words
     kept: npt.NDArray[np.int64]  # (n_kept,) words, the values that they keep
     extra: dict[str, npt.NDArray[np.int64]]  # of the options that the state was given
+
+    def kept_of(
+        self, codes: npt.NDArray[np.int64], new_codes: npt.NDArray[np.int32]
+    ) -> OpenWindows:
+        """Keep what is of some keys, in order of their new codes; others have no windows."""
+        extra = {
+            name: values[codes] if name.startswith("key_") else _recoded(name, values, new_codes)
+            for name, values in self.extra.items()
+        }
+        if KEY_RANKS in extra:
+            extra[KEY_RANKS] = np.arange(len(codes), dtype=np.int64)
+        return self._replace(codes=new_codes[self.codes], extra=extra)
 
     def recoded(self, codes: npt.NDArray[np.int32]) -> OpenWindows:
         """Give the keys other codes."""

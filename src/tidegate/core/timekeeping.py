@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 import pyarrow as pa
 
 from tidegate.core.durations import Duration, in_units, plain_duration, read_duration
-from tidegate.core.errors import InputError
+from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["PLAIN", "Clocking", "Span", "Timekeeping", "span_of"]
 Clocking: TypeAlias = Literal["stream", "key"]
 Span: TypeAlias = tuple[int, float]  # a duration for int times, and for float times
 
-_DURATIONS = ("max_jump", "allowed_lateness")
+_DURATIONS = ("max_jump", "allowed_lateness", "idle", "ttl")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class Timekeeping:
         How much longer closed windows are held: a late row lets its window come out again.
     watermark : {"stream", "key"}
         Whose rows move the watermark: all rows that of all, or those of a key its own.
+    sources : str, optional
+        The column that tells where a row comes from: the watermark is that of the slowest source.
+    idle : Duration, optional
+        A source does not count while the largest time of the others is further ahead than this.
+    ttl : Duration, optional
+        A key is forgotten when the watermark is further than this ahead of its last row.
 
     Notes
     -----
@@ -49,6 +55,9 @@ class Timekeeping:
     max_jump: Duration | None = None
     allowed_lateness: Duration | None = None
     watermark: Clocking = "stream"
+    sources: str | None = None
+    idle: Duration | None = None
+    ttl: Duration | None = None
 
     @property
     def allows(self) -> bool:
@@ -90,11 +99,25 @@ class Timekeeping:
                 )
         if self.watermark == "key":
             self._check_key(plan)
+        if self.sources is not None and not isinstance(self.sources, str):
+            raise ColumnTypeError(f"sources is {self.sources!r}: give the name of a column")
+        if self.sources == plan.on:
+            raise InputError(f"sources is {self.sources!r}, the time column: give another one")
+        if self.idle is not None and self.sources is None:
+            raise InputError("idle is for streams of several sources: give sources too")
+        if self.ttl is not None and not plan.by:
+            raise InputError("ttl is for plans with keys: give by, or leave it out")
 
     def _check_key(self, plan: Plan) -> None:
         """Refuse what does not go with a watermark for each key."""
         if not plan.by:
             raise InputError('watermark="key" is for plans with keys: give by')
+        for name in ("sources", "ttl"):
+            if getattr(self, name) is not None:
+                raise InputError(
+                    f'{name} goes by the watermark of the stream, which watermark="key" has not: '
+                    f"leave one of them out"
+                )
         if plan.late == "raise":
             raise InputError(
                 'watermark="key" does not go with late="raise": choose "side" or "drop"'
