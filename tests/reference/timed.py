@@ -157,9 +157,9 @@ class Timed:
 
     def rank_of(self, key: Any, shown: tuple[Any, ...], t: Time, mark: Time | None) -> None:
         """Give a key its place in the order: at its first row, and after it was forgotten."""
-        if self.rules.ttl is not None and key in self.last and mark is not None:
-            if not self.n_held[key] and mark > self.last[key] + self.rules.ttl:
-                del self.rank[key], self.last[key]
+        is_quiet = self.rules.ttl is not None and key in self.last and not self.n_held[key]
+        if is_quiet and mark is not None and mark > self.last[key] + self.rules.ttl:
+            del self.rank[key], self.last[key]
         self.seen(key, shown)
         self.last[key] = max(t, self.last.get(key, t))
 
