@@ -59,10 +59,13 @@ class WayBack(NamedTuple):
     """Where a binding stood."""
 
     windows: OpenWindows
-    keys: list[int] | None
+    keys: tuple[Keys, list[int]] | None
     late: int
     first: int | float | None
     filling: Filling | None
+
+
+FEWEST_SWEPT = 1024  # keys: fewer are not worth a look at who of them is still alive
 
 
 class Bound:
@@ -111,7 +114,13 @@ class Bound:
                 *self.program.fields,
             ]
         )
+        self.sources: Keys | None = None
         known = {**self.types, **keys, plan.on: self.time_type}
+        if plan.time.sources is not None:
+            self.sources = Keys([plan.time.sources], max_keys=plan.limits.max_keys)
+            self.sources.bind(schema)
+            known.setdefault(plan.time.sources, self.sources.types[0])
+        self.sweep_at = FEWEST_SWEPT
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
         self.tables = ResultTables(self.schema, self.program)
         jump = plan.time.max_jump
@@ -208,7 +217,7 @@ class Bound:
 
     def without_far(self, rows: Rows) -> Rows:
         """Take the time from rows that are further ahead than `max_jump` allows."""
-        if self._jump is None or not len(rows.order):
+        if self._jump is None or not len(rows.order) or self.plan.time.watermark == "key":
             return rows
         flags = np.empty(len(rows.order), np.uint8)
         if not far_ahead(self.state, rows.order, rows.time_valid, *self._jump, flags):
@@ -217,16 +226,62 @@ class Bound:
 
     # ---------------------------------------------------------------------------------- the state
 
+    def codes_of_sources(self, batch: pa.RecordBatch) -> Numbers | None:
+        """Give the codes of the sources of the rows, where there are several."""
+        if self.sources is None:
+            return None
+        codes = self.sources.encode(batch)
+        self.state.origins_upto(self.sources.n_keys)
+        return codes
+
+    def is_crowded(self) -> bool:
+        """Whether a look at who of the keys is still alive is due."""
+        return (
+            self.plan.time.ttl is not None
+            and self.keys is not None
+            and self.keys.n_keys >= self.sweep_at
+        )
+
+    def sweep(self, share: float = 0.5) -> None:
+        """Forget the keys whose time is over; results must have been taken.
+
+        Parameters
+        ----------
+        share : float
+            What part of the keys has to be alive still for it not to be worth it.
+
+        Notes
+        -----
+        O(n_keys + n_open). All that is kept of the keys is made anew, so that its memory goes back.
+        """
+        if self.plan.time.ttl is None or self.keys is None:
+            return
+        codes, ranks = (array_of(part, np.int64) for part in self.state.living())
+        n_keys = self.keys.n_keys
+        self.sweep_at = max(FEWEST_SWEPT, 2 * len(codes))
+        if len(codes) > share * n_keys:
+            return
+        codes = codes[np.argsort(ranks)]
+        new_codes = np.full(n_keys, -1, np.int32)
+        new_codes[codes] = np.arange(len(codes), dtype=np.int32)
+        windows = dump(self.state).kept_of(codes, new_codes)
+        living = pa.Table.from_arrays(self.keys.take(codes), self.keys.names)
+        self.keys = Keys.load(living, self.plan.by, self.plan.limits.max_keys)
+        self.keys.bind(self.checked)
+        self.state = self.new_state()
+        load(self.state, windows, self.n_keys)
+
     def mark(self) -> WayBack:
         """Write down where things stand, for `go_back`; results must have been taken."""
-        keys = None if self.keys is None else self.keys.mark()
+        keys = None if self.keys is None else (self.keys, self.keys.mark())
         filling = None if self.filler is None else self.filler.state
         return WayBack(dump(self.state), keys, self.late.n_parts, self.first, filling)
 
     def go_back(self, way_back: WayBack) -> None:
         """Forget all that has happened since `mark`."""
-        if self.keys is not None and way_back.keys is not None:
-            self.keys.rollback(way_back.keys)
+        if way_back.keys is not None:
+            self.keys, mark = way_back.keys  # it was another one, if some were forgotten since
+            self.keys.rollback(mark)
         self.late.cut(way_back.late)
         self.first = way_back.first
         if self.filler is not None and way_back.filling is not None:
@@ -256,6 +311,14 @@ class Bound:
         allowed = self.plan.time.allowed_lateness
         if allowed is not None:
             state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
+        if self.plan.time.watermark == "key":
+            state.keep_clocks(self._jump is not None, *(self._jump or (0, 0.0)))
+        if self.sources is not None:
+            idle = self.plan.time.idle
+            span = (0, 0.0) if idle is None else span_of(idle, self.time_type, "idle")
+            state.follow_sources(idle is not None, *span)
+        if self.plan.time.ttl is not None:
+            state.forget_keys(*span_of(self.plan.time.ttl, self.time_type, "ttl"))
         lay_rule(state, self)
         return state
 
@@ -324,6 +387,8 @@ class Bound:
             _check_type(name, self._type_in(schema, name), known)
         if self.keys is not None:
             self.keys.bind(schema)
+        if self.sources is not None:
+            self.sources.bind(schema)
         self.checked, self.places = schema, self._places_in(schema)
 
     def _places_in(self, schema: pa.Schema) -> tuple[int, ...] | None:

@@ -22,6 +22,7 @@ from tidegate.core.tracing import TracedRun, traced
 if TYPE_CHECKING:
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 
 __all__ = ["Aggregator"]
@@ -57,6 +58,22 @@ class Aggregator(RowTaker):
         by window end, after all that the rows before it have closed; the result has a column
         ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
         is over for all of its windows.
+    watermark : {"stream", "key"}, default "stream"
+        Whose rows move the watermark. With "key" each key has one of its own: its windows close,
+        and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
+        The results come in the order of the rows that close them, of one row by window end.
+    sources : str, optional
+        The column that tells where a row comes from. The watermark is then that of the slowest
+        source, the one with the least largest time; a source counts from its first row on.
+    idle : Duration, optional
+        A source falls asleep, and does not count, while the largest time of the others is further
+        than this ahead of its own; so a source that has gone quiet holds nothing up for good.
+        The rows of the others tell, no clock on the wall.
+    ttl : Duration, optional
+        A key without open windows is forgotten when the watermark is further than this ahead of
+        its last row, and its memory is used again. Where such a key comes back it is new: among
+        results of one window it has its place by its first row since then (rows that are late or
+        rejected do not count for that).
     late : {"side", "drop", "raise"}, default "side"
         Late rows are kept for `take_late`, counted, or refused with their batch.
     nan : {"value", "missing"}, default "value"
@@ -103,6 +120,10 @@ class Aggregator(RowTaker):
         lateness: Duration | None = 0,
         max_jump: Duration | None = None,
         allowed_lateness: Duration | None = None,
+        watermark: Clocking = "stream",
+        sources: str | None = None,
+        idle: Duration | None = None,
+        ttl: Duration | None = None,
         late: Late = "side",
         nan: Nan = "value",
         limits: Limits | None = None,
@@ -119,7 +140,7 @@ class Aggregator(RowTaker):
             late=late,
             nan=nan,
             limits=limits,
-            time=Timekeeping(max_jump, allowed_lateness),
+            time=Timekeeping(max_jump, allowed_lateness, watermark, sources, idle, ttl),
         )
         self._begin(make_run(traced(plan) if lineage else plan))
         if schema is not None:
@@ -214,10 +235,10 @@ class Aggregator(RowTaker):
         Parameters
         ----------
         *row : object
-            The time, then the key values, then the input columns in the order in which the
-            aggregations name them; None is null. Times of timestamp columns: an int in the unit of
-            the column, a datetime or a datetime64. The first row fixes the types, where neither
-            `schema` nor a batch did before.
+            The time, then the key values, then the source where there are `sources`, then the
+            input columns in the order in which the aggregations name them; None is null. Times of
+            timestamp columns: an int in the unit of the column, a datetime or a datetime64. The
+            first row fixes the types, where neither `schema` nor a batch did before.
 
         Returns
         -------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.window_state import ORIGINS
 from tidegate.core.bound import Bound
 from tidegate.core.errors import MergeError
 from tidegate.core.eventtime import INT64_MIN
@@ -14,7 +15,10 @@ from tidegate.core.picks import pick_rows
 from tidegate.core.state import dump, load
 
 if TYPE_CHECKING:
+    from tidegate.core.columns import Numbers
+    from tidegate.core.keys import Keys
     from tidegate.core.run import Run
+    from tidegate.core.state import OpenWindows
 
 __all__ = ["merge"]
 
@@ -97,7 +101,11 @@ def _check_keys_apart(mine: Bound, theirs: Bound) -> None:
 
 def _move_windows(mine: Bound, theirs: Bound) -> None:
     """Take over what is open, and the keys."""
+    mine.sweep(share=1.0)
+    theirs.sweep(share=1.0)
     windows = dump(theirs.state)
+    if mine.sources is not None and theirs.sources is not None:
+        windows.extra[ORIGINS] = _largest_of_sources(mine.sources, theirs.sources, windows)
     mark: list[int] = []
     if mine.keys is not None and theirs.keys is not None:
         mark = mine.keys.mark()
@@ -112,6 +120,18 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
         if mine.keys is not None:
             mine.keys.rollback(mark)
         raise MergeError("merge: a window of the same key is open in both aggregators")
+
+
+def _largest_of_sources(mine: Keys, theirs: Keys, windows: OpenWindows) -> Numbers:
+    """Give the largest times of the sources of another run in the order of our sources."""
+    codes = np.concatenate(
+        [mine.encode(batch) for batch in theirs.dump().combine_chunks().to_batches()]
+        or [np.empty(0, np.int32)]
+    )
+    out = np.full(mine.n_keys, INT64_MIN)
+    largest = windows.extra[ORIGINS]
+    out[codes[: len(largest)]] = largest
+    return out
 
 
 def _move_results(mine: Run, theirs: Run) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 
 __all__ = ["Side", "aggregate"]
@@ -75,6 +76,10 @@ def aggregate(
     lateness: Duration | None = None,
     max_jump: Duration | None = None,
     allowed_lateness: Duration | None = None,
+    watermark: Clocking = "stream",
+    sources: str | None = None,
+    idle: Duration | None = None,
+    ttl: Duration | None = None,
     late: Late = "side",
     nan: Nan | None = None,
     threads: int | None = None,
@@ -106,6 +111,22 @@ def aggregate(
     allowed_lateness : Duration, optional
         How much longer closed windows are held for corrections, as `Aggregator` has it; with
         `lateness` only.
+    watermark : {"stream", "key"}, default "stream"
+        Whose rows move the watermark. With "key" each key has one of its own: its windows close,
+        and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
+        The results come in the order of the rows that close them, of one row by window end.
+    sources : str, optional
+        The column that tells where a row comes from. The watermark is then that of the slowest
+        source, the one with the least largest time; a source counts from its first row on.
+    idle : Duration, optional
+        A source falls asleep, and does not count, while the largest time of the others is further
+        than this ahead of its own; so a source that has gone quiet holds nothing up for good.
+        The rows of the others tell, no clock on the wall.
+    ttl : Duration, optional
+        A key without open windows is forgotten when the watermark is further than this ahead of
+        its last row, and its memory is used again. Where such a key comes back it is new: among
+        results of one window it has its place by its first row since then (rows that are late or
+        rejected do not count for that).
     late : {"side", "drop", "raise"}, default "side"
         What to do with late rows.
     nan : {"value", "missing"}, optional
@@ -174,7 +195,7 @@ def aggregate(
         late=late,
         nan=nan or "value",
         limits=limits,
-        time=Timekeeping(max_jump, allowed_lateness),
+        time=Timekeeping(max_jump, allowed_lateness, watermark, sources, idle, ttl),
     )
     rows = read_input(data, plan.inputs)
     if nan is None:

@@ -159,9 +159,11 @@ class Plan:
 
     @property
     def inputs(self) -> list[str]:
-        """The input columns: the time, the keys, the values; each once."""
+        """The input columns: the time, the keys, the source, the values; each once."""
         columns = [column for _, item in self.results for column in item.columns]
-        return list(dict.fromkeys([self.on, *self.by, *columns, *summed(self.window)]))
+        sources = [] if self.time.sources is None else [self.time.sources]
+        names = [self.on, *self.by, *sources, *columns, *summed(self.window)]
+        return list(dict.fromkeys(names))
 
     @property
     def values(self) -> list[str]:

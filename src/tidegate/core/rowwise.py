@@ -133,7 +133,8 @@ def _plain_number(value: Any, numeric: int | None, name: str, type_: pa.DataType
 
 def _names(plan: Plan) -> list[str]:
     """The columns in the order in which a row has them."""
-    return [plan.on, *plan.by, *plan.values]
+    sources = {plan.time.sources} - {None, *plan.by, *plan.values}
+    return [plan.on, *plan.by, *filter(None, sources), *plan.values]
 
 
 def _wrong_length(row: Sequence[object], names: list[str]) -> InputError:

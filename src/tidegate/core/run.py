@@ -30,6 +30,7 @@ from tidegate.core.state import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tidegate.core.codes import Codes
     from tidegate.core.columns import Numbers
     from tidegate.core.plan import Plan
     from tidegate.core.state import OpenWindows
@@ -236,23 +237,23 @@ class Run:
     ) -> None:
         """Take the rows of a batch."""
         rows = bound.without_far(rows)
+        sources = bound.codes_of_sources(batch)
         check_rows(bound, rows, self.counts.rows_in)
         if self.plan.late == "raise":
-            self._refuse_late(bound, batch, rows)
-        mark, codes = None, None
-        if bound.keys is not None:
-            mark = bound.keys.mark()
-            codes = bound.keys.encode(batch)
+            self._refuse_late(bound, batch, rows, sources)
+        if bound.is_crowded():
+            self._sweep(bound)
+        mark, codes = self._codes_of(bound, batch)
         guard = self.guard(bound, len(rows.order))
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
         horizon: int | None = None
-        status, n_taken = state.push(*given)
+        status, n_taken = state.push(*given, sources=sources)
         while status in (ASKS_LATER, NEEDS_EDGES):
             if status == NEEDS_EDGES:
                 bound.cover(int(rows.order[n_taken]))
             else:
                 horizon = INT64_MIN if later is None else later()
-            status, n_taken = state.push(*given, n_taken, horizon)
+            status, n_taken = state.push(*given, n_taken, horizon, sources)
         if status != DONE:
             if bound.keys is not None and mark is not None and guard is not None:
                 bound.keys.rollback(mark)
@@ -283,10 +284,34 @@ class Run:
             )
         return self.intake
 
-    def _refuse_late(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> None:
+    def _codes_of(
+        self, bound: Bound, batch: pa.RecordBatch
+    ) -> tuple[list[int] | None, Codes | None]:
+        """Give the codes of the keys of a batch, and how many there were before."""
+        if bound.keys is None:
+            return None, None
+        mark = bound.keys.mark()
+        try:
+            return mark, bound.keys.encode(batch)
+        except LimitError:
+            if self.plan.time.ttl is None:
+                raise
+            self._sweep(bound, share=1.0)  # some may be forgotten
+        mark = bound.keys.mark()
+        return mark, bound.keys.encode(batch)
+
+    def _sweep(self, bound: Bound, share: float = 0.5) -> None:
+        """Forget the keys whose time is over."""
+        self.settle()
+        bound.sweep(share)
+        self.let_go()
+
+    def _refuse_late(
+        self, bound: Bound, batch: pa.RecordBatch, rows: Rows, sources: Codes | None
+    ) -> None:
         """Raise for the first late row, before anything is taken."""
         bound.cover_rows(rows)
-        found = bound.state.rehearse(rows.order, rows.time_valid)
+        found = bound.state.rehearse(rows.order, rows.time_valid, sources)
         if found is not None and isinstance(self.plan.window, Session):
             self.settle()
             found = first_late(bound, batch, rows)
