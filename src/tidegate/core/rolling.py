@@ -39,8 +39,9 @@ from tidegate.core.failures import DisorderError
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
 from tidegate.core.program import Program, compile_program
+from tidegate.core.results import lists_of
 from tidegate.core.run import Run, Stats
-from tidegate.core.state import DISORDER, DONE, OVERFLOWED, array_of
+from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
 from tidegate.core.windows import Look, Rolling, look_of
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Tied:
         ]
         return RollingState(
             self.program.accs,
-            [output[:4] for output in self.program.outputs],
+            list(self.program.outputs),
             columns,
             self.keys is not None,
             (
@@ -177,6 +178,7 @@ class Tied:
                 self.look.has_peers,
             ),
             self.window.min_samples,
+            self.plan.limits.max_kept,
         )
 
     # ---------------------------------------------------------------------------------- the types
@@ -258,15 +260,26 @@ class Tied:
             raise self._overflow(rows)
         if status == DISORDER:
             raise DisorderError("the times fall")
+        if status == TOO_MANY_KEPT:
+            raise LimitError(
+                f"the lists of {len(rows.order)} rows would hold more than "
+                f"max_kept={self.plan.limits.max_kept} values: choose a shorter look-back or "
+                f"smaller batches, or raise the limit"
+            )
         if status != DONE:
             raise MemoryError("no memory for the rows that windows look back on")
         given = dict(zip(self.plan.by, self._keys_of(rows), strict=True))
         given[self.plan.on] = as_array(self.numbers_of(rows.order), None, self.time_type)
         columns = [given[name] for name in self.plan.places]
         for number, (values, flags) in enumerate(self.state.take()):
-            words = array_of(values, self.program.word_of(number))
             valid = None if flags is None else array_of(flags, np.uint8)
-            columns.append(as_array(words, valid, self.program.fields[number].type))
+            type_: Any = self.program.fields[number].type
+            if self.program.is_list(number):
+                words = array_of(self.state.take_lists(number), self.program.word_of(number))
+                columns.append(lists_of(array_of(values, np.int64), valid, words, type_))
+            else:
+                words = array_of(values, self.program.word_of(number))
+                columns.append(as_array(words, valid, type_))
         return pa.Table.from_arrays(columns, schema=self.schema)
 
     def _keys_of(self, rows: Arrivals) -> list[pa.Array[Any]]:
@@ -285,9 +298,9 @@ class Tied:
             values = [column[0].as_py() for column in self.keys.take(rows.codes[row : row + 1])]
             key = f" of key {tuple(values)!r}"
         return AggregateOverflowError(
-            f"{name}: the sum of column {item.columns[0]!r} in the window of the row at {time}"
-            f"{key} does not fit {self.program.fields[output].type}: cast the column to float64, "
-            f"or make shorter windows"
+            f"{name}: the {item.function} of column {item.columns[0]!r} in the window of the row "
+            f"at {time}{key} does not fit {self.program.fields[output].type}: cast the "
+            f"column to float64, or make shorter windows"
         )
 
     # ------------------------------------------------------------------------------- state in, out
@@ -564,7 +577,7 @@ class RollingRun(Run):
             return
         try:
             table = tied.answer(rows)
-        except (AggregateOverflowError, MemoryError) as error:
+        except (AggregateOverflowError, LimitError, MemoryError) as error:
             self.broken = error
             raise
         self.used += len(rows.order)
