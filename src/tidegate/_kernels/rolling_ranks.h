@@ -17,7 +17,7 @@
 #include "rolling_extreme.h"
 #include <stdlib.h>
 
-#define TG_FEW_RANKS 1024        /* rows that are sorted at a time at least */
+#define TG_FEW_RANKS 2048        /* rows that are sorted at a time at least */
 #define TG_MOST_RANKS (INT64_C(1) << 30)
 
 typedef struct {
@@ -79,46 +79,78 @@ TG_INLINE int64_t tg_key_of(int numeric, tg_word x)
     return numeric == 1 ? x.i : x.i ^ INT64_MIN;
 }
 
-/* Sort n pairs by key, equal ones by row, as they came; the result is in `a` or in `b`. */
-static tg_ranked *tg_sort_ranked(tg_ranked *a, tg_ranked *b, int64_t n)
+/* Bring a few, or those that are nearly in order, into order; 0, and still all there, where that
+ * would take more than `budget` moves. */
+TG_INLINE int tg_insert_ranked(tg_ranked *a, int64_t n, int64_t budget)
 {
-    static const int PASSES = 8;
-    int32_t counts[8][256];
-    if (n < 48) {
-        for (int64_t i = 1; i < n; i++) {
-            tg_ranked x = a[i];
-            int64_t j = i;
-            for (; j > 0 && a[j - 1].key > x.key; j--)
-                a[j] = a[j - 1];
-            a[j] = x;
-        }
-        return a;
+    for (int64_t i = 1; i < n; i++) {
+        tg_ranked x = a[i];
+        int64_t j = i;
+        if (a[j - 1].key <= x.key)
+            continue;
+        for (; j > 0 && a[j - 1].key > x.key; j--)
+            a[j] = a[j - 1];
+        a[j] = x;
+        budget -= i - j;
+        if (budget < 0)
+            return 0;
     }
-    memset(counts, 0, sizeof counts);
+    return 1;
+}
+
+/* Sort by some bytes of the distance from the least key, the lowest first; equal ones stay in
+ * order. The result is in `a`. */
+static void tg_sort_bytes(tg_ranked **a, tg_ranked **b, int64_t n, int64_t least, int shift,
+                          int n_bytes)
+{
+    int32_t counts[8][256];
+    memset(counts, 0, n_bytes * sizeof counts[0]);
     for (int64_t i = 0; i < n; i++) {
-        uint64_t x = (uint64_t)a[i].key ^ (uint64_t)INT64_MIN;
-        for (int k = 0; k < PASSES; k++)
+        uint64_t x = ((uint64_t)(*a)[i].key - (uint64_t)least) >> shift;
+        for (int k = 0; k < n_bytes; k++)
             counts[k][x >> 8 * k & 255]++;
     }
-    for (int k = 0; k < PASSES; k++) {
-        uint64_t first = (uint64_t)a[0].key ^ (uint64_t)INT64_MIN;
+    for (int k = 0; k < n_bytes; k++, shift += 8) {
+        const tg_ranked *from = *a;
+        tg_ranked *to = *b;
         int32_t at = 0;
-        tg_ranked *other = a;
-        if (counts[k][first >> 8 * k & 255] == n)
-            continue;                                /* all have the same byte here */
         for (int d = 0; d < 256; d++) {
             int32_t c = counts[k][d];
             counts[k][d] = at;
             at += c;
         }
-        for (int64_t i = 0; i < n; i++) {
-            uint64_t x = (uint64_t)a[i].key ^ (uint64_t)INT64_MIN;
-            b[counts[k][x >> 8 * k & 255]++] = a[i];
-        }
-        a = b;
-        b = other;
+        for (int64_t i = 0; i < n; i++)
+            to[counts[k][((uint64_t)from[i].key - (uint64_t)least) >> shift & 255]++] = from[i];
+        *b = *a;
+        *a = to;
     }
-    return a;
+}
+
+/* Sort n pairs by key, equal ones by row, as they came; the result is in `a`, and `b` is spare.
+ * Three bytes nearly always tell the keys of a block apart; where they do not, all bytes do. */
+static void tg_sort_ranked(tg_ranked **a, tg_ranked **b, int64_t n)
+{
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    int n_bytes = 0, n_bits = 0;
+    if (n < 48) {
+        tg_insert_ranked(*a, n, INT64_MAX);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t key = (*a)[i].key;
+        least = key < least ? key : least;
+        most = key > most ? key : most;
+    }
+    if (most == least)
+        return;
+    n_bits = 64 - __builtin_clzll((uint64_t)most - (uint64_t)least);
+    n_bytes = (n_bits + 7) / 8;
+    if (n_bytes > 3) {
+        tg_sort_bytes(a, b, n, least, n_bits - 24, 3);
+        if (tg_insert_ranked(*a, n, 2 * n))
+            return;
+    }
+    tg_sort_bytes(a, b, n, least, 0, n_bytes);
 }
 
 /* Merge sorted pairs, the older before the newer where keys are equal. */
@@ -170,20 +202,26 @@ TG_INLINE void tg_turn_bit(tg_ranks *s, int32_t rank, int32_t change, tg_seeker 
             s->sums[at] += change;
 }
 
-/* The place of the k-th bit that is set. */
-TG_INLINE int tg_bit_of(uint64_t x, int64_t k)
+/* In how many bytes of `counts` is at most k. */
+TG_INLINE int tg_bytes_upto(uint64_t counts, uint64_t k)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    uint64_t s = x - (x >> 1 & UINT64_C(0x5555555555555555)), byte;
+    return (int)((((((tops | k * ones) - counts) & tops) >> 7) * ones) >> 56);
+}
+
+/* The place of the k-th bit that is set: its byte, and then the bits of that, by sums of bytes. */
+TG_INLINE int tg_bit_of(uint64_t x, uint64_t k)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), each = UINT64_C(0x8040201008040201);
+    uint64_t s = x - (x >> 1 & UINT64_C(0x5555555555555555));
     int at;
     s = (s & UINT64_C(0x3333333333333333)) + (s >> 2 & UINT64_C(0x3333333333333333));
-    s = ((s + (s >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F)) * ones;  /* bits up to each byte */
-    at = 8 * (int)((((((tops | (uint64_t)k * ones) - s) & tops) >> 7) * ones) >> 56);
-    k -= (int64_t)((s << 8 >> at) & 255);
-    byte = x >> at;
-    for (; k > 0; k--)
-        byte &= byte - 1;
-    return at + __builtin_ctzll(byte);
+    s = ((s + (s >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F)) * ones;
+    at = 8 * tg_bytes_upto(s, k);
+    k -= (s << 8 >> at) & 255;
+    s = (x >> at & 255) * ones & each;
+    s = ((s + (ones * 127)) >> 7 & ones) * ones;
+    return at + tg_bytes_upto(s, k);
 }
 
 /* The key of the k-th there is in the window, by the tree. */
@@ -302,7 +340,7 @@ static int tg_ranks_renew(tg_ranks *s, const tg_series *c, int64_t base, int64_t
                           int64_t end)
 {
     int64_t kept = 0, n = 0, first = l;
-    tg_ranked *fresh, *swap;
+    tg_ranked *swap;
     if (s->to == base + in_to && s->to > 0) {        /* those there are in order already */
         for (int64_t word = 0; word < (s->n + 63) / 64; word++)
             for (uint64_t bits = s->there[word]; bits; bits &= bits - 1)
@@ -314,13 +352,9 @@ static int tg_ranks_renew(tg_ranks *s, const tg_series *c, int64_t base, int64_t
     for (int64_t i = first; i < end; i++)
         if (tg_has(c, i))
             s->fresh[n++] = (tg_ranked){tg_key_of(c->numeric, c->x[i]), base + i};
-    fresh = tg_sort_ranked(s->fresh, s->spare, n);
-    if (fresh == s->spare) {
-        s->spare = s->fresh;
-        s->fresh = fresh;
-    }
+    tg_sort_ranked(&s->fresh, &s->spare, n);
     if (kept) {
-        tg_merge_ranked(s->ranked, kept, fresh, n, s->spare);
+        tg_merge_ranked(s->ranked, kept, s->fresh, n, s->spare);
         swap = s->spare;
         s->spare = s->ranked;
     } else {
@@ -387,8 +421,8 @@ TG_INLINE void tg_row_turns(tg_ranks *s, int64_t number, int32_t change, const t
 }
 
 /* Answer the windows of a tile; 0 where there is no memory. */
-TG_CLONES static int tg_ranks_tile(tg_ranks *s, const tg_series *c, const tg_tile *tile,
-                                   int64_t base, int64_t n_rows, const tg_questions *q)
+TG_INLINE int tg_ranks_in(tg_ranks *s, const tg_series *c, const tg_tile *tile, int64_t base,
+                          int64_t n_rows, const tg_questions *q)
 {
     int64_t l = tile->was_l, r = tile->was_r;
     for (int64_t i = 0; i < tile->n; i++) {
@@ -416,6 +450,16 @@ TG_CLONES static int tg_ranks_tile(tg_ranks *s, const tg_series *c, const tg_til
             q->deviations[i] = tg_deviation_of(s, c->numeric, q);
     }
     return 1;
+}
+TG_CLONES static int tg_ranks_tile(tg_ranks *s, const tg_series *c, const tg_tile *tile,
+                                   int64_t base, int64_t n_rows, const tg_questions *q)
+{
+    tg_questions one = {0};                          /* a quantile by itself has a loop of its own */
+    one.seekers = q->seekers;
+    one.n_seekers = 1;
+    if (q->n_seekers == 1 && s->needs == 0)
+        return tg_ranks_in(s, c, tile, base, n_rows, &one);
+    return tg_ranks_in(s, c, tile, base, n_rows, q);
 }
 
 #endif
