@@ -377,7 +377,8 @@ TG_INLINE tg_v8 tg_read_zscore8(const tg_totals *t, int64_t i, tg_v8 n, double d
     return tg_minus8(far, m).hi / spread;
 }
 
-/* One output of a tile of n windows; -0.0 never comes out. `last` is what Z-scores are taken of. */
+/* One output of a tile of n windows; never -0.0, and one NaN only: which of two a sum has is left
+ * to the compiler. `last` is what Z-scores are taken of. */
 TG_CLONES static void tg_read_totals(const tg_totals *t, int op, const double *counts, double ddof,
                                      int how, double by, int numeric, const tg_word *last,
                                      int64_t n, double *out)
@@ -394,7 +395,8 @@ TG_CLONES static void tg_read_totals(const tg_totals *t, int op, const double *c
         } else {
             r = tg_read_pairs8(t, op, i, count, ddof, by);
         }
-        tg_store(out + i, r + 0.0);
+        r += 0.0;
+        tg_store(out + i, tg_select(r == r, r, tg_splat((double)NAN)));
     }
 }
 
