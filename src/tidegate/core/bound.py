@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from tidegate._kernels.gate import far_ahead
 from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
+from tidegate.core.binding import Binding, Values, columns_of
 from tidegate.core.columns import (
     Numbers,
     as_array,
@@ -17,22 +18,17 @@ from tidegate.core.columns import (
     is_word,
     plain_type,
     time_column,
-    time_type,
-    validity,
-    value_column,
-    value_type,
 )
 from tidegate.core.durations import in_units
 from tidegate.core.edges import EdgeTable
-from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
-from tidegate.core.late import LateSide
-from tidegate.core.program import WORDS, Program, compile_program
+from tidegate.core.program import WORDS
 from tidegate.core.results import ResultTables
-from tidegate.core.rowrule import lay_rule, state_class, with_sum
-from tidegate.core.rowwindows import RowWindow, Session, summed
+from tidegate.core.rowrule import lay_rule, state_class
+from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.timekeeping import span_of
 from tidegate.core.windows import Grid, grid_of, is_laid_by_first, table_of
@@ -41,9 +37,7 @@ if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
     from tidegate.core.plan import Plan
 
-__all__ = ["Bound", "Rows", "Values", "WayBack", "rows_of", "times_of"]
-
-Values: TypeAlias = "tuple[Numbers | None, Numbers | None]"  # and their flags; None: all valid
+__all__ = ["Bound", "Rows", "WayBack", "rows_of", "times_of"]
 
 
 class Rows(NamedTuple):
@@ -68,7 +62,7 @@ class WayBack(NamedTuple):
 FEWEST_SWEPT = 1024  # keys: fewer are not worth a look at who of them is still alive
 
 
-class Bound:
+class Bound(Binding):
     """A plan, the types of its columns, and the running state.
 
     Parameters
@@ -87,23 +81,8 @@ class Bound:
     """
 
     def __init__(self, plan: Plan, schema: pa.Schema) -> None:
-        self.plan = plan
-        self.time_type = time_type(schema, plan.on)
-        self.is_float = pa.types.is_floating(self.time_type)
-        self._computed = {
-            name for _, item in plan.results if item.function != "count" for name in item.columns
-        } | set(summed(plan.window))
-        self.types = {name: self._type_in(schema, name) for name in plan.values}
-        self.program: Program = compile_program(
-            dict(plan.results), self.types.__getitem__, self.time_type
-        )
-        self.program = with_sum(self.program, plan.window, self.types)
-        self.keys: Keys | None = None
-        if plan.by:
-            self.keys = Keys(plan.by, max_keys=plan.limits.max_keys)
-            self.keys.bind(schema)
-        key_types = [] if self.keys is None else self.keys.types
-        keys = dict(zip(plan.by, key_types, strict=True))
+        super().__init__(plan, schema)
+        keys = {name: self.known[name] for name in plan.by}
         revision = [pa.field("revision", pa.int64())] if plan.time.allows else []
         self.schema = pa.schema(
             [
@@ -114,14 +93,7 @@ class Bound:
                 *self.program.fields,
             ]
         )
-        self.sources: Keys | None = None
-        known = {**self.types, **keys, plan.on: self.time_type}
-        if plan.time.sources is not None:
-            self.sources = Keys([plan.time.sources], max_keys=plan.limits.max_keys)
-            self.sources.bind(schema)
-            known.setdefault(plan.time.sources, self.sources.types[0])
         self.sweep_at = FEWEST_SWEPT
-        self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
         self.tables = ResultTables(self.schema, self.program)
         jump = plan.time.max_jump
         self._jump = None if jump is None else span_of(jump, self.time_type, "max_jump")
@@ -131,7 +103,6 @@ class Bound:
         if plan.grid_window.empty != "skip":
             self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
         self.state = self.new_state()
-        self.checked = schema
         self.n_keeping = self.state.n_keeping  # values that are kept of a row
         # Whether a batch may need more than its rows' way into the state.
         self.is_special = self.n_keeping > 0 or self.table is not None or self.filler is not None
@@ -139,17 +110,6 @@ class Bound:
         self.is_special |= isinstance(plan.window, RowWindow)
         self.has_window = not isinstance(plan.window, RowWindow) or isinstance(plan.window, Session)
         self.places = self._places_in(schema)
-
-    def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
-        """Type of an input column; any will do where only its nulls count."""
-        if name in self._computed:
-            return value_type(schema, name)
-        return plain_type(schema.field(column_index(schema, name)).type)
-
-    @property
-    def n_keys(self) -> int:
-        """How many codes of keys there are: one without keys."""
-        return 1 if self.keys is None else self.keys.n_keys
 
     @property
     def n_waiting(self) -> int:
@@ -364,32 +324,11 @@ class Bound:
 
     # ---------------------------------------------------------------------------------- the types
 
-    def fits(self, schema: pa.Schema) -> bool:
-        """Whether the columns of a batch have the types that are known."""
-        try:
-            self.check(schema)
-        except ColumnTypeError:
-            return False
-        return True
-
     def check(self, schema: pa.Schema) -> None:
-        """Refuse a batch whose columns are of other types than those before it.
-
-        Raises
-        ------
-        ColumnNotFoundError, ColumnTypeError
-            Naming the column.
-        """
-        if schema.equals(self.checked):
-            return
-        _check_type(self.plan.on, time_type(schema, self.plan.on), self.time_type)
-        for name, known in self.types.items():
-            _check_type(name, self._type_in(schema, name), known)
-        if self.keys is not None:
-            self.keys.bind(schema)
-        if self.sources is not None:
-            self.sources.bind(schema)
-        self.checked, self.places = schema, self._places_in(schema)
+        """Refuse a batch whose columns are of other types than those before it."""
+        if not schema.equals(self.checked):
+            super().check(schema)
+            self.places = self._places_in(schema)
 
     def _places_in(self, schema: pa.Schema) -> tuple[int, ...] | None:
         """Where the times and the input columns stand, if batches can be read where they stand."""
@@ -416,24 +355,10 @@ def _has_views(type_: pa.DataType) -> bool:
     return any(_has_views(inner.field(at).type) for at in range(inner.num_fields))
 
 
-def _check_type(column: str, given: pa.DataType, known: pa.DataType) -> None:
-    """Refuse a column that has changed its type."""
-    if given != known:
-        raise ColumnTypeError(
-            f"column {column!r} is {given}; it was {known} in the first batch: cast it"
-        )
-
-
 def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
     """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
     times, order, valid = times_of(batch, bound)
-    columns: list[Values] = []
-    for name, numeric in bound.program.columns:
-        if numeric is None:
-            columns.append((None, validity(batch.column(name))))
-        else:
-            columns.append(value_column(batch, name))
-    return Rows(times, order, valid, columns)
+    return Rows(times, order, valid, columns_of(batch, bound.program))
 
 
 def times_of(batch: pa.RecordBatch, bound: Bound) -> tuple[Numbers, Numbers, Numbers | None]:

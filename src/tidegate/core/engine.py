@@ -13,7 +13,8 @@ from tidegate.core.errors import InputError, MergeError
 from tidegate.core.eventtime import INT64_MAX, order_of_time
 from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
-from tidegate.core.rolling import RollingRun, make_run
+from tidegate.core.rolling import make_run
+from tidegate.core.rollingrun import RollingRun
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 from tidegate.core.timekeeping import Timekeeping

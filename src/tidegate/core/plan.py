@@ -35,7 +35,9 @@ __all__ = ["Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
 
 _LOOKING_BACK = (
     *("rows", "count", "first", "last", "min", "max"),
-    *("sum", "mean", "var", "std", "vwap", "wmean"),
+    *("sum", "mean", "var", "std", "sem", "range", "argmin", "argmax"),
+    *("vwap", "wmean", "cov", "corr", "slope", "skew", "kurt", "zscore"),
+    *("median", "quantile", "mad", "nunique", "mode", "collect"),
 )
 
 Late: TypeAlias = Literal["side", "drop", "raise"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidegate.core.keys import Keys
     from tidegate.core.program import Program
 
-__all__ = ["ResultTables"]
+__all__ = ["ResultTables", "lists_of"]
 
 SLAB_ROWS = 1024
 _MOST_IN_LISTS = 2**31 - 1
@@ -134,7 +134,7 @@ class ResultTables:
                 if acc not in lists:
                     lists[acc] = array_of(state.take_lists(number), np.int64)
                 words = lists[acc].view(self._program.word_of(number))
-                columns.append(_lists_of(array_of(values, np.int64), flags, words, type_))
+                columns.append(lists_of(array_of(values, np.int64), flags, words, type_))
             else:
                 words = array_of(values, self._program.word_of(number))
                 columns.append(as_array(words, flags, type_))
@@ -168,7 +168,7 @@ def _words(
     return pa.Array.from_buffers(type_, n, [bitmap, _buffer_of(values)])
 
 
-def _lists_of(
+def lists_of(
     places: Numbers, valid: Numbers | None, words: Numbers, type_: pa.ListType[Any]
 ) -> pa.Array[Any]:
     """Make an array of lists: each stands in `words`, its length first, at its place."""

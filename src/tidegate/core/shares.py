@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tidegate.core.bound import Values, rows_of
+from tidegate.core.binding import Values
+from tidegate.core.bound import rows_of
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.results import ResultTables

@@ -20,9 +20,11 @@ from tidegate.core.bound import Bound
 from tidegate.core.errors import SnapshotError, TidegateError
 from tidegate.core.keys import Keys
 from tidegate.core.plan import Plan
-from tidegate.core.rolling import KeptRows, RollingRun, Tied, make_run
+from tidegate.core.rolling import make_run
+from tidegate.core.rollingrun import RollingRun
 from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
+from tidegate.core.tied import KeptRows, Tied
 
 __all__ = ["read", "write"]
 
