@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate._kernels import objects
+from tidegate.core import pyvalues
 from tidegate.core.convert import Place, from_python
 from tidegate.core.errors import (
     ColumnNotFoundError,
@@ -211,6 +212,14 @@ def test_nesting_without_end_is_an_error():
         to_table([inside])
 
 
+def test_fields_without_end_are_an_error_also_on_the_slow_way(monkeypatch):
+    monkeypatch.setattr(pyvalues, "MAX_CELLS", 1000)
+    records = [{"x": {f"a{i}": 2**63}} for i in range(40)]
+    with pytest.raises(InputError, match="40 dicts of 40 different fields are more than 1,000"):
+        to_table(records)
+    assert to_table(records[:30]).num_rows == 30
+
+
 def test_other_mappings_and_names_are_records_too():
     class Name(enum.StrEnum):
         TS = "ts"
@@ -223,6 +232,7 @@ def test_other_mappings_and_names_are_records_too():
     records = [{Name.TS: 1}, UserDict(ts=2, x=1), OrderedDict(ts=3), {Odd("ts"): 4}]
     assert to_table(records).to_pydict() == {"ts": [1, 2, 3, 4], "x": [None, 1, None, None]}
     assert to_table(tuple(records)).num_rows == 4
+    assert to_table(type("Rows", (list,), {})(records)).num_rows == 4
     assert to_table([]).num_columns == 0
 
 
