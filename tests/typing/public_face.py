@@ -207,3 +207,16 @@ def decorators() -> None:
     assert_type(tg.trace([{"t": 1}], [(0, 1)]), list[dict[str, int]])
     tg.throttle("fast")  # type: ignore[arg-type]
     tg.setup_logging("TRACE").info("ready")
+
+
+# Formats: whatever a serializer is, it turns rows into bytes and bytes into a table.
+
+
+def formats(table: pa.Table, records: list[dict[str, float]]) -> None:
+    format_ = tg.serializers.get("json")
+    assert_type(format_.dumps(table), bytes)
+    assert_type(format_.dumps(records), bytes)
+    assert_type(format_.loads(b""), pa.Table)
+    assert_type(tg.serializers.names(), list[str])
+    tg.serializers.view().register("mine", format_, replace=True)
+    tg.serializers.register("mine", 3)  # type: ignore[arg-type]
