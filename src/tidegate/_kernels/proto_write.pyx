@@ -13,8 +13,8 @@ from tidegate._kernels.cursor cimport (
     FINE, NULL_VALUE, OUT_OF_MEMORY, load32, load64, put_varint, store64, zigzag
 )
 from tidegate._kernels.proto_program cimport (
-    BOOL, BYTES, IMPLICIT, INT64, MESSAGE, OPTIONAL, PACKED, REPEATED, SINT32, SINT64,
-    STRING, UINT32, UINT64, WIRE_4, WIRE_8, WIRE_LENGTH, Op, Program
+    BOOLS, BYTES, HALVES, IMPLICIT, INTS, LONGS, MESSAGE, MESSAGES, OPTIONAL, PACKED, REPEATED, STRING,
+    TEXTS, UNSIGNED_INTS, WIRE_4, WIRE_8, WORDS, ZIGZAG_INTS, ZIGZAG_LONGS, Op, Program
 )
 from tidegate._kernels.sink cimport Sink, sink_free, sink_room, sink_take
 
@@ -38,6 +38,7 @@ cdef struct Source:
     const uint8_t* items_valid
     bint is_wide              # offsets of texts are int64
     bint items_are_wide       # offsets of lists are
+    bint is_loose             # numbers that may be null, in no oneof
     int guess                 # bytes of the last length
 
 
@@ -132,19 +133,19 @@ cdef inline uint8_t* put_text(const Source* s, int64_t row, uint8_t* to) noexcep
     return to + n
 
 
-cdef inline uint64_t varint_of(int kind, const uint8_t* values, int64_t i) noexcept nogil:
+cdef inline uint64_t varint_of(int form, const uint8_t* values, int64_t i) noexcept nogil:
     """Give a value as it is written as a varint."""
-    if kind == INT64 or kind == UINT64:
+    if form == LONGS:
         return load64(values + 8 * i)
-    if kind == SINT64:
+    elif form == INTS:
+        return <uint64_t><int64_t><int32_t>load32(values + 4 * i)
+    elif form == ZIGZAG_LONGS:
         return zigzag(<int64_t>load64(values + 8 * i))
-    if kind == SINT32:
+    elif form == ZIGZAG_INTS:
         return <uint32_t>zigzag(<int32_t>load32(values + 4 * i))
-    if kind == BOOL:
-        return values[i >> 3] >> (i & 7) & 1
-    if kind == UINT32:
+    elif form == UNSIGNED_INTS:
         return load32(values + 4 * i)
-    return <uint64_t><int64_t><int32_t>load32(values + 4 * i)
+    return values[i >> 3] >> (i & 7) & 1
 
 
 cdef uint8_t* fail(Encoder* e, const Op* op, int status) noexcept nogil:
@@ -161,26 +162,25 @@ cdef inline uint8_t* put_value(
     cdef Source* s = &e.sources[op.index]
     cdef int64_t at = row + s.shift
     cdef uint64_t word
-    if op.kind == MESSAGE:
-        to = put_tag(op, to)
-        to = put_message(e, op, row, to)
-    elif op.wire == WIRE_LENGTH:
-        if is_needed or offset(s.values, at, s.is_wide) != offset(s.values, at + 1, s.is_wide):
-            to = put_text(s, at, put_tag(op, to))
-    elif op.wire == WIRE_8:
+    if op.form == WORDS:
         word = load64(s.values + 8 * at)
         if is_needed or word:
             to = put_tag(op, to)
             store64(to, word)
             to += 8
-    elif op.wire == WIRE_4:
+    elif op.form == HALVES:
         word = load32(s.values + 4 * at)
         if is_needed or word:
             to = put_tag(op, to)
             store64(to, word)
             to += 4
+    elif op.form == TEXTS:
+        if is_needed or offset(s.values, at, s.is_wide) != offset(s.values, at + 1, s.is_wide):
+            to = put_text(s, at, put_tag(op, to))
+    elif op.form == MESSAGES:
+        to = put_message(e, op, row, put_tag(op, to))
     else:
-        word = varint_of(op.kind, s.values, at)
+        word = varint_of(op.form, s.values, at)
         if is_needed or word:
             to = put_varint(put_tag(op, to), word)
     return to
@@ -201,7 +201,7 @@ cdef uint8_t* put_packed(
     begin = to
     to += s.guess
     for i in range(first + s.shift, last + s.shift):
-        to = put_varint(to, varint_of(op.kind, s.values, i))
+        to = put_varint(to, varint_of(op.form, s.values, i))
     return put_length(s, begin, to)
 
 
@@ -228,6 +228,22 @@ cdef uint8_t* put_items(Encoder* e, const Op* op, int64_t row, uint8_t* to) noex
     return to
 
 
+cdef inline uint8_t* put_optional(
+    const Op* op, const Source* s, int64_t at, uint8_t* to
+) noexcept nogil:
+    """Write a number that may be null: write it, and go on behind it only where it is there."""
+    cdef uint8_t* end = put_tag(op, to)
+    if op.form == WORDS:
+        store64(end, load64(s.values + 8 * at))
+        end += 8
+    elif op.form == HALVES:
+        store64(end, load32(s.values + 4 * at))
+        end += 4
+    else:
+        end = put_varint(end, varint_of(op.form, s.values, at))
+    return to + (end - to) * is_valid(s.valid, at)
+
+
 cdef uint8_t* put_fields(Encoder* e, const Op* message, int64_t row, uint8_t* to) noexcept nogil:
     """Write the fields of a message; NULL, with the reason, where one can't be."""
     cdef const Op* op = message.fields
@@ -238,6 +254,10 @@ cdef uint8_t* put_fields(Encoder* e, const Op* message, int64_t row, uint8_t* to
     number = e.n_messages
     while op < end:
         s = &e.sources[op.index]
+        if s.is_loose:
+            to = put_optional(op, s, row + s.shift, to)
+            op += 1
+            continue
         if op.label >= REPEATED:
             to = put_items(e, op, row, to)
         elif s.valid != NULL and not is_valid(s.valid, row + s.shift):
@@ -338,6 +358,7 @@ cdef class Writer:
             `values` is anything but 0 where they are there.
         """
         cdef Source* s
+        cdef Op* op
         if len(sources) != self.program.n_ops:
             raise ValueError("a source for each operation")
         for i in range(1, self.program.n_ops):
@@ -351,6 +372,9 @@ cdef class Writer:
             s.items_valid = <const uint8_t*><uintptr_t>items_valid
             s.shift, s.size, s.items_shift = shift, size, items_shift
             s.is_wide, s.items_are_wide = is_wide, items_are_wide
+            op = &self.program.ops[<int>i]
+            s.is_loose = op.label == OPTIONAL and op.oneof < 0 and op.form <= BOOLS \
+                and s.values != NULL
 
     def write(self, int64_t first, int64_t last, bint is_delimited):
         """Write rows [first, last), each behind its length if so wanted.
