@@ -9,17 +9,17 @@ from libc.string cimport memcpy
 
 from tidegate._kernels.builders cimport Column
 from tidegate._kernels.cursor cimport (
-    BAD_TAG, BAD_UTF8, FINE, TOO_DEEP, TOO_LONG, TOO_MANY, TRUNCATED, fail, fail_varint, is_utf8,
-    load64, store32, store64, take_varint, unzigzag, varint,
+    BAD_TAG, BAD_UTF8, TOO_LONG, TOO_MANY, TRUNCATED, fail, fail_varint, is_utf8, load64,
+    store32, store64, take_varint, unzigzag, varint
 )
 from tidegate._kernels.proto_program cimport (
-    BOOLS, HALVES, INTS, LONGS, REPEATED, STRING, TEXTS, UNSIGNED_INTS, WIRE_4, WIRE_8,
-    WIRE_BEGIN, WIRE_END, WIRE_LENGTH, WIRE_VARINT, WORDS, ZIGZAG_INTS, ZIGZAG_LONGS, Op, find,
-    is_known
+    BOOLS, HALVES, INTS, LONGS, REPEATED, SPECIAL, STRING, TEXTS, UNSIGNED_INTS, WIRE_4, WIRE_8,
+    WIRE_LENGTH, WIRE_VARINT, WORDS, ZIGZAG_INTS, ZIGZAG_LONGS, Op, find, is_known
 )
 from tidegate._kernels.proto_rows cimport (
     Field, Frame, begin_row, cut, frame_room, text_room
 )
+from tidegate._kernels.proto_skip cimport skip, take_length
 
 cdef enum:
     SHORT = 16            # bytes of a text that are copied as two words
@@ -35,6 +35,20 @@ cdef extern from *:
         return !(a & high) && !(n > 8 && (b & high & (~(uint64_t)0 >> 8 * (16 - n))));
     }
 
+    /* Whether one of eight bytes ends a varint. */
+    static inline int tg_ends(uint64_t word)
+    {
+        return (~word & 0x8080808080808080ULL) != 0;
+    }
+
+    /* A varint that ends within eight bytes; lengths that change at random cost no branch. */
+    static inline const uint8_t *tg_short_varint(const uint8_t *at, uint64_t *value)
+    {
+        uint64_t word = tg_load64(at), stop = ~word & 0x8080808080808080ULL;
+        *value = tg_draw_together(word & (stop ^ (stop - 1)) & 0x7f7f7f7f7f7f7f7fULL);
+        return at + (__builtin_ctzll(stop) + 1) / 8;
+    }
+
     /* How many bytes of eight are below 128. */
     static inline int tg_count_ends(uint64_t word)
     {
@@ -42,68 +56,10 @@ cdef extern from *:
         return (int)(word * 0x0101010101010101ULL >> 56);
     }
     """
+    bint ends "tg_ends"(uint64_t) noexcept nogil
+    const uint8_t* short_varint "tg_short_varint"(const uint8_t*, uint64_t*) noexcept nogil
     int count_ends "tg_count_ends"(uint64_t) noexcept nogil
     bint short_ascii "tg_short_ascii"(uint64_t, uint64_t, uint64_t) noexcept nogil
-
-
-cdef inline const uint8_t* take_length(
-    Decoder* d, const uint8_t* at, const uint8_t* end, uint64_t* n
-) noexcept nogil:
-    """Read a length, of bytes that are there."""
-    cdef const uint8_t* then = take_varint(&d.cursor, at, n)
-    if then == NULL:
-        return NULL
-    if then > end or n[0] > <uint64_t>(end - then):
-        return fail(&d.cursor, at, TRUNCATED)
-    return then
-
-
-cdef const uint8_t* skip_group(
-    Decoder* d, const uint8_t* at, const uint8_t* end, uint64_t number, int depth
-) noexcept nogil:
-    """Pass over the fields of an unknown group and its end."""
-    cdef uint64_t tag = 0
-    cdef const uint8_t* begin
-    if depth >= d.depth:
-        return fail(&d.cursor, at, TOO_DEEP)
-    while at < end:
-        begin = at
-        at = take_varint(&d.cursor, at, &tag)
-        if at == NULL:
-            return NULL
-        if tag & 7 == WIRE_END and tag >> 3 == number:
-            return at if at <= end else fail(&d.cursor, begin, TRUNCATED)
-        at = skip(d, begin, at, end, tag, depth + 1)
-        if at == NULL:
-            return NULL
-    return fail(&d.cursor, at, TRUNCATED)
-
-
-cdef const uint8_t* skip(
-    Decoder* d, const uint8_t* begin, const uint8_t* at, const uint8_t* end, uint64_t tag, int depth
-) noexcept nogil:
-    """Pass over the value of an unknown field, whose tag stood at `begin`."""
-    cdef uint64_t n = 0
-    cdef int wire = <int>(tag & 7)
-    if tag >> 3 == 0 or tag > UINT32_MAX:
-        return fail(&d.cursor, begin, BAD_TAG)
-    if wire == WIRE_VARINT:
-        at = take_varint(&d.cursor, at, &n)
-        if at == NULL:
-            return NULL
-    elif wire == WIRE_LENGTH:
-        at = take_length(d, at, end, &n)
-        return at + n if at != NULL else at
-    elif wire == WIRE_BEGIN:
-        return skip_group(d, at, end, tag >> 3, depth)
-    elif wire == WIRE_8 or wire == WIRE_4:
-        n = 8 if wire == WIRE_8 else 4
-        if at > end or <uint64_t>(end - at) < n:
-            return fail(&d.cursor, begin, TRUNCATED)
-        return at + n
-    else:
-        return fail(&d.cursor, begin, BAD_TAG)
-    return at if at <= end else fail(&d.cursor, begin, TRUNCATED)
 
 
 cdef const uint8_t* fail_memory(Decoder* d, const uint8_t* at) noexcept nogil:
@@ -118,7 +74,7 @@ cdef const uint8_t* read_text(
     cdef uint64_t n = 0, a, b
     cdef const uint8_t* begin = at
     cdef uint8_t* to
-    at = take_length(d, at, end, &n)
+    at = take_length(&d.cursor, at, end, &n)
     if at == NULL:
         return NULL
     if n > d.text_bytes:
@@ -208,7 +164,7 @@ cdef const uint8_t* read_message(
 ) noexcept nogil:
     """Read a message behind its length."""
     cdef uint64_t n = 0
-    at = take_length(d, at, end, &n)
+    at = take_length(&d.cursor, at, end, &n)
     return read_fields(d, op, row, at, at + n) if at != NULL else at
 
 
@@ -260,6 +216,7 @@ cdef const uint8_t* read_packed(
     """Read the values that fill up to the end, one behind the other."""
     cdef Column* c
     cdef Py_ssize_t width = 8 if op.wire == WIRE_8 else 4, n = (end - at) // width, row
+    cdef uint64_t word = 0
     if op.wire == WIRE_VARINT:
         n = count_numbers(at, end)
     elif n * width != end - at:
@@ -275,10 +232,11 @@ cdef const uint8_t* read_packed(
         memcpy(c.values + row * width, at, n * width)
         return end
     while at != NULL and at < end:
-        if op.form == LONGS:
-            at = read_number(d, LONGS, c, row, at, end)
-        elif op.form == INTS:
-            at = read_number(d, INTS, c, row, at, end)
+        if op.form == LONGS and d.cursor.end - at >= 8 and ends(load64(at)):
+            at = short_varint(at, &word)
+            if at > end:
+                return fail(&d.cursor, end - 1, TRUNCATED)
+            store64(c.values + 8 * row, word)
         else:
             at = read_value(d, op, c, row, at, end)
         row += 1
@@ -295,7 +253,7 @@ cdef const uint8_t* read_items(
     cdef const uint8_t* begin = at
     begin_row(field.column, row, items.n)
     if tag & 7 != <uint64_t>op.wire:
-        at = take_length(d, at, end, &n)
+        at = take_length(&d.cursor, at, end, &n)
         if at != NULL:
             at = read_packed(d, op, field, at, at + n)
     else:
@@ -363,7 +321,7 @@ cdef const uint8_t* read_any(
     op = find(message, tag >> 3)
     wire = tag & 7
     if op == NULL:
-        return skip(d, begin, at, end, tag, 0)
+        return skip(&d.cursor, begin, at, end, tag, d.depth)
     d.op = op
     if wire != <uint64_t>op.wire and (wire != WIRE_LENGTH or op.label < REPEATED):
         return fail(&d.cursor, begin, BAD_TAG if wire > WIRE_4 else WRONG_WIRE_TYPE)
@@ -402,21 +360,21 @@ cdef const uint8_t* read_fields(
             if at == NULL:
                 return blame(d, message)
             continue
-        if op.is_special:
+        c = d.rows.fields[op.index].values
+        if op.way == SPECIAL:
             at = read_known(d, op, row, tag, at, end)
         else:
-            c = d.rows.fields[op.index].values
             if c.valid != NULL:
                 c.valid[row] = 1
-            if op.form == WORDS:  # the usual ones here: the call would cost as much as the value
+            if op.way == WORDS:  # the usual ones here: a call would cost as much as the value
                 at = read_plain(d, 8, c, row, at, end)
-            elif op.form == LONGS:
+            elif op.way == LONGS:
                 at = read_number(d, LONGS, c, row, at, end)
-            elif op.form == INTS or op.form == UNSIGNED_INTS:
+            elif op.way == INTS or op.way == UNSIGNED_INTS:
                 at = read_number(d, INTS, c, row, at, end)
-            elif op.form == ZIGZAG_INTS:
+            elif op.way == ZIGZAG_INTS:
                 at = read_number(d, ZIGZAG_INTS, c, row, at, end)
-            elif op.form == TEXTS:
+            elif op.way == TEXTS:
                 at = read_text(d, op, c, row, at, end)
             else:
                 at = read_value(d, op, c, row, at, end)
@@ -430,38 +388,3 @@ cdef const uint8_t* blame(Decoder* d, const Op* op) noexcept nogil:
     if d.op == NULL:
         d.op = op
     return NULL
-
-
-cdef const uint8_t* read_row(
-    Decoder* d, const Op* root, const uint8_t* at, const uint8_t* end
-) noexcept nogil:
-    """Read a message into the next row."""
-    cdef Frame* frame = &d.rows.frames[0]
-    if not frame_room(&d.rows, frame, 1):
-        return fail_memory(d, at)
-    frame.n = frame.n + 1
-    return read_fields(d, root, frame.n - 1, at, end)
-
-
-cdef const uint8_t* read_messages(
-    Decoder* d, const Op* root, const uint8_t* at, Py_ssize_t max_rows, Py_ssize_t max_bytes,
-    bint is_last
-) noexcept nogil:
-    """Read whole messages; see `Reader.read_stream`."""
-    cdef Frame* frame = &d.rows.frames[0]
-    cdef const uint8_t* begin = at
-    cdef const uint8_t* then
-    cdef uint64_t n = 0
-    while at < d.cursor.end and frame.n < max_rows and at - begin < max_bytes:
-        then = take_varint(&d.cursor, at, &n)
-        if then == NULL and (is_last or d.cursor.status != TRUNCATED):
-            return NULL
-        if then != NULL and n > d.message_bytes:
-            return fail(&d.cursor, at, LONG_MESSAGE)
-        if then == NULL or n > <uint64_t>(d.cursor.end - then):
-            d.cursor.status = FINE
-            return fail(&d.cursor, at, TRUNCATED) if is_last else at
-        at = read_row(d, root, then, then + n)
-        if at == NULL:
-            return NULL
-    return at

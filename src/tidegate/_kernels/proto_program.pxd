@@ -51,6 +51,7 @@ cdef enum:
     TEXTS = 7
     MESSAGES = 8
     UNSIGNED_INTS = 9     # only written: read they are INTS
+    SPECIAL = 10          # it repeats, is one of a oneof, or of a closed enum
 
 cdef enum:
     N_SHORT_TAGS = 128
@@ -72,7 +73,7 @@ cdef struct Op:
     const int32_t* known  # (n_known,) numbers of a closed enum, sorted; NULL: all are
     int n_known
     bint is_entry         # the message is the entry of a map
-    bint is_special       # it repeats, is one of a oneof, or of a closed enum
+    int way               # `form`, or SPECIAL
     Op* fields            # (n_fields,) of its message, by number
     int n_fields
     int16_t* low          # (n_low,) place of a field number in `fields`, -1: none

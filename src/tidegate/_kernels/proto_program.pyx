@@ -129,7 +129,9 @@ cdef void set_tag(Op* op) noexcept:
     cdef uint64_t rest
     op.wire = wire_of(op.kind)
     op.form = form_of(op.kind)
-    op.is_special = op.label >= REPEATED or op.oneof >= 0 or op.known != NULL
+    op.way = op.form
+    if op.label >= REPEATED or op.oneof >= 0 or op.known != NULL:
+        op.way = SPECIAL
     op.tag = <uint32_t>op.number << 3 | <uint32_t>(
         WIRE_LENGTH if op.label == PACKED else op.wire)
     rest = op.tag
