@@ -107,6 +107,7 @@ class Protobuf:
     ) -> None:
         self._limits = FormatLimits() if limits is None else limits
         self._name = name
+        self._is_derived = isinstance(message, pa.Schema)
         self._message = None if message is None else self._describe(message)
 
     def _describe(self, message: Any) -> ProtoMessage:
@@ -150,8 +151,17 @@ class Protobuf:
         return arrow_schema(self._known())
 
     def proto(self) -> str:
-        """Return the ``.proto`` text of a message type that was derived from an Arrow schema."""
-        return proto_text(self._known())
+        """Return the ``.proto`` text of a message type that was derived from an Arrow schema.
+
+        Raises
+        ------
+        InputError
+            The message type was given: its text is where it came from.
+        """
+        message = self._known()
+        if not self._is_derived:
+            raise InputError(f"message {message.name} is not derived from an Arrow schema")
+        return proto_text(message)
 
     def dumps(self, rows: Rows, /) -> bytes:
         """Write rows as a stream of messages, each behind its length.
