@@ -159,6 +159,21 @@ def test_types_of_arrow_come_back_as_they_were(type_):
     assert AVRO.loads(AVRO.dumps(table)) == table
 
 
+def test_two_files_of_one_schema_are_read_side_by_side():
+    avro, table = Avro(), ticks(140_000).select(["long", "text"])
+    data = avro.dumps(table)
+    avro.loads(data)  # leaves a decoder behind, which the first of the two takes
+    for left, right in zip(avro.read(io.BytesIO(data)), avro.read(io.BytesIO(data)), strict=True):
+        assert left == right
+    part = avro.read(io.BytesIO(data))
+    next(part)
+    assert avro.loads(data).combine_chunks() == table
+    part.close()
+    with pytest.raises(SerializationError):
+        avro.loads(data[:-1])
+    assert avro.loads(data).combine_chunks() == table
+
+
 def test_an_enum_is_a_dictionary_and_stays_an_enum():
     schema = record(side={"type": "enum", "name": "Side", "symbols": ["BUY", "SELL"]})
     rows = [{"side": "SELL"}, {"side": "BUY"}]
