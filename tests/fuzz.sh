@@ -32,6 +32,7 @@ CC=$compiler LDSHARED="$compiler -shared" "$python" setup.py build_ext --inplace
 
 cd tests/fuzz
 export PYTHONPATH=$home/main/src
+export PYTHONMALLOC=malloc  # so that the sanitizer sees the ends of small inputs
 export ARROW_DEFAULT_MEMORY_POOL=system  # so that the sanitizer sees the columns
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_odr_violation=0
 preload=$("$python" -c 'import atheris; print(atheris.path())')/asan_with_fuzzer.so
