@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from tidegate.core.avroarrow import arrow_schema_of
+from tidegate.core.avroarrow import record_schema_of
 from tidegate.core.avroencoding import RowEncoder
 from tidegate.core.avrofiles import (
     BlockWriter,
@@ -29,7 +29,7 @@ from tidegate.core.avropool import SCHEMA_KEY, DecoderPool, Lent, Parsed, Schema
 from tidegate.core.avroschema import AvroType
 from tidegate.core.errors import InputError, SerializationError
 from tidegate.core.formatlimits import FormatLimits
-from tidegate.core.records import to_table
+from tidegate.core.records import to_dicts, to_table
 from tidegate.core.wholefiles import PathOrFile, opened, written
 
 __all__ = ["SCHEMA_KEY", "Avro"]
@@ -150,6 +150,12 @@ class Avro:
         """
         table_schema, batches = self._read(Window(data, "Avro"), schema, columns, limits)
         return pa.Table.from_batches(list(batches), table_schema)
+
+    def loads_records(
+        self, data: bytes, /, *, schema: Schema | None = None
+    ) -> list[dict[str, Any]]:
+        """Read a container file as dicts; as `loads`."""
+        return to_dicts(self.loads(data, schema=schema))
 
     def write(
         self,
@@ -348,7 +354,8 @@ class Avro:
         if isinstance(rows, pa.RecordBatch):
             batches, columns = [rows], rows.schema
         else:
-            table = rows if isinstance(rows, pa.Table) else _table_of(rows, parsed)
+            wanted = None if parsed is None else record_schema_of(parsed[0])
+            table = rows if isinstance(rows, pa.Table) else to_table(rows, wanted)
             batches, columns = table.to_batches(), table.schema
         if parsed is None:
             parsed = self._pool.for_columns(columns, self.limits)
@@ -386,9 +393,3 @@ class Avro:
         """Read all batches, and give back what has read them."""
         yield from batches_of(window, header, lent[1], limits)
         self._pool.give_back(lent)
-
-
-def _table_of(rows: Sequence[Mapping[str, Any]], parsed: Parsed | None) -> pa.Table:
-    """Make a table of records."""
-    columns = None if parsed is None else arrow_schema_of(parsed[0])
-    return to_table(rows, columns)

@@ -251,6 +251,27 @@ def test_records_are_written_as_tables_are():
     assert AVRO.loads(AVRO.dumps(rows, schema=schema)).schema.field("n").type == pa.int32()
 
 
+def test_dicts_come_back_as_they_were():
+    enum = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
+    leg = {"type": "record", "name": "L", "fields": [{"name": "e", "type": "E"}]}
+    schema = record(
+        n="int", s=["null", "string"], e=enum, a={"type": "array", "items": "double"},
+        legs={"type": "array", "items": leg},
+    )  # fmt: skip
+    rows = [
+        {"n": i, "s": None if i % 3 else "x", "e": "AB"[i % 2], "a": [i / 2] * (i % 4),
+         "legs": [{"e": "B"}] * (i % 2)}
+        for i in range(300)
+    ]  # fmt: skip
+    data = AVRO.dumps(rows, schema=schema)
+    assert AVRO.loads_records(data) == rows == list(fastavro.reader(io.BytesIO(data)))
+    rows[7]["n"] = None
+    with pytest.raises(SerializationError, match=r"\$\.n, value 7: there is a null"):
+        AVRO.dumps(rows, schema=schema)
+    with pytest.raises(InputError, match="dense_union"):
+        AVRO.dumps([{"v": 1}], schema=record(v=["null", "long", "string"]))
+
+
 def test_an_empty_table_has_a_schema_and_no_rows(tmp_path):
     table = pa.table({"n": pa.array([], pa.int64())})
     assert AVRO.loads(AVRO.dumps(table)) == table
