@@ -4,7 +4,8 @@ from cpython.datetime cimport PyDateTime_IMPORT, date_new, datetime_new
 from cpython.dict cimport PyDict_SetItem
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
 PyDateTime_IMPORT
 
@@ -29,6 +30,9 @@ ctypedef fused offset_t:
     int32_t
     int64_t
 
+cdef enum:
+    N_SHARED = 512       # places for texts that may recur
+    MAX_SHARED = 32      # bytes of one
 cdef int64_t MICROS_A_DAY = 86400000000
 cdef int64_t FIRST_DAY = -719162     # 0001-01-01, the first that Python has
 cdef int64_t LAST_DAY = 2932896      # 9999-12-31
@@ -90,12 +94,16 @@ def texts(
     Py_ssize_t first,
     bint is_text,
 ):
-    """Return str (or bytes) objects, None where a bit is off."""
+    """Return str (or bytes) objects, None where a bit is off; short texts that recur are shared."""
     cdef Py_ssize_t row, n_rows = offsets.shape[0] - 1, start, size
-    cdef const char* bytes_ = NULL
+    cdef const char* bytes_ = b""
+    cdef Py_ssize_t[N_SHARED] rows  # where a text of this hash stood last
+    cdef int slot = 0
     check_bits(valid, first, n_rows)
     if content.shape[0]:
         bytes_ = <const char*>&content[0]
+    for slot in range(N_SHARED):
+        rows[slot] = -1
     cdef list objects = [None] * n_rows
     for row in range(n_rows):
         if is_null(valid, first + row):
@@ -103,11 +111,25 @@ def texts(
         start, size = offsets[row], offsets[row + 1] - offsets[row]
         if start < 0 or size < 0 or start > content.shape[0] - size:
             raise ValueError(f"row {row} is not within the content")
-        if is_text:
-            objects[row] = PyUnicode_DecodeUTF8(bytes_ + start, size, NULL)
-        else:
+        if not is_text:
             objects[row] = PyBytes_FromStringAndSize(bytes_ + start, size)
+            continue
+        if size <= MAX_SHARED:
+            slot = slot_of(bytes_ + start, size)
+            if rows[slot] >= 0 and offsets[rows[slot] + 1] - offsets[rows[slot]] == size:
+                if memcmp(bytes_ + offsets[rows[slot]], bytes_ + start, size) == 0:
+                    objects[row] = objects[rows[slot]]
+                    continue
+            rows[slot] = row
+        objects[row] = PyUnicode_DecodeUTF8(bytes_ + start, size, NULL)
     return objects
+
+
+cdef inline int slot_of(const char* text, Py_ssize_t size) noexcept:
+    """Where a short text is looked for: by its last 8 bytes and its size."""
+    cdef uint64_t word = 0
+    memcpy(&word, text + max(size - 8, 0), min(size, 8))
+    return <int>(((word ^ <uint64_t>size) * <uint64_t>0x9E3779B97F4A7C15) >> 55)
 
 
 def times(
