@@ -1,9 +1,12 @@
+from collections.abc import Callable
 from datetime import date, datetime, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 Bits = npt.NDArray[np.uint8] | None
 
 def numbers(values: npt.NDArray[Any], valid: Bits, first: int) -> list[int | float | None]: ...
@@ -33,3 +36,4 @@ def chosen(
 def records(
     names: list[str], columns: list[list[Any]], n_rows: int, valid: Bits, first: int
 ) -> list[dict[str, Any] | None]: ...
+def unwatched(function: Callable[[Given], Made], argument: Given) -> Made: ...

@@ -20,6 +20,7 @@ __all__ = [
     "SourceError",
     "TidegateError",
     "WindowError",
+    "WorkerError",
 ]
 
 
@@ -106,6 +107,10 @@ class SourceError(TidegateError, ValueError):
 
 class SinkError(TidegateError, OSError):
     """A sink cannot be written."""
+
+
+class WorkerError(TidegateError, RuntimeError):
+    """A worker ended before it gave its result, or gave one that cannot be sent."""
 
 
 class LeftOutWarning(UserWarning):

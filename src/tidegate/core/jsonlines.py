@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypedDict
 import msgspec
 import pyarrow as pa
 
+from tidegate._kernels.objects import unwatched
 from tidegate.core.columns import column_index
 from tidegate.core.convert import Place
 from tidegate.core.errors import InputError, SerializationError, TidegateError
@@ -226,7 +227,7 @@ class JsonLines:
     def _decoded(self, lines: bytes, n_lines: int, n_bytes: int) -> list[dict[str, Any]]:
         """Read lines as dicts; so many lines and bytes stand before them."""
         try:
-            records: list[dict[str, Any]] = self._decoder.decode_lines(lines)
+            records: list[dict[str, Any]] = unwatched(self._decoder.decode_lines, lines)
         except WRONG as error:
             raise self._explained(lines, n_lines, n_bytes, error) from error
         # msgspec also takes objects that share a line or go over several: they would be read or

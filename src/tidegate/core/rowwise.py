@@ -11,6 +11,7 @@ from tidegate._kernels.row_buffer import RowBuffer
 from tidegate.core.batch import read_input
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.eventtime import number_of_time
+from tidegate.core.run import MAX_BATCH
 from tidegate.core.state import DONE, NEEDS_EDGES
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
     """
     bound = run.bound
     if bound is None or not bound.is_laid or run.plan.late == "raise":
+        return None
+    if run.is_side_full(MAX_BATCH) or not run.plan.time.is_plain:
         return None
     numerics = [numeric for _, numeric in bound.program.columns if numeric is not None]
     if len(numerics) < len(bound.program.columns):

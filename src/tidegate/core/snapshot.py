@@ -80,6 +80,8 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         "late": _table_bytes(bound.late.peek()),
         "ready": _table_bytes(pa.concat_tables([bound.schema.empty_table(), *ready])),
     }
+    for name, values in windows.extra.items():
+        sections[f"extra_{name}"] = values.tobytes()
     if bound.keys is not None:
         sections["keys"] = _table_bytes(bound.keys.dump())
     if bound.filler is not None:
@@ -204,6 +206,11 @@ def _bound(
         np.frombuffer(bytes(sections["codes"]), np.int32),
         np.frombuffer(bytes(sections["records"]), np.int64),
         np.frombuffer(bytes(sections["kept"]), np.int64),
+        {
+            name.removeprefix("extra_"): np.frombuffer(bytes(section), np.int64)
+            for name, section in sections.items()
+            if name.startswith("extra_")
+        },
     )
     bound.cover_windows(windows)
     bad = load(bound.state, windows, bound.n_keys)

@@ -354,6 +354,7 @@ def test_limit_holds_for_plain_batches_too():
     assert run.flush().num_rows == 30
 
 
+@pytest.mark.memory
 def test_values_of_closed_windows_are_given_back():
     wanted = {"m": agg.median("p"), "c": agg.collect("p")}
     run = tg.Aggregator(tg.Tumbling(1000), on="t", by="k", lateness=0, **wanted)
