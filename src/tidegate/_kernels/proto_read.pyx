@@ -3,8 +3,8 @@
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from tidegate._kernels.builders cimport Builder, Column
-from tidegate._kernels.cursor cimport FINE, TRUNCATED, cursor_init, fail, take_varint
+from tidegate._kernels.builders cimport Builder, Column, column_grow
+from tidegate._kernels.cursor cimport FINE, TRUNCATED, cursor_init, fail, take_varint, varint
 from tidegate._kernels.proto_decode cimport LONG_MESSAGE, Choice, Decoder, read_fields
 from tidegate._kernels.proto_program cimport REPEATED, Op, Program
 from tidegate._kernels.proto_rows cimport Field, Frame, Rows, frame_room, rows_end
@@ -135,6 +135,32 @@ cdef class Reader(Builder):
                                is_last)
         return self.conclude(first, at)
 
+    def measure(
+        self, const uint8_t[::1] source not None, Py_ssize_t start, Py_ssize_t max_rows,
+        Py_ssize_t max_bytes,
+    ):
+        """Count the messages that `read_stream` would read, and make room for as many rows.
+
+        Returns
+        -------
+        tuple (stop, n_rows)
+            Where it would stop, should no message be wrong.
+        """
+        cdef Py_ssize_t n_rows = 0, stop = start
+        cdef Frame* frame = &self.d.rows.frames[0]
+        cdef int i
+        if not 0 <= start <= source.shape[0]:
+            raise ValueError("start is in the source")
+        if start < source.shape[0]:
+            cursor_init(&self.d.cursor, &source[0], source.shape[0])
+            with nogil:
+                stop = start + hop(&self.d, &source[0] + start, max_rows, max_bytes, &n_rows)
+        for i in range(frame.n_columns):
+            if frame.columns[i].room < n_rows:
+                column_grow(&self.t, frame.columns[i], n_rows)  # if not, it is told when it fills
+        self.t.status = FINE
+        return stop, n_rows
+
     def read_message(self, const uint8_t[::1] source not None):
         """Read one message, which fills all of `source`, into one row; see `read_stream`."""
         cdef const uint8_t* first = b""
@@ -181,6 +207,22 @@ cdef class Reader(Builder):
             self.d.choices[<int>i].op = NULL
         rows_end(&self.d.rows)
         return n
+
+
+cdef Py_ssize_t hop(
+    Decoder* d, const uint8_t* begin, Py_ssize_t max_rows, Py_ssize_t max_bytes, Py_ssize_t* n_rows
+) noexcept nogil:
+    """Go from length to length; give the bytes of the whole messages."""
+    cdef const uint8_t* at = begin
+    cdef const uint8_t* then
+    cdef uint64_t n = 0
+    while at < d.cursor.end and n_rows[0] < max_rows and at - begin < max_bytes:
+        then = varint(at, d.cursor.end, &n)
+        if then == NULL or n > <uint64_t>(d.cursor.end - then):
+            break
+        at = then + n
+        n_rows[0] += 1
+    return at - begin
 
 
 cdef const uint8_t* read_row(

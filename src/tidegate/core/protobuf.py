@@ -18,6 +18,7 @@ from tidegate.core.protoschema import ProtoMessage, check_message, project
 from tidegate.core.prototypes import arrow_schema
 from tidegate.core.protowriting import Encoder
 from tidegate.core.records import to_table
+from tidegate.core.shares import n_threads
 from tidegate.core.wholefiles import PathOrFile, written
 
 __all__ = ["Protobuf"]
@@ -189,6 +190,7 @@ class Protobuf:
         *,
         columns: Sequence[str] | None = None,
         limits: FormatLimits | None = None,
+        threads: int | None = None,
     ) -> pa.Table:
         """Read a stream of messages, each behind its length.
 
@@ -200,6 +202,8 @@ class Protobuf:
             The fields that are read, all others being skipped; None: all.
         limits
             Others than those of the object.
+        threads
+            At most how many to use; by default what the bytes are worth. The rows are the same.
 
         Returns
         -------
@@ -215,10 +219,7 @@ class Protobuf:
         """
         decoder = self._decoder(columns, limits, "Protobuf")
         view = memoryview(source).cast("B")
-        batches, start = [], 0
-        while start < len(view):
-            batch, start = decoder.read_stream(view, start, is_last=True)
-            batches.append(batch)
+        batches = decoder.read_whole(view, n_threads(threads, len(view) // ROW_BYTES))
         return pa.Table.from_batches(batches, schema=decoder.schema)
 
     def _decoder(
@@ -324,6 +325,7 @@ class Protobuf:
 
 
 WRITE_ROWS = 1 << 16
+ROW_BYTES = 32  # of a message, about
 
 
 def as_table(rows: Any) -> pa.Table:

@@ -176,6 +176,26 @@ def test_many_rows_are_as_few(every, every_format):
     assert every_format.dumps(many.combine_chunks().slice(17)) == every_format.dumps(many.slice(17))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5, None])
+def test_any_number_of_threads_reads_the_same_rows(every, every_format, threads):
+    messages = some_messages(every, 301)
+    stream = every.delimited(messages) * 200  # 6 MB: a piece is 1 MiB at least
+    whole = every_format.loads(stream, threads=1)
+    table = every_format.loads(stream, threads=threads)
+    assert table.equals(whole)
+    assert table.num_rows == 301 * 200
+    bad = bytearray(stream)
+    at = 150 * (len(stream) // 200)
+    assert bad[at + 1] == 0x08
+    bad[at + 1] = 0x0E  # of the first field of row 150 * 301 the wire type
+    with pytest.raises(SerializationError) as caught:
+        every_format.loads(bytes(bad), threads=threads)
+    assert (caught.value.row, caught.value.offset) == (150 * 301, at + 1)
+    with pytest.raises(SerializationError, match="end before the value does") as caught:
+        every_format.loads(stream[:-1], threads=threads)
+    assert caught.value.row == 301 * 200 - 1 or caught.value.offset > at
+
+
 def field_bytes(number, wire, payload):
     return _VarintBytes(number << 3 | wire) + payload
 
