@@ -174,6 +174,50 @@ def test_two_files_of_one_schema_are_read_side_by_side():
     assert avro.loads(data).combine_chunks() == table
 
 
+@pytest.mark.parametrize(
+    ("values", "read_as"),
+    [
+        (pa.array([86_400_000 * 3, None], pa.date64()), pa.date32()),
+        (pa.array([3_600, None], pa.time32("s")), pa.time32("ms")),
+        (pa.array([3_600, None], pa.timestamp("s")), pa.timestamp("ms")),
+        (pa.array([3_600, None], pa.timestamp("us", "Europe/Paris")), pa.timestamp("us", "UTC")),
+        (pa.array([0.5, None], pa.float16()), pa.float32()),
+        (pa.array([b"a", None], pa.large_binary()), pa.binary()),
+        (pa.array([b"a", None], pa.binary_view()), pa.binary()),
+        (pa.array([1, None], pa.int8()), pa.int32()),
+        (pa.array([2**16 - 1, None], pa.uint16()), pa.int32()),
+        (pa.array([2**32 - 1, None], pa.uint32()), pa.int64()),
+        (pa.array([2**63 - 1, None], pa.uint64()), pa.int64()),
+        (pa.array([5, None, 5]).dictionary_encode(), pa.int64()),
+        (pa.array(["a", None, "a"]).dictionary_encode(), pa.string()),
+        (pa.array([[1], None], pa.list_view(pa.int64())), pa.list_(pa.int64())),
+        (pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), ["a", "b"]), pa.string()),
+        (pa.array(["1.25", None]).cast(pa.decimal128(9, 2)).cast(pa.decimal64(9, 2)),
+         pa.decimal128(9, 2)),
+    ],
+    ids=lambda one: str(getattr(one, "type", one)),
+)  # fmt: skip
+def test_types_without_a_like_become_the_nearest_that_loses_nothing(values, read_as):
+    back = AVRO.loads(AVRO.dumps(pa.table({"v": values})))["v"].combine_chunks()
+    assert back.type == read_as
+    if pa.types.is_run_end_encoded(values.type):
+        assert back.to_pylist() == ["a", "a", "b"]
+    elif pa.types.is_timestamp(read_as) or pa.types.is_date(read_as):
+        assert back == values.cast(read_as)
+    else:
+        assert back.to_pylist() == values.to_pylist()
+
+
+def test_a_uuid_may_be_fixed():
+    type_ = {"type": "fixed", "name": "U", "size": 16, "logicalType": "uuid"}
+    value = pa.array([b"0123456789abcdef"], pa.binary(16)).cast(pa.uuid())
+    (datum,) = AVRO.dumps_datums(pa.table({"v": value}), schema=record(v=type_))
+    assert datum == b"0123456789abcdef"
+    assert AVRO.loads_datums([datum], writer=record(v=type_))["v"].combine_chunks() == value
+    (datum,) = AVRO.dumps_datums(pa.table({"v": value}))
+    assert datum == b"\x02\x4830313233-3435-3637-3839-616263646566"
+
+
 def test_an_enum_is_a_dictionary_and_stays_an_enum():
     schema = record(side={"type": "enum", "name": "Side", "symbols": ["BUY", "SELL"]})
     rows = [{"side": "SELL"}, {"side": "BUY"}]
