@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Fuzz the decoders by coverage, under AddressSanitizer: tests/fuzz.sh [seconds per target] [target ...]
+# Fuzz the decoders by coverage, under AddressSanitizer: tests/fuzz.sh [SECONDS [TARGET ...]]
 #
-# It needs Python 3.11 or later, gcc, and clang (14 or later; the package of that name). Everything is made in a
-# folder of its own, $TIDEGATE_FUZZ or build/fuzz: an environment with atheris, a copy of the
-# sources, its build, and the corpus, which grows there from tests/fuzz/corpus. What is found is
-# left there as crash-TARGET-*; put it into tests/fuzz/reproducers/TARGET, where the suite reads it.
+# It needs Python 3.11 or later, gcc, and clang (14 or later; the package of that name). Everything
+# is made in a folder of its own, $TIDEGATE_FUZZ or build/fuzz: an environment with atheris, a copy
+# of the sources, its build, and the corpus, which grows there from tests/fuzz/corpus. What is found
+# is left there as crash-TARGET-*; put it into tests/fuzz/reproducers/TARGET, where the suite reads
+# it. Each target runs for SECONDS, 60 without.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -23,11 +24,12 @@ if [ ! -x "$python" ]; then
 fi
 git ls-files -z --cached --others --exclude-standard |
     while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
-    tar --null --files-from=- -cf - | tar -C "$home/main" --keep-newer-files -xf -
+    tar --null --files-from=- -cf - | tar -C "$home/main" --warning=none --keep-newer-files -xf -
 
 cd "$home/main"
 compiler=$PWD/tests/fuzz/compiler.sh
-CC=$compiler LDSHARED="$compiler -shared" "$python" setup.py build_ext --inplace >"$home/build.log" 2>&1 ||
+export CC=$compiler LDSHARED="$compiler -shared"
+"$python" setup.py build_ext --inplace -j "$(nproc)" >"$home/build.log" 2>&1 ||
     { tail -n 30 "$home/build.log"; exit 1; }
 
 cd tests/fuzz
@@ -41,6 +43,6 @@ for target in "${targets[@]}"; do
     cp -n corpus/"$target"/* "$home/corpus/$target/"
     printf '=== %s\n' "$target"
     LD_PRELOAD=$preload "$python" fuzz.py "$target" "$home/corpus/$target" \
-        -max_total_time="$seconds" -max_len=1024 -rss_limit_mb=2048 -verbosity=0 \
+        -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=2048 -verbosity=0 \
         -print_final_stats=1 -artifact_prefix="$home/crash-$target-"
 done

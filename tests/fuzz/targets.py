@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 import tidegate as tg
+from tidegate._kernels.checksum import crc32c
 from tidegate.core.avro import Avro
 from tidegate.core.avroprogram import RowDecoder
 from tidegate.core.avroschema import parse_schema
@@ -16,6 +17,7 @@ from tidegate.core.errors import TidegateError
 from tidegate.core.formatlimits import FormatLimits
 from tidegate.core.jsonlines import JsonLines
 from tidegate.core.protobuf import Protobuf
+from tidegate.core.snapshot import FRAME, MAGIC, VERSION
 
 LIMITS = FormatLimits(
     items=1 << 12, free_items=1 << 12, text_bytes=1 << 16, block_bytes=1 << 16, batch_bytes=1 << 20
@@ -188,12 +190,13 @@ def json(data: bytes) -> None:
 
 
 def snapshot(data: bytes) -> None:
-    """Restore an aggregator and go on with it."""
+    """Restore an aggregator and go on with it; its frame is made to fit, or none would be read."""
+    body = data[FRAME.size :]
+    framed = FRAME.pack(MAGIC, VERSION, len(body), crc32c(body)) + body
     try:
-        live = tg.Aggregator.restore(data)
+        tg.Aggregator.restore(framed).flush()
     except TidegateError:
         return
-    live.flush()
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
