@@ -190,7 +190,8 @@ def test_two_files_of_one_schema_are_read_side_by_side():
         (pa.array([2**63 - 1, None], pa.uint64()), pa.int64()),
         (pa.array([5, None, 5]).dictionary_encode(), pa.int64()),
         (pa.array(["a", None, "a"]).dictionary_encode(), pa.string()),
-        (pa.array([[1], None], pa.list_view(pa.int64())), pa.list_(pa.int64())),
+        (pa.array([[1], None, [2, 3], None], pa.list_view(pa.int64())), pa.list_(pa.int64())),
+        (pa.array([[1], None], pa.large_list_view(pa.int64())), pa.list_(pa.int64())),
         (pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), ["a", "b"]), pa.string()),
         (pa.array(["1.25", None]).cast(pa.decimal128(9, 2)).cast(pa.decimal64(9, 2)),
          pa.decimal128(9, 2)),
@@ -341,6 +342,19 @@ def test_an_empty_table_has_a_schema_and_no_rows(tmp_path):
 def test_what_avro_cannot_say_is_an_error_that_says_where(column, schema, message):
     with pytest.raises(SerializationError, match=message):
         AVRO.dumps(pa.table({"v": column}), schema=schema)
+
+
+def test_columns_with_damaged_offsets_are_named_not_followed():
+    offsets = pa.py_buffer(np.array([0, 1 << 30, 3, 4], np.int32))
+    content = pa.py_buffer(b"abcd")
+    text = pa.Array.from_buffers(pa.string(), 3, [None, offsets, content])
+    numbers = pa.array([1, 2, 3, 4])
+    items = pa.Array.from_buffers(pa.list_(pa.int64()), 3, [None, offsets], children=[numbers])
+    codes, places = pa.array([0, 1, 0], pa.int8()), pa.array([0, 0, 99], pa.int32())
+    union = pa.UnionArray.from_dense(codes, places, [numbers, pa.array(["a"])])
+    for column in (text, items, union):
+        with pytest.raises(SerializationError, match=r"\$\.v: the offsets .* are damaged"):
+            AVRO.dumps(pa.table({"v": column}))
 
 
 def test_a_name_that_avro_does_not_have_is_an_error():
