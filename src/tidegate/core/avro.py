@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from tidegate.core.avroarrow import record_schema_of
-from tidegate.core.avroencoding import RowEncoder
+from tidegate.core.avroencoding import datums_of
 from tidegate.core.avrofiles import (
     BlockWriter,
     Header,
@@ -119,7 +119,7 @@ class Avro:
         SerializationError
             A column has no like in Avro, or can't be written as the schema says.
         """
-        type_, document, batches = self._prepared(rows, schema)
+        (type_, document), batches = self._prepared(rows, self._given(schema))
         sync = sync_marker(sync)
         codec = self.codec if codec is None else codec
         return BlockWriter(type_, codec, sync).whole(header_of(document, codec, sync), batches)
@@ -148,7 +148,9 @@ class Avro:
             The bytes are damaged or pass a limit, with `offset`, `path` and `row`; or the schemas
             don't fit.
         """
-        table_schema, batches = self._read(Window(data, "Avro"), schema, columns, limits)
+        table_schema, batches = self._read(
+            Window(memoryview(data), "Avro"), schema, columns, limits
+        )
         return pa.Table.from_batches(list(batches), table_schema)
 
     def loads_records(
@@ -181,21 +183,20 @@ class Avro:
             The file can't be written.
         """
         codec, sync = self.codec if codec is None else codec, sync_marker(sync)
-        writer, n_rows = None, 0
+        parsed, writer, n_rows = self._given(schema), None, 0
         with written(path_or_file) as stream:
             for rows in batches:
-                type_, document, parts = self._prepared(rows, schema)
+                parsed, parts = self._prepared(rows, parsed)
                 if writer is None:
-                    stream.write(header_of(document, codec, sync))
-                    writer = BlockWriter(type_, codec, sync)
+                    stream.write(header_of(parsed[1], codec, sync))
+                    writer = BlockWriter(parsed[0], codec, sync)
                 for batch in parts:
                     for piece in writer.pieces(batch, n_rows):
                         stream.write(piece)
                     n_rows += batch.num_rows
+            if parsed is None:
+                raise InputError("Avro: no batches and no schema: there is nothing to write")
             if writer is None:
-                parsed = self._parsed if schema is None else self._pool.parsed(schema, self.limits)
-                if parsed is None:
-                    raise InputError("Avro: no batches and no schema: there is nothing to write")
                 stream.write(header_of(parsed[1], codec, sync))
 
     def read(
@@ -248,15 +249,8 @@ class Avro:
         SerializationError
             As `dumps`.
         """
-        type_, _, batches = self._prepared(rows, schema)
-        datums, first_row = [], 0
-        for batch in batches:
-            encoder = RowEncoder(batch, type_)
-            for row in range(batch.num_rows):
-                encoder.check(encoder.writer.rows(row, 1), first_row)
-                datums.append(encoder.writer.take())
-            first_row += batch.num_rows
-        return datums
+        (type_, _), batches = self._prepared(rows, self._given(schema))
+        return datums_of(batches, type_)
 
     def loads_datums(
         self,
@@ -309,9 +303,9 @@ class Avro:
         SerializationError
             As `dumps`.
         """
-        type_, document, _ = self._prepared(rows, schema)
+        (type_, _), batches = self._prepared(rows, self._given(schema))
         head = SINGLE + fingerprint(type_)
-        return [head + datum for datum in self.dumps_datums(rows, schema=document)]
+        return [head + datum for datum in datums_of(batches, type_)]
 
     def loads_objects(
         self,
@@ -346,20 +340,19 @@ class Avro:
             datums, writer=parsed[1], schema=schema, columns=columns, limits=limits
         )
 
-    def _prepared(
-        self, rows: Rows, schema: Schema | None
-    ) -> tuple[AvroType, Any, list[pa.RecordBatch]]:
-        """Give the schema to write with, as a type and as a document, and batches."""
-        parsed = self._parsed if schema is None else self._pool.parsed(schema, self.limits)
+    def _given(self, schema: Schema | None) -> Parsed | None:
+        """Give the schema that was given with a call, or to the class."""
+        return self._parsed if schema is None else self._pool.parsed(schema, self.limits)
+
+    def _prepared(self, rows: Rows, parsed: Parsed | None) -> tuple[Parsed, list[pa.RecordBatch]]:
+        """Give the schema to write with, and batches."""
         if isinstance(rows, pa.RecordBatch):
             batches, columns = [rows], rows.schema
         else:
             wanted = None if parsed is None else record_schema_of(parsed[0])
             table = rows if isinstance(rows, pa.Table) else to_table(rows, wanted)
             batches, columns = table.to_batches(), table.schema
-        if parsed is None:
-            parsed = self._pool.for_columns(columns, self.limits)
-        return *parsed, batches
+        return parsed or self._pool.for_columns(columns, self.limits), batches
 
     def _lend(
         self,

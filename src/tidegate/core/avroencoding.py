@@ -39,7 +39,7 @@ from tidegate.core.avroschema import AvroType
 from tidegate.core.decoding import WHAT
 from tidegate.core.errors import SerializationError
 
-__all__ = ["RowEncoder"]
+__all__ = ["RowEncoder", "datums_of"]
 
 Array: TypeAlias = Any  # the stubs of pyarrow know few methods of its arrays
 
@@ -347,3 +347,15 @@ def _varint(value: int) -> bytes:
         out.append(word & 127 | 128)
         word >>= 7
     return bytes([*out, word])
+
+
+def datums_of(batches: list[pa.RecordBatch], type_: AvroType) -> list[bytes]:
+    """Write each row as a bare datum."""
+    datums, first_row = [], 0
+    for batch in batches:
+        encoder = RowEncoder(batch, type_)
+        for row in range(batch.num_rows):
+            encoder.check(encoder.writer.rows(row, 1), first_row)
+            datums.append(encoder.writer.take())
+        first_row += batch.num_rows
+    return datums
