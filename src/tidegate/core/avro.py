@@ -26,7 +26,6 @@ from tidegate.core.avrofiles import (
 )
 from tidegate.core.avrofingerprint import fingerprint
 from tidegate.core.avropool import SCHEMA_KEY, DecoderPool, Lent, Parsed, Schema
-from tidegate.core.avroschema import AvroType
 from tidegate.core.errors import InputError, SerializationError
 from tidegate.core.formatlimits import FormatLimits
 from tidegate.core.records import to_dicts, to_table
