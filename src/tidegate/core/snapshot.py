@@ -141,7 +141,9 @@ def read(data: bytes) -> Run:
             run.bound, run.ready = _bound(run.plan, header["bound"], sections)
     except SnapshotError:
         raise
-    except (TidegateError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (TidegateError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+        raise SnapshotError(f"the snapshot says what cannot be: {error}") from error
+    except OSError as error:  # as Arrow calls what it can't read
         raise SnapshotError(f"the snapshot says what cannot be: {error}") from error
     return run
 
