@@ -132,8 +132,10 @@ cdef class WaitingState(RowState):
     # ------------------------------------------------------------------------------------ rows in
 
     def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
-             Py_ssize_t start=0, later=None):
+             Py_ssize_t start=0, later=None, sources=None):
         """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
+
+        There are no sources.
         """
         cdef Py_ssize_t n_rows = len(times)
         cdef int i, n_views = 0
@@ -290,7 +292,7 @@ cdef class WaitingState(RowState):
         time = self.outside(row.pane)
         return row.row, row.reason, time, time, self.outside(row.watermark)
 
-    def rehearse(self, times not None, time_valid):
+    def rehearse(self, times not None, time_valid, const int32_t[::1] sources=None):
         """Find the first late row, without taking any, as `WindowState.rehearse` does."""
         cdef const int64_t[::1] time = times
         cdef const uint8_t[::1] valid = time_valid
