@@ -31,7 +31,7 @@ from tidegate.core.rowrule import lay_rule, state_class
 from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.timekeeping import span_of
-from tidegate.core.windows import Grid, grid_of, is_laid_by_first, table_of
+from tidegate.core.windows import Grid, Sliding, grid_of, is_laid_by_first, table_of
 
 if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
@@ -148,6 +148,17 @@ class Bound(Binding):
         """The grid, as far as the first row is known."""
         limits = self.plan.limits
         return grid_of(self.plan.grid_window, self.time_type, self.first, limits.max_overlap)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a row may be in several windows, or in none between two."""
+        return isinstance(self.plan.window, Sliding)
+
+    @property
+    def reach(self) -> int:
+        """How long windows are, on a grid of integers."""
+        grid = self._grid()
+        return grid.width * grid.per_size
 
     def cover(self, time: int) -> None:
         """Bring the window of a time into the table of boundaries, where windows have one."""

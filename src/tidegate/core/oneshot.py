@@ -133,9 +133,10 @@ def aggregate(
         Whether a NaN is a value or missing; by default missing for pandas, else a value.
     threads : int, optional
         At most how many threads to use, by default what the rows are worth; the result has the same
-        bits for any number. For now only windows of a grid that do not overlap (no `Sliding`),
-        over rows of one chunk that are in order where they are cut, without `lateness`, run on more
-        than one.
+        bits for any number. Each takes whole windows, of a range of time, in whatever order rows
+        come. One thread alone takes rows with null times or of several chunks, runs with
+        `lateness` or another option of time, `Rolling`, `Session`, `Count`, `Threshold`, and `Sliding` over float times or where
+        windows overlap by more than a quarter of all time.
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional
