@@ -9,6 +9,7 @@ from libc.string cimport memcpy, memmove, memset
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
+from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take
 from tidegate._kernels.records cimport (
     DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_LIST, OF_MEAN, OF_RANGE, OF_ROWS, OF_SEM,
     OF_STD, OF_SUM, OF_VAR, OVERFLOWED, PAIRS, POWERS, SIGNED, SQUARES, SQUARES_INT,
@@ -29,31 +30,6 @@ cdef extern from "rolling_extreme.h" nogil:
     bint never_falls "tg_times_rise"(const int64_t*, int64_t)
     void spread "tg_spread"(
         const double*, const double*, bint, double, double, bint, int64_t, double*)
-
-cdef extern from *:
-    """
-    #include <stdlib.h>
-    #ifdef __linux__
-    #include <sys/mman.h>
-    #endif
-    #define TG_HUGE_PAGE ((size_t)2 << 20)
-
-    /* Memory that free() takes. Fresh pages of 4 kB cost 0.4 ns a byte, large ones a tenth. */
-    static void *tg_large(size_t size)
-    {
-    #ifdef MADV_HUGEPAGE
-        if (size >= 2 * TG_HUGE_PAGE) {
-            void *at = NULL;
-            if (posix_memalign(&at, TG_HUGE_PAGE, size))
-                return NULL;
-            madvise(at, size / TG_HUGE_PAGE * TG_HUGE_PAGE, MADV_HUGEPAGE);
-            return at;
-        }
-    #endif
-        return malloc(size);
-    }
-    """
-    void* large "tg_large"(size_t size) nogil
 
 cdef enum:
     FEW = 16           # rows that a key first has room for
@@ -80,6 +56,8 @@ cdef struct Target:
     # Where results go
     Word* values
     uint8_t* valid     # NULL: all valid so far
+    Block memory       # that `values` are in
+    Block flags        # and `valid`
     Word* lists        # of OF_LIST: the length of a list, its values, and so on
     int64_t n_lists
     int64_t room
@@ -192,8 +170,8 @@ cdef class RollingState:
         free(self.keys)
         if self.targets != NULL:
             for o in range(self.n_outputs):
-                free(self.targets[o].values)
-                free(self.targets[o].valid)
+                block_free(&self.targets[o].memory)
+                block_free(&self.targets[o].flags)
                 free(self.targets[o].lists)
         free(self.targets)
         free(self.accs)
@@ -704,14 +682,14 @@ cdef class RollingState:
     cdef int begin_results(self, int64_t n) noexcept nogil:
         """Make room for n results."""
         cdef int o
+        cdef Target* target
         for o in range(self.n_outputs):
-            free(self.targets[o].values)
-            free(self.targets[o].valid)
-            self.targets[o].valid = NULL
-            self.targets[o].n_lists = 0
-            self.targets[o].values = <Word*>large((n + MARGIN) * sizeof(Word))
-            if self.targets[o].values == NULL:
+            target = &self.targets[o]
+            target.valid = NULL
+            target.n_lists = 0
+            if not block_grow(&target.memory, 0, (n + MARGIN) * sizeof(Word)):
                 return NO_MEMORY
+            target.values = <Word*>target.memory.at
         self.n_results = n
         return DONE
 
@@ -925,9 +903,9 @@ cdef class RollingState:
         if fewest >= need:
             return DONE
         if self.targets[o].valid == NULL:
-            self.targets[o].valid = <uint8_t*>large(self.n_results + MARGIN)
-            if self.targets[o].valid == NULL:
+            if not block_grow(&self.targets[o].flags, 0, self.n_results + MARGIN):
                 return NO_MEMORY
+            self.targets[o].valid = <uint8_t*>self.targets[o].flags.at
             memset(self.targets[o].valid, 1, self.n_results)
         valid = self.targets[o].valid + at
         for i in range(n):
@@ -947,10 +925,10 @@ cdef class RollingState:
         cdef int o
         results = []
         for o in range(self.n_outputs):
-            values = buffer_of(self.targets[o].values, self.n_results * sizeof(Word))
+            values = block_take(&self.targets[o].memory, self.n_results * sizeof(Word))
             valid = None
             if self.targets[o].valid != NULL:
-                valid = buffer_of(self.targets[o].valid, self.n_results)
+                valid = block_take(&self.targets[o].flags, self.n_results)
             results.append((values, valid))
             self.targets[o].values = NULL
             self.targets[o].valid = NULL

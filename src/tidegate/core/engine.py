@@ -269,8 +269,12 @@ class Aggregator(RowTaker):
 
     def _push_slowly(self, row: tuple[object, ...]) -> bool:
         """Take one event where there is no buffer yet, or where there can be none."""
-        self._settle()
         run = self._run
+        if isinstance(run, RollingRun):
+            is_due = run.gather(row)
+            if is_due is not None:
+                return is_due
+        self._settle()
         if isinstance(run, RollingRun | TracedRun):
             return run.push_row(row, batch_of_row)
         if run.bound is None:
@@ -287,6 +291,8 @@ class Aggregator(RowTaker):
         """Let the kernels take the rows that `push_row` has gathered."""
         if self._buffer is not None:
             take_buffer(self._run, self._buffer)
+        elif isinstance(self._run, RollingRun):
+            self._run.take_gathered()
 
     def _forget_buffer(self) -> None:
         """Go back to the slow road of `push_row`, which looks at everything anew."""

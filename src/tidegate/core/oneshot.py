@@ -135,8 +135,8 @@ def aggregate(
         At most how many threads to use, by default what the rows are worth; the result has the same
         bits for any number. Each takes whole windows, of a range of time, in whatever order rows
         come. One thread alone takes rows with null times or of several chunks, runs with
-        `lateness` or another option of time, `Rolling`, `Session`, `Count`, `Threshold`, and `Sliding` over float times or where
-        windows overlap by more than a quarter of all time.
+        `lateness` or another option of time, windows that are no grid's, and `Sliding` over float
+        times or where windows overlap by more than a quarter of all time.
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional

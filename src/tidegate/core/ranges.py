@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidegate._kernels.window_state import WindowState
-    from tidegate.core.bound import Bound, Rows, Values
+    from tidegate.core.binding import Values
+    from tidegate.core.bound import Bound, Rows
     from tidegate.core.columns import Numbers
 
 __all__ = ["run_ranges", "table_of_range"]

@@ -16,6 +16,7 @@ from tidegate.core.columns import Numbers
 from tidegate.core.errors import AggregateOverflowError, LateRowError, LimitError, MergeError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.failures import DisorderError
+from tidegate.core.gathering import Gathered
 from tidegate.core.run import Run, Stats
 from tidegate.core.state import array_of
 from tidegate.core.tied import NULL_TIME, Arrivals, KeptRows, Tied
@@ -54,6 +55,7 @@ class RollingRun(Run):
         self.largest: int | float | None = None
         self.promised: int | float | None = None
         self.used = 0
+        self._gathered: Gathered | None = None  # rows that came one by one
 
     # ------------------------------------------------------------------------------------ rows in
 
@@ -119,11 +121,33 @@ class RollingRun(Run):
         return tied
 
     def push_row(self, row: Sequence[object], batch_of: Callable[..., pa.RecordBatch]) -> bool:
-        """Take one event; tell whether results wait: they are computed when they are asked for."""
+        """Take one event; tell whether results wait: they are computed when they are asked for.
+
+        Where rows were gathered, `gather` comes first: they are taken before this one.
+        """
+        self.take_gathered()
         tied = self._take_in(batch_of(self, row))
-        mark = self._mark()
-        is_due = mark is not None and tied.buffer.has_before(tied.order_of(mark))
+        if self.plan.late == "raise":
+            mark = self._mark()
+            is_due = mark is not None and tied.buffer.has_before(tied.order_of(mark))
+        else:
+            self._gathered = Gathered(tied, self.largest, self.promised)
+            is_due = self._gathered.is_due
         return is_due or bool(self.ready)
+
+    def gather(self, row: Sequence[object]) -> bool | None:
+        """Take one event that is as those before it, as `push_row`; None where it is not taken."""
+        gathered = self._gathered
+        if gathered is None or not gathered.take(row):
+            return None
+        return gathered.is_due or bool(self.ready)
+
+    def take_gathered(self) -> None:
+        """Let the rows that were gathered wait with the others."""
+        gathered, self._gathered = self._gathered, None
+        batch = None if gathered is None else gathered.batch()
+        if batch is not None:
+            self._take_in(batch)
 
     def roll(self, batch: pa.RecordBatch) -> None:
         """Take all rows that there are, at once, where nothing can be late."""

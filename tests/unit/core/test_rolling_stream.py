@@ -260,3 +260,46 @@ def test_an_overflow_stops_the_aggregator():
         live.push({"t": [1, 2, 3], "x": np.array([2**62, 2**62, 0])})
     with pytest.raises(errors.AggregateOverflowError):
         live.flush()
+
+
+@pytest.mark.parametrize("lateness", [0, 3, None])
+def test_rows_one_by_one_are_one_answer(lateness):
+    rng = np.random.default_rng(8)
+    n = 10_000  # more than are gathered at a time
+    rows = list(
+        zip(
+            (np.arange(n) // 3 - rng.integers(0, 5, n)).tolist(),
+            rng.choice(["a", "b", "é"], n).tolist(),
+            np.where(rng.random(n) < 0.01, np.nan, rng.normal(size=n)).tolist(),
+            strict=True,
+        )
+    )
+    rows[77] = (None, "a", 1.0)
+    rows[99] = (40, None, None)
+    schema = pa.schema([("t", pa.int64()), ("k", pa.string()), ("x", pa.float64())])
+    columns = zip(*rows, strict=True)
+    table = pa.table([list(column) for column in columns], schema=schema)
+    options = {"on": "t", "by": "k", "lateness": lateness, "mid": agg.median("x")}
+    one, other = (tg.Aggregator(tg.Rolling(rows=20), **options) for _ in "ab")
+    for number, row in enumerate(rows[:200]):
+        is_due = one.push_row(*row)
+        other.push(table.slice(number, 1), take=False)
+        assert is_due == (other.stats.windows > 0), number
+    for row in rows[200:]:
+        one.push_row(*row)
+    results = [live.take() for live in (one, other)]
+    results[1] = pa.concat_tables([results[1], other.push(table.slice(200))])
+    both = zip(results, (one.flush(), other.flush()), strict=True)
+    assert_same_bits(*(pa.concat_tables(parts) for parts in both))
+    assert_same_bits(one.take_late(), other.take_late())
+    assert one.stats == other.stats
+
+
+def test_the_row_beyond_the_limit_is_refused_by_itself():
+    limits = tg.Limits(max_look_back=3)
+    live = tg.Aggregator(tg.Rolling(10), agg.rows(), on="t", lateness=None, limits=limits)
+    for time in (1, 2, 3):
+        live.push_row(time)
+    with pytest.raises(errors.LimitError, match="max_look_back=3"):
+        live.push_row(4)
+    assert live.flush()["t"].to_pylist() == [1, 2, 3]
