@@ -9,6 +9,7 @@ null (``rows``, ``count``, ``nunique`` and ``sum``: 0).
 
 from __future__ import annotations
 
+from tidegate.core.agg_custom import custom
 from tidegate.core.agg_pairs import corr, cov, slope, wmean
 from tidegate.core.agg_ranks import collect, mad, median, mode, nunique, quantile
 from tidegate.core.agg_shapes import (
@@ -30,6 +31,7 @@ __all__ = [
     "corr",
     "count",
     "cov",
+    "custom",
     "first",
     "kurt",
     "last",

@@ -16,10 +16,8 @@ from tidegate.core.columns import (
     plain_type,
     time_column,
     time_type,
-    validity,
-    value_column,
-    value_type,
 )
+from tidegate.core.compiling import compile_program
 from tidegate.core.durations import in_units
 from tidegate.core.edges import EdgeTable
 from tidegate.core.errors import ColumnTypeError, InputError
@@ -27,9 +25,11 @@ from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
-from tidegate.core.program import WORDS, Program, compile_program
+from tidegate.core.parts import column_type, read_parts
+from tidegate.core.program import WORDS, Program
 from tidegate.core.results import ResultTables
 from tidegate.core.state import OpenWindows, array_of, dump, load
+from tidegate.core.texts import Texts
 from tidegate.core.windows import Grid, grid_of, is_laid_by_first, table_of
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ class Bound:
         )
         known = {**self.types, **keys, plan.on: self.time_type}
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
-        self.tables = ResultTables(self.schema, self.program)
+        self.texts = self._new_texts()
+        self.tables = ResultTables(self.schema, self.program, self.texts)
         self.first: int | float | None = None
         self.table = table_of(plan.grid_window, self.time_type)
         self.filler: Filler | None = None
@@ -121,8 +122,23 @@ class Bound:
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
         """Type of an input column; any will do where only its nulls count."""
         if name in self._computed:
-            return value_type(schema, name)
+            return column_type(schema, name)
         return plain_type(schema.field(column_index(schema, name)).type)
+
+    def _new_texts(self) -> dict[str, Texts]:
+        """Make a table of values for each column that goes by codes."""
+        places: dict[str, list[int]] = {}
+        for at, (name, numeric) in enumerate(self.program.columns):
+            if self.program.parts[at].kind == "codes" and numeric is not None:
+                places.setdefault(name, []).append(at)
+        most = self.plan.limits.max_texts
+        return {name: Texts(name, self.types[name], at, most) for name, at in places.items()}
+
+    def sweep(self, *, always: bool = False) -> None:
+        """Let go of values that nothing refers to; results must have been taken."""
+        for texts in self.texts.values():
+            if always or texts.has_doubled:
+                texts.sweep(self.state)
 
     @property
     def n_keys(self) -> int:
@@ -200,6 +216,7 @@ class Bound:
         """Forget all that has happened since `mark`."""
         if self.keys is not None and way_back.keys is not None:
             self.keys.rollback(way_back.keys)
+        self.tables.forget()
         self.late.cut(way_back.late)
         self.first = way_back.first
         if self.filler is not None and way_back.filling is not None:
@@ -226,6 +243,8 @@ class Bound:
             self.plan.limits.max_kept,
         )
         self._lay_edges(state)
+        for texts in self.texts.values():
+            texts.lay(state)
         return state
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:
@@ -302,6 +321,8 @@ class Bound:
             return None
         if any(numeric is None for _, numeric in self.program.columns):
             return None
+        if not (self.program.reads_words and self.program.gives_words):
+            return None
         if any(_has_views(field.type) for field in schema):
             return None
         names = [plan.on, *(name for name, _ in self.program.columns)]
@@ -331,12 +352,11 @@ def _check_type(column: str, given: pa.DataType, known: pa.DataType) -> None:
 def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
     """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
     times, order, valid = times_of(batch, bound)
-    columns: list[Values] = []
-    for name, numeric in bound.program.columns:
-        if numeric is None:
-            columns.append((None, validity(batch.column(name))))
-        else:
-            columns.append(value_column(batch, name))
+    program = bound.program
+    sources = [(*column, part) for column, part in zip(program.columns, program.parts, strict=True)]
+    columns = read_parts(batch, sources, bound.texts, skip_nan=bound.plan.nan == "missing")
+    for texts in bound.texts.values():
+        texts.lay(bound.state)
     return Rows(times, order, valid, columns)
 
 

@@ -18,6 +18,8 @@ from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
     from tidegate.core.windows import AnyWindow
@@ -355,8 +357,15 @@ class Aggregator(RowTaker):
         return snapshot.write(self._run)
 
     @classmethod
-    def restore(cls, state: bytes) -> Aggregator:
+    def restore(cls, state: bytes, *, functions: Mapping[str, object] | None = None) -> Aggregator:
         """Go on from a snapshot.
+
+        Parameters
+        ----------
+        state : bytes
+            What `snapshot` returned.
+        functions : mapping of str to callable, optional
+            The functions that `agg.custom` was given, by name: a snapshot does not hold them.
 
         Raises
         ------
@@ -372,7 +381,7 @@ class Aggregator(RowTaker):
         >>> tg.Aggregator.restore(live.snapshot()).flush()["rows"].to_pylist()
         [2]
         """
-        return cls._of(snapshot.read(state))
+        return cls._of(snapshot.read(state, functions))
 
     def merge(self, other: Aggregator) -> None:
         """Take over what another aggregator has, over other keys or other whole windows.

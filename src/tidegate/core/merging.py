@@ -11,7 +11,8 @@ from tidegate.core.bound import Bound
 from tidegate.core.errors import MergeError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.picks import pick_rows
-from tidegate.core.state import dump, load
+from tidegate.core.state import OpenWindows, dump, load
+from tidegate.core.texts import inverse
 
 if TYPE_CHECKING:
     from tidegate.core.run import Run
@@ -85,7 +86,7 @@ def _check_keys_apart(mine: Bound, theirs: Bound) -> None:
 
 def _move_windows(mine: Bound, theirs: Bound) -> None:
     """Take over what is open, and the keys."""
-    windows = dump(theirs.state)
+    windows = _open_windows(mine, theirs)
     mark: list[int] = []
     if mine.keys is not None and theirs.keys is not None:
         mark = mine.keys.mark()
@@ -100,6 +101,21 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
         if mine.keys is not None:
             mine.keys.rollback(mark)
         raise MergeError("merge: a window of the same key is open in both aggregators")
+
+
+def _open_windows(mine: Bound, theirs: Bound) -> OpenWindows:
+    """Write down what is open in one, with the codes that its texts have in the other."""
+    theirs.sweep(always=True)
+    codes = [(texts, texts.codes_in(mine.texts[name])) for name, texts in theirs.texts.items()]
+    for texts in mine.texts.values():
+        texts.lay(mine.state)
+    for texts, by in codes:
+        texts.replace(theirs.state, by)
+    try:
+        return dump(theirs.state)
+    finally:
+        for texts, by in codes:
+            texts.replace(theirs.state, inverse(by))
 
 
 def _move_results(mine: Run, theirs: Run) -> None:

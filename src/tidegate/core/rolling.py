@@ -25,6 +25,7 @@ from tidegate.core.columns import (
     value_column,
     value_type,
 )
+from tidegate.core.compiling import compile_program
 from tidegate.core.durations import in_units
 from tidegate.core.errors import (
     AggregateOverflowError,
@@ -38,7 +39,7 @@ from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order
 from tidegate.core.failures import DisorderError
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
-from tidegate.core.program import Program, compile_program
+from tidegate.core.program import Program
 from tidegate.core.run import Run, Stats
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, array_of
 from tidegate.core.windows import Look, Rolling, look_of

@@ -30,13 +30,24 @@ def batch_of_row(run: Run, row: Sequence[object]) -> pa.RecordBatch:
     fields = run.input_schema
     if fields is not None:
         return pa.RecordBatch.from_pydict(
-            {name: pa.array([value], fields.field(name).type) for name, value in values.items()}
+            {name: _one(value, name, fields.field(name).type) for name, value in values.items()}
         )
     table = read_input([values], run.plan.inputs)
     schema = pa.schema(
         [f.with_type(pa.float64()) if pa.types.is_null(f.type) else f for f in table.schema]
     )
     return next(iter(table.batches(1))).cast(schema)
+
+
+def _one(value: Any, name: str, type_: pa.DataType) -> pa.Array[Any]:
+    """Make a column of one value, or raise its error."""
+    try:
+        column: pa.Array[Any] = pa.array([value], type_)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ColumnTypeError(
+            f"column {name!r} is {type_}; push_row got {value!r} ({type(value).__name__})"
+        ) from error
+    return column
 
 
 def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
@@ -53,7 +64,7 @@ def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
     if bound is None or not bound.is_laid or run.plan.late == "raise":
         return None
     numerics = [numeric for _, numeric in bound.program.columns if numeric is not None]
-    if len(numerics) < len(bound.program.columns):
+    if len(numerics) < len(bound.program.columns) or not bound.program.reads_words:
         return None
     reader = _Reader(bound)
     return RowBuffer(

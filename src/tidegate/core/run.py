@@ -11,7 +11,7 @@ import pyarrow as pa
 from tidegate._kernels.intake import Counts, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
-from tidegate.core.errors import LimitError
+from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
@@ -105,6 +105,7 @@ class Run:
         self.intake: Intake | None = None
         self.on_new_state: Callable[[], None] | None = None
         self._is_given = False
+        self._holds_still = False  # codes may not change: a way back knows them
 
     # ------------------------------------------------------------------------------------ rows in
 
@@ -153,6 +154,7 @@ class Run:
             where that lets windows be closed.
         """
         bound = self.bind(batch.schema)
+        self._sweep(bound)
         intake = self._intake_of(bound)
         if intake is not None and intake.take(batch, self):
             return
@@ -183,6 +185,7 @@ class Run:
         self.settle()
         before = self.bound, Counts(*self.counts.as_tuple()), len(self.ready)
         way_back = None if self.bound is None else self.bound.mark()
+        self._holds_still = True
         try:
             for batch in chain((first, second), coming):
                 self.push(batch)
@@ -194,6 +197,14 @@ class Run:
             self.broken = None
             self.let_go()
             raise
+        finally:
+            self._holds_still = False
+
+    def _sweep(self, bound: Bound) -> None:
+        """Let go of texts that nothing refers to any more, if there are many."""
+        if not self._holds_still and any(texts.has_doubled for texts in bound.texts.values()):
+            self.settle()
+            bound.sweep()
 
     def _push(
         self, bound: Bound, batch: pa.RecordBatch, rows: Rows, later: Callable[[], int] | None
@@ -313,7 +324,9 @@ class Run:
     def settle(self) -> None:
         """Move the results that are ready out of the state."""
         bound = self.bound
-        if bound is not None and (bound.state.n_results or bound.filler is not None):
+        if bound is not None and (
+            bound.state.n_results or bound.tables.has_raw or bound.filler is not None
+        ):
             table = self._taken(bound)
             if table.num_rows:
                 self.ready.append(table)
@@ -322,7 +335,7 @@ class Run:
         """Take results out of the state; without windows that are too many to fill, no way on."""
         try:
             return bound.take_results()
-        except LimitError as error:
+        except (LimitError, AggregateOverflowError) as error:
             self.broken = error
             self.let_go()
             raise

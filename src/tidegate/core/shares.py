@@ -138,6 +138,6 @@ def _run(
     status, _ = state.push(rows.order[part], None, keys, bound.n_keys, columns)
     if status != DONE or state.close(INT64_MAX) != DONE or state.n_left:
         return None
-    if bound.keys is not None or bound.filler is not None:
+    if bound.keys is not None or bound.filler is not None or not bound.program.gives_words:
         return state, None
     return state, ResultTables(bound.schema, bound.program).take(state, None)

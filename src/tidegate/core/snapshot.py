@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,9 @@ from tidegate.core.plan import Plan
 from tidegate.core.rolling import KeptRows, RollingRun, Tied, make_run
 from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["read", "write"]
 
@@ -53,6 +56,7 @@ def write(run: Run) -> bytes:
         sections = _rolling_sections(run.tied, kept, run.ready)
     if run.bound is not None:
         run.settle()
+        run.bound.sweep(always=True)
         windows = dump(run.bound.state)
         header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
         if run.bound.filler is not None:
@@ -84,6 +88,8 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         sections["keys"] = _table_bytes(bound.keys.dump())
     if bound.filler is not None:
         sections["filling"] = _table_bytes(bound.filler.dump())
+    for number, texts in enumerate(bound.texts.values()):
+        sections[f"texts_{number}"] = _table_bytes(texts.dump())
     return sections
 
 
@@ -111,8 +117,8 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
     return sections
 
 
-def read(data: bytes) -> Run:
-    """Read a snapshot.
+def read(data: bytes, functions: Mapping[str, object] | None = None) -> Run:
+    """Read a snapshot; `functions` are those of `agg.custom` by name.
 
     Raises
     ------
@@ -121,7 +127,8 @@ def read(data: bytes) -> Run:
     """
     header, sections = _parts(_body(data))
     try:
-        run = make_run(Plan.from_json(header["plan"]))
+        plan = Plan.from_json(header["plan"], functions=functions)
+        run = make_run(plan)
         counts = header["counts"]
         if len(counts) != 4 or not all(type(n) is int and 0 <= n < 2**62 for n in counts):
             raise SnapshotError("the counts of the snapshot are not counts")
@@ -203,11 +210,16 @@ def _bound(
         np.frombuffer(bytes(sections["kept"]), np.int64),
     )
     bound.cover_windows(windows)
+    for number, texts in enumerate(bound.texts.values()):
+        texts.load(_table(sections[f"texts_{number}"]))
+        texts.lay(bound.state)
     bad = load(bound.state, windows, bound.n_keys)
     if bad >= 0:
         raise SnapshotError(
             f"record {bad} of the snapshot is of no window, there twice or not whole"
         )
+    for texts in bound.texts.values():
+        texts.check(bound.state)
     if bound.filler is not None:
         bound.filler.load(_table(sections["filling"]), header["filled_to"], bound.n_keys)
     late, ready = _table(sections["late"]), _table(sections["ready"])
