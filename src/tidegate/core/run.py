@@ -158,7 +158,7 @@ class Run:
         intake = self._intake_of(bound)
         if intake is not None and intake.take(batch, self):
             return
-        rows = rows_of(batch, bound)
+        rows = self._rows_of(batch, bound)
         was_laid = bound.is_laid
         try:
             bound.lay_grid_on(rows)
@@ -199,6 +199,17 @@ class Run:
             raise
         finally:
             self._holds_still = False
+
+    def _rows_of(self, batch: pa.RecordBatch, bound: Bound) -> Rows:
+        """View a batch; where there are too many texts, without those that nothing refers to."""
+        try:
+            return rows_of(batch, bound)
+        except LimitError:
+            if self._holds_still:
+                raise
+            self.settle()
+            bound.sweep(always=True)
+            return rows_of(batch, bound)
 
     def _sweep(self, bound: Bound) -> None:
         """Let go of texts that nothing refers to any more, if there are many."""

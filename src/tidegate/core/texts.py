@@ -108,14 +108,14 @@ class Texts:
         """
         before = self.n_codes
         codes = self._column.encode(values)
-        if self.n_codes > self._most:
+        null = self._column.bytes.null_code
+        if self.n_codes - (null >= 0) > self._most:
             self._column.truncate(before)
             raise LimitError(
                 f"column {self.name!r} has more than max_texts={self._most} different values that "
                 f"open windows may refer to: choose shorter windows or less lateness, push smaller "
                 f"batches, or raise the limit"
             )
-        null = self._column.bytes.null_code
         valid = None if null < 0 else (codes != null).view(np.uint8)
         return codes.astype(np.int64), valid
 
