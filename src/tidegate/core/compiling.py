@@ -110,8 +110,14 @@ class _AnyCompiler(Compiler):
     def _custom(self, item: Aggregation) -> tuple[Result, pa.DataType]:
         """Compile a function of the user's over the values of columns, in order of time."""
         outputs, columns = [], []
+        is_in_c = "signature" in dict(item.options)
         for column in item.columns:
             own = self.own(column)
+            if is_in_c and (kind_of(own) != "number" or pa.types.is_temporal(own)):
+                raise ColumnTypeError(
+                    f"agg.custom: column {column!r} is {own}, and C functions take numbers: cast "
+                    f"it to float64, or give a function of Python"
+                )
             part = part_of(own, tuple(name for name in item.columns if name != column))
             if part.kind == "codes":
                 self.columns[column, part] = SIGNED
