@@ -16,6 +16,8 @@ from tidegate.core.columns import (
     plain_type,
     time_column,
     time_type,
+    validity,
+    value_column,
 )
 from tidegate.core.compiling import compile_program
 from tidegate.core.durations import in_units
@@ -25,7 +27,7 @@ from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
-from tidegate.core.parts import column_type, read_parts
+from tidegate.core.parts import Part, column_type, read_parts
 from tidegate.core.program import WORDS, Program
 from tidegate.core.results import ResultTables
 from tidegate.core.state import OpenWindows, array_of, dump, load
@@ -105,6 +107,11 @@ class Bound:
         )
         known = {**self.types, **keys, plan.on: self.time_type}
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
+        # What the kernels see of the columns; None: all of them are words.
+        self.sources: list[tuple[str, int | None, Part]] | None = None
+        if not self.program.reads_words:
+            pairs = zip(self.program.columns, self.program.parts, strict=True)
+            self.sources = [(*column, part) for column, part in pairs]
         self.texts = self._new_texts()
         self.tables = ResultTables(self.schema, self.program, self.texts)
         self.first: int | float | None = None
@@ -321,7 +328,7 @@ class Bound:
             return None
         if any(numeric is None for _, numeric in self.program.columns):
             return None
-        if not (self.program.reads_words and self.program.gives_words):
+        if self.sources is not None or not self.program.gives_words:
             return None
         if any(_has_views(field.type) for field in schema):
             return None
@@ -352,11 +359,19 @@ def _check_type(column: str, given: pa.DataType, known: pa.DataType) -> None:
 def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
     """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
     times, order, valid = times_of(batch, bound)
-    program = bound.program
-    sources = [(*column, part) for column, part in zip(program.columns, program.parts, strict=True)]
-    columns = read_parts(batch, sources, bound.texts, skip_nan=bound.plan.nan == "missing")
-    for texts in bound.texts.values():
-        texts.lay(bound.state)
+    if bound.sources is not None:
+        columns = read_parts(
+            batch, bound.sources, bound.texts, skip_nan=bound.plan.nan == "missing"
+        )
+        for texts in bound.texts.values():
+            texts.lay(bound.state)
+        return Rows(times, order, valid, columns)
+    columns = []
+    for name, numeric in bound.program.columns:
+        if numeric is None:
+            columns.append((None, validity(batch.column(name))))
+        else:
+            columns.append(value_column(batch, name))
     return Rows(times, order, valid, columns)
 
 

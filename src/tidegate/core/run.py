@@ -154,7 +154,8 @@ class Run:
             where that lets windows be closed.
         """
         bound = self.bind(batch.schema)
-        self._sweep(bound)
+        if bound.texts:
+            self._sweep(bound)
         intake = self._intake_of(bound)
         if intake is not None and intake.take(batch, self):
             return
