@@ -40,7 +40,7 @@ def call_windows(size_t address, const double[::1] values not None,
     if begins.shape[0] != n or out.shape[0] != n or address == 0:
         raise ValueError("the windows differ in number, or there is no function")
     for i in range(n):
-        if lengths[i] and not 0 < lengths[i] <= values.shape[0] - begins[i]:
+        if lengths[i] and not (0 <= begins[i] and 0 < lengths[i] <= values.shape[0] - begins[i]):
             raise ValueError("a window is not within the values")
     if n and values.shape[0]:
         with nogil:
