@@ -27,6 +27,7 @@ from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
+from tidegate.core.making import array_of_words
 from tidegate.core.parts import Part, column_type, read_parts
 from tidegate.core.program import WORDS, Program
 from tidegate.core.results import ResultTables
@@ -291,7 +292,11 @@ class Bound:
             arrays.update(zip(self.plan.by, taken, strict=True))
         for (name, numeric), (values, valid) in zip(self.program.columns, columns, strict=True):
             words = array_of(values, WORDS[numeric or 0])
-            arrays[name] = as_array(words, array_of(valid, np.uint8), self.types[name])
+            there = array_of(valid, np.uint8)
+            if name in self.texts:
+                arrays[name] = self.texts[name].take(words.view(np.int64), there)
+            else:
+                arrays[name] = array_of_words(words, there, self.types[name])
         return pa.RecordBatch.from_pydict(arrays), times
 
     # ---------------------------------------------------------------------------------- the types

@@ -44,7 +44,11 @@ class _AnyCompiler(Compiler):
             kind = kind_of(self.own(column))
             if item.function == "count" and kind != "number":
                 self.columns.setdefault(self.source(column), None)  # only its nulls matter
-            elif item.function != "custom" and kind not in ("wide", "text"):
+            elif item.function == "custom" and len(item.columns) > 1:
+                continue  # sees a row only if all of its columns have a value
+            elif kind == "text" or (kind == "wide" and item.function not in ("sum", "mean")):
+                self.columns[self.source(column)] = SIGNED
+            elif kind != "wide":
                 self.use(column, item.function)
 
     def result(self, item: Aggregation) -> tuple[Result, pa.DataType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "range_type",
     "scale_of",
     "sum_type",
+    "unit_of",
     "units_of",
     "words_of",
 ]
@@ -30,6 +32,8 @@ __all__ = [
 _NARROW = 18  # digits: the units of every value, and of the distance of two, fit int64
 _WORD = 8
 _MOST = {128: 38, 256: 76}  # digits
+# Raises for what it would have to round; values of more digits than this fit no narrow type.
+_EXACT = decimal.Context(prec=60, traps=[decimal.Inexact, decimal.InvalidOperation])
 _EXACT_POWER = 22  # of ten, in float64
 _py_buffer: Any = pa.py_buffer  # its stub does not know ndarray
 
@@ -101,6 +105,19 @@ def units_of(values: pa.Array[Any], name: str) -> Numbers:
             f"{values.type}: cast it to a wider one"
         )
     return low
+
+
+def unit_of(value: object, type: pa.DataType) -> int | None:  # noqa: A002
+    """Return the units of one Decimal; None for what is none, or does not fit the narrow type."""
+    if value.__class__ is not decimal.Decimal:
+        return None
+    number: Any = value
+    try:
+        scaled = _EXACT.scaleb(number, scale_of(type))
+        unit = int(scaled)
+    except (decimal.DecimalException, OverflowError, ValueError):
+        return None
+    return unit if unit == scaled and abs(unit) < most_of(type) else None
 
 
 def limbs_of(values: pa.Array[Any]) -> list[Numbers]:

@@ -110,6 +110,13 @@ class Program:
         """Whether the kernels see the columns as they are, or widened."""
         return all(part == Part() for part in self.parts)
 
+    def reads_each_once(self, names: list[str]) -> bool:
+        """Whether the kernels see one word of each of these columns, in this order."""
+        parts = [(part.kind, part.beside) for part in self.parts]
+        return [name for name, _ in self.columns] == names and not any(
+            kind == "limb" or beside for kind, beside in parts
+        )
+
     @property
     def gives_words(self) -> bool:
         """Whether each result is the output with its number."""

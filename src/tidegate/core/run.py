@@ -155,7 +155,7 @@ class Run:
         """
         bound = self.bind(batch.schema)
         if bound.texts:
-            self._sweep(bound)
+            self.sweep(bound)
         intake = self._intake_of(bound)
         if intake is not None and intake.take(batch, self):
             return
@@ -212,7 +212,7 @@ class Run:
             bound.sweep(always=True)
             return rows_of(batch, bound)
 
-    def _sweep(self, bound: Bound) -> None:
+    def sweep(self, bound: Bound) -> None:
         """Let go of texts that nothing refers to any more, if there are many."""
         if not self._holds_still and any(texts.has_doubled for texts in bound.texts.values()):
             self.settle()
@@ -361,6 +361,8 @@ class Run:
             table = pa.concat_tables([*self.ready, table])
             self.ready.clear()
         self.counts.windows += table.num_rows
+        if self.bound.texts:
+            self.sweep(self.bound)
         return table
 
     @property

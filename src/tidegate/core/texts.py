@@ -7,6 +7,7 @@ few), the ones that nothing refers to are let go of, and the others get new code
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ _SPARE = 1 << 16  # values that may be there for nothing
 _SPARE_BYTES = 1 << 24
 _nulls: Callable[..., pa.Array[Any]] = pa.nulls  # the stubs have an overload for each type
 _chunked_array: Callable[..., Any] = pa.chunked_array
+_PLAIN = (str, bytes, decimal.Decimal)  # of which equal ones have one code
 _SLICE = 4096  # values moved at a time: they fit the 32-bit offsets of their type
 
 
@@ -82,6 +84,7 @@ class Texts:
         self._most = most
         self._column = _Column(name, type)
         self._kept = self._kept_bytes = 0
+        self._known: dict[object, int] = {}  # codes that `code` was asked for
 
     @property
     def n_codes(self) -> int:
@@ -91,10 +94,34 @@ class Texts:
     @property
     def has_doubled(self) -> bool:
         """Whether there are so many values that it is time to let go of some."""
+        spare = min(_SPARE, self._most // 4)
         n_bytes = len(self._column.bytes.content)
         return (
-            self.n_codes > 2 * self._kept + _SPARE or n_bytes > 2 * self._kept_bytes + _SPARE_BYTES
+            self.n_codes > 2 * self._kept + spare or n_bytes > 2 * self._kept_bytes + _SPARE_BYTES
         )
+
+    def code(self, value: object, as_column: Callable[[Any, str, pa.DataType], Any]) -> int:
+        """Return the code of one value of Python's.
+
+        Parameters
+        ----------
+        value : object
+            Not None.
+        as_column : callable
+            Makes a column of one value, of the name and type that it is given.
+
+        Raises
+        ------
+        LimitError
+            As `encode`.
+        """
+        is_plain = value.__class__ in _PLAIN
+        code = self._known.get(value) if is_plain else None
+        if code is None:
+            code = int(self.encode(as_column(value, self.name, self.type))[0][0])
+            if is_plain:
+                self._known[value] = code
+        return code
 
     def encode(self, values: pa.Array[Any]) -> tuple[Numbers, Numbers | None]:
         """Return the codes of an array of this type, or of a dictionary of it, and their flags.
@@ -138,6 +165,7 @@ class Texts:
         Results that wait in the state must have been taken.
         """
         used = self._used_by(state)
+        self._known.clear()
         old, self._column = self._column, _Column(self.name, self.type)
         kept = np.flatnonzero(used)
         for at in range(0, len(kept), _SLICE):

@@ -218,7 +218,8 @@ def test_push_row_takes_decimals_and_refuses_what_is_none():
     live = tg.Aggregator(WINDOW, on="t", schema=table, x=agg.sum("p"))
     live.push_row(1, Decimal("1.25"))
     live.push_row(2, 3)
-    for bad in (1.5, "x", Decimal("1.255")):
+    many = Decimal("1." + "0" * 70 + "1")
+    for bad in (1.5, "x", Decimal("1.255"), Decimal("NaN"), Decimal(10**8), Decimal("1e99"), many):
         with pytest.raises(errors.ColumnTypeError, match=r"'p' is decimal128\(10, 2\)"):
             live.push_row(3, bad)
     assert live.flush()["x"].to_pylist() == [Decimal("4.25")]

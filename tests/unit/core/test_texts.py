@@ -298,6 +298,49 @@ def test_push_row_takes_text_and_refuses_what_is_none():
     assert (row["n"], row["min"], row["last"]) == (2, "a", "a")
 
 
+def test_rows_one_by_one_are_gathered_and_late_ones_keep_their_text():
+    schema = pa.schema(
+        {"t": pa.int64(), "k": pa.string(), "p": pa.string(), "d": pa.decimal128(9, 2)}
+        | {"w": pa.decimal128(30, 2), "x": pa.float64()}
+    )
+    made = {
+        "low": agg.min("p"),
+        "all": agg.collect("p"),
+        "size": agg.custom(len, "d", type=pa.int64()),
+        "sum": agg.sum("d"),
+        "top": agg.max("w"),
+        "x": agg.sum("x"),
+    }
+    rows = [
+        (1, "a", "u", Decimal("1.25"), Decimal(10**20), 1.0),
+        (2, "a", None, 7, Decimal("1.5"), 2.0),
+        (1, "b", "t", Decimal("-1"), 3, 4.0),
+        (25, "a", "u", None, None, 8.0),
+        (3, "b", "late", Decimal("2.50"), Decimal(5), 16.0),
+    ]
+    live = tg.Aggregator(tg.Tumbling(10), on="t", by="k", schema=schema, **made)
+    assert [live.push_row(*row) for row in rows] == [False, False, False, True, True]
+    assert live._buffer is not None
+    other = tg.Aggregator(tg.Tumbling(10), on="t", by="k", schema=schema, **made)
+    columns = zip(schema, zip(*rows, strict=True), strict=True)
+    got = other.push(pa.table({f.name: pa.array(values, f.type) for f, values in columns}))
+    assert_same_bits(live.take(), got)
+    assert live.take_late().equals(other.take_late())
+    assert_same_bits(live.flush(), other.flush())
+
+
+def test_values_of_rows_do_not_pile_up_either(monkeypatch):
+    monkeypatch.setattr(texts, "_SPARE", 100)
+    live = tg.Aggregator(tg.Tumbling(10), on="t", **MADE)
+    got = []
+    for time in range(20_000):
+        if live.push_row(time, f"{time}"):
+            got += live.take()["last"].to_pylist()
+            assert known(live).n_codes <= 2 * 20 + 100 + 11
+    assert got == [f"{time}" for time in range(9, 19_999, 10)]
+    assert live.flush()["max"].to_pylist() == ["19999"]
+
+
 def test_a_column_that_changes_its_layout_is_refused():
     live = tg.Aggregator(tg.Tumbling(10), on="t", **MADE)
     live.push(table_of([1], ["a"]))
