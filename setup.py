@@ -9,9 +9,13 @@ from setuptools import Extension, setup
 KERNELS = Path("src/tidegate/_kernels")
 SHARED = "tidegate._kernels._shared"  # one copy of Cython's utility code for all kernels
 DEBUG = os.environ.get("TIDEGATE_DEBUG") == "1"
+SANITIZE = os.environ.get("TIDEGATE_SANITIZE") == "1"  # tests/sanitize.sh
 
 # No contraction: a fused multiply-add on one CPU and not on another would break the one answer.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
+CHECKED = ["-O1", "-g", "-ffp-contract=off", "-DTIDEGATE_DEBUG=1"]
+# Python's own flags hold -fwrapv, under which no signed overflow is an error.
+SANITIZED = ["-fno-wrapv", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -29,13 +33,14 @@ DIRECTIVES = {
 
 def kernel(name: str, source: str) -> Extension:
     """Describe one extension module."""
-    flags = ["-O1", "-g", "-ffp-contract=off", "-DTIDEGATE_DEBUG=1"] if DEBUG else FLAGS
+    flags = CHECKED if DEBUG or SANITIZE else FLAGS
     return Extension(
         name,
         [source],
         depends=[str(path) for path in KERNELS.glob("*.h")],
         include_dirs=[str(KERNELS)],
-        extra_compile_args=flags,
+        extra_compile_args=flags + (SANITIZED if SANITIZE else []),
+        extra_link_args=["-fsanitize=address,undefined"] if SANITIZE else [],
     )
 
 

@@ -1,4 +1,4 @@
-"""What every test stands on: fixed seeds, and the two depths of the property tests.
+"""What every test stands on: fixed seeds, and the depths of the property tests.
 
 Warnings are errors (pyproject.toml), and with them whatever Python could only print as
 'Exception ignored in …', which pytest turns into a warning.
@@ -28,6 +28,7 @@ settings.register_profile(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+settings.register_profile("brief", settings.get_profile("default"), max_examples=20)
 settings.register_profile(
     "deep", settings.get_profile("default"), max_examples=10_000, derandomize=False
 )

@@ -7,9 +7,15 @@ from tidegate.core.asof import asof_join
 from tidegate.core.asoflive import AsofJoin, JoinStats
 from tidegate.core.engine import Aggregator
 from tidegate.core.errors import LeftOutWarning
+from tidegate.core.guarding import halt_on_error, skip_error
+from tidegate.core.lineage import track_lineage
+from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
+from tidegate.core.parallel import parallel
 from tidegate.core.plan import Limits, Plan
 from tidegate.core.run import Stats
+from tidegate.core.serializers import serializers
+from tidegate.core.throttle import throttle
 from tidegate.core.watermark import Watermark
 from tidegate.core.windows import Calendar, Edges, Rolling, Sliding, Tumbling
 
@@ -33,6 +39,13 @@ __all__ = [
     "aggregate",
     "asof_join",
     "errors",
+    "halt_on_error",
+    "parallel",
+    "serializers",
+    "setup_logging",
+    "skip_error",
+    "throttle",
+    "track_lineage",
 ]
 
 __version__ = "0.1.0"

@@ -6,10 +6,12 @@ from libc.stdlib cimport free, malloc, qsort
 from tidegate._kernels.grid cimport Grid, first_window, last_window, pane_index, window_end
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.output cimport Results, results_read, results_room
+from tidegate._kernels.places cimport map_remove
 from tidegate._kernels.records cimport DONE, NO_MEMORY, Arena, Plan, Word
 from tidegate._kernels.results cimport fold_records
-from tidegate._kernels.route cimport Router
+from tidegate._kernels.route cimport Router, held_to
 from tidegate._kernels.slide cimport close_sliding
+from tidegate._kernels.stamps cimport stamp
 from tidegate._kernels.store cimport Store, store_close, store_sort
 
 cdef enum:
@@ -104,9 +106,9 @@ cdef Py_ssize_t members_of(
 
 
 cdef int close_tumbling(
-    Router* router, Store* store, Results* results, int32_t n_panes
+    Router* router, Store* store, Results* results, int32_t first, int32_t n_panes
 ) noexcept nogil:
-    """Results of the first n_panes open panes."""
+    """Results of the open panes [first, n_panes)."""
     cdef int32_t i
     cdef Py_ssize_t k, n, capacity = 0
     cdef Member* members = NULL
@@ -119,7 +121,7 @@ cdef int close_tumbling(
     chunk.folded = <Word*>malloc(CHUNK * store.plan.narrow * sizeof(Word))
     if chunk.folded == NULL:
         return NO_MEMORY
-    for i in range(n_panes):
+    for i in range(first, n_panes):
         window = last_window(&router.grid, store.pool[store.open[i]].index)
         if store.plan.lanes > 1:
             status = chunk_add(&chunk, results, window, 0, store.pool[store.open[i]].head)
@@ -146,23 +148,61 @@ cdef int64_t first_due(const Router* router, const Store* store) noexcept nogil:
     return window
 
 
+cdef int32_t first_closing(const Router* router, const Store* store) noexcept nogil:
+    """The first of the open panes, which are sorted, that has a window that is not closed."""
+    cdef const Grid* grid = &router.grid
+    cdef int32_t low = 0, high = store.n_open, middle
+    while low < high:
+        middle = (low + high) // 2
+        if window_end(grid, last_window(grid, store.pool[store.open[middle]].index)) <= (
+                router.closed_to):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef int32_t forget(Router* router, Store* store, int32_t n, int64_t watermark) noexcept nogil:
+    """Count those of the first n open panes that no correction can reach; forget their results."""
+    cdef const Grid* grid = &router.grid
+    cdef int32_t i, slot
+    cdef int64_t index, window
+    for i in range(n):
+        index = store.pool[store.open[i]].index
+        if held_to(router, window_end(grid, last_window(grid, index))) > watermark:
+            return i
+        slot = store.pool[store.open[i]].head
+        while slot >= 0:
+            for window in range(first_window(grid, index), last_window(grid, index) + 1):
+                map_remove(&router.stamps.last, window, store.code_of[slot])
+            slot = store.next_of[slot]
+    return n
+
+
 cdef int close_windows(
     Router* router, Store* store, Results* results, int64_t watermark
 ) noexcept nogil:
-    """Close every window that ends up to the watermark; on failure nothing is closed."""
+    """Close every window that ends up to the watermark; on failure nothing is closed.
+
+    Where corrections are allowed, panes stay in the store until none can come.
+    """
     cdef const Grid* grid = &router.grid
     cdef Py_ssize_t before = results.n
-    cdef int32_t touched = 0, done = 0
+    cdef int32_t first = 0, touched, done
     cdef int64_t index
     cdef int status
     if watermark <= router.closed_to:
         return DONE
-    if not store.n_open or window_end(grid, first_due(router, store)) > watermark:
+    if not store.n_open or (not router.allows
+                            and window_end(grid, first_due(router, store)) > watermark):
         router.closed_to = watermark
         return DONE
     status = store_sort(store)
     if status != DONE:
         return status
+    if router.allows:
+        first = first_closing(router, store)
+    touched = done = first
     while touched < store.n_open:
         index = store.pool[store.open[touched]].index
         if window_end(grid, first_window(grid, index)) > watermark:
@@ -171,12 +211,16 @@ cdef int close_windows(
         if window_end(grid, last_window(grid, index)) <= watermark:
             done = touched
     if grid.per_size == 1 and grid.per_step == 1:
-        status = close_tumbling(router, store, results, done)
-    else:
-        status = close_sliding(router, store, results, touched, watermark)
+        status = close_tumbling(router, store, results, first, done)
+    elif touched > first:
+        status = close_sliding(router, store, results, first, touched, watermark)
+    if status == DONE and router.allows:
+        status = stamp(&router.stamps, results)
     if status != DONE:
         results.n = before
         return status
+    if router.allows:
+        done = forget(router, store, done, watermark)
     store_close(store, done)
     router.has_pane = False
     router.closed_to = watermark

@@ -359,6 +359,10 @@ TG_INLINE int tg_sub_overflows(int64_t a, int64_t b, int64_t *out)
 {
     return __builtin_sub_overflow(a, b, out);
 }
+TG_INLINE int tg_add_overflows(int64_t a, int64_t b, int64_t *out)
+{
+    return __builtin_add_overflow(a, b, out);
+}
 TG_INLINE tg_i128 tg_i128_of(uint64_t lo, int64_t hi)
 {
     return (tg_i128)(((unsigned __int128)(uint64_t)hi << 64) | lo);

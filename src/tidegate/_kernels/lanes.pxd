@@ -39,6 +39,7 @@ cdef extern from "lanes.h" nogil:
     void windows_of8 "tg_windows_of8"(const int64_t*, int64_t, double, int64_t, int64_t*)
     int64_t run_within "tg_run_within"(const int64_t*, int64_t, int64_t, int64_t, int*)
     bint sub_overflows "tg_sub_overflows"(int64_t a, int64_t b, int64_t* out)
+    bint add_overflows "tg_add_overflows"(int64_t a, int64_t b, int64_t* out)
     uint64_t slot_hash "tg_slot_hash"(int64_t pane, int32_t code)
     wide_t wide_of "tg_i128_of"(uint64_t, int64_t)
     uint64_t wide_lo "tg_i128_lo"(wide_t)

@@ -1,6 +1,37 @@
 """Memory of Arrow's pool."""
 
 from cpython.object cimport PyObject
+from libc.stdint cimport uintptr_t
+
+cdef extern from *:
+    """
+    #include <stddef.h>
+    #include <stdint.h>
+    #if defined(__linux__)
+    #include <sys/mman.h>
+    #endif
+
+    #ifndef TG_LARGE_PAGE
+    #define TG_LARGE_PAGE ((uintptr_t)2 << 20)
+
+    /* Ask for large pages for what lies whole in memory that nobody has written to yet. */
+    static inline void tg_ask_for_large_pages(void *at, size_t size)
+    {
+    #if defined(__linux__) && defined(MADV_HUGEPAGE)
+        uintptr_t begin = ((uintptr_t)at + TG_LARGE_PAGE - 1) / TG_LARGE_PAGE * TG_LARGE_PAGE;
+        uintptr_t end = ((uintptr_t)at + size) / TG_LARGE_PAGE * TG_LARGE_PAGE;
+        if (begin < end)
+            madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* a wish: it may be refused */
+    #else
+        (void)at, (void)size;
+    #endif
+    }
+    #endif
+    """
+    void ask_for_large_pages "tg_ask_for_large_pages"(void*, size_t) nogil
+
+cdef enum:
+    MUCH = 4 << 20  # bytes: large pages are worth it
 
 
 cdef struct Block:

@@ -12,34 +12,8 @@ from libc.string cimport memcpy
 
 from pyarrow import allocate_buffer
 
-cdef extern from *:
-    """
-    #include <stddef.h>
-    #include <stdint.h>
-    #if defined(__linux__)
-    #include <sys/mman.h>
-    #endif
-
-    #define TG_LARGE_PAGE ((uintptr_t)2 << 20)
-
-    /* Ask for large pages for what lies whole in memory that nobody has written to yet. */
-    static void tg_ask_for_large_pages(void *at, size_t size)
-    {
-    #if defined(__linux__) && defined(MADV_HUGEPAGE)
-        uintptr_t begin = ((uintptr_t)at + TG_LARGE_PAGE - 1) / TG_LARGE_PAGE * TG_LARGE_PAGE;
-        uintptr_t end = ((uintptr_t)at + size) / TG_LARGE_PAGE * TG_LARGE_PAGE;
-        if (begin < end)
-            madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* a wish: it may be refused */
-    #else
-        (void)at, (void)size;
-    #endif
-    }
-    """
-    void ask_for_large_pages "tg_ask_for_large_pages"(void*, size_t) nogil
-
 cdef enum:
     WORTH_GIVING_BACK = 1 << 16  # bytes
-    MUCH = 4 << 20
 
 
 cdef bint block_grow(Block* block, Py_ssize_t used, Py_ssize_t size) noexcept nogil:

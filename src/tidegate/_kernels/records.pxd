@@ -181,3 +181,4 @@ cdef enum Status:
     ASKS_LATER      # much is open, and how early later batches are is not known
     TOO_MANY_KEPT   # more values than the limit allows
     NEEDS_EDGES     # the next row is off a table of edges that has to grow
+    CORRECTS        # the last row taken is of a window that has come out already

@@ -1,11 +1,13 @@
 """From times to panes: which rows go where, and which are left out."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 
 from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.deal cimport Dealer
-from tidegate._kernels.grid cimport Grid, Pane
+from tidegate._kernels.grid cimport Grid, Pane, float_of_order, order_of_float
+from tidegate._kernels.lanes cimport add_overflows
 from tidegate._kernels.records cimport Column, Plan, Run
+from tidegate._kernels.stamps cimport Stamps
 from tidegate._kernels.store cimport Store
 
 
@@ -14,6 +16,7 @@ cdef enum Reason:
     NULL_TIME
     NAN_TIME
     NO_PLACE    # a window of the row can't be written in the type of the times
+    FAR_AHEAD   # its time is further ahead than it may be
 
 
 cdef struct Left:
@@ -41,6 +44,26 @@ cdef struct Router:
     int64_t used
     bint takes_wholes    # windows that are whole within a block go to `wholes`
     int64_t whole_to     # end of the last of them
+    bint allows          # closed windows are held, for rows that correct them
+    int64_t allowed      # how much longer, for int times
+    double allowed_f     # and for float times
+    Stamps stamps        # the revisions of results; where it allows only
+
+
+cdef inline int64_t held_to(const Router* router, int64_t end) noexcept nogil:
+    """How far the watermark comes before a window is forgotten."""
+    cdef int64_t out
+    if not router.allows:
+        return end
+    if router.grid.is_float:
+        return order_of_float(float_of_order(end) + router.allowed_f)
+    return INT64_MAX if add_overflows(end, router.allowed, &out) else out
+
+
+cdef inline bint corrects(const Router* router) noexcept nogil:
+    """Whether a row of the pane where the router is belongs to a window that came out already."""
+    return (router.allows and router.pane.opens_at <= router.clock.watermark
+            and router.clock.watermark != INT64_MIN and router.pane.covered)
 
 
 cdef struct Offer:     # to deal long runs

@@ -16,7 +16,8 @@ from tidegate._kernels.lanes cimport (
     all_rise, count_16, run_within, sub_overflows, windows_of8,
 )
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_OPEN, Run, Word,
+    CORRECTS, DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_OPEN,
+    Run, Word,
 )
 from tidegate._kernels.store cimport Recent, Store, store_pane, store_slot
 
@@ -124,6 +125,13 @@ cdef inline void step(const Grid* grid, Pane* pane) noexcept nogil:
     pane.closes_at = pane.last + 1
 
 
+cdef inline int32_t reason_of(uint8_t flag) noexcept nogil:
+    """Why a row without a time of use is left out."""
+    if flag == 3:
+        return FAR_AHEAD
+    return NULL_TIME if flag == 0 else NAN_TIME
+
+
 cdef inline int enter(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     Py_ssize_t row, bint* enters
@@ -133,7 +141,7 @@ cdef inline int enter(
     cdef Pane pane
     enters[0] = False
     if valid != NULL and valid[row] != 1:
-        return leave(left, row, NULL_TIME if valid[row] == 0 else NAN_TIME, 0, 0)
+        return leave(left, row, reason_of(valid[row]), 0, 0)
     if not router.has_pane or time < router.pane.first or time > router.pane.last:
         if router.has_pane and is_next(&router.grid, &router.pane, time):
             step(&router.grid, &router.pane)
@@ -154,7 +162,8 @@ cdef inline int enter(
         enters[0] = True
         return DONE
     if router.pane.closes_at <= watermark and watermark != INT64_MIN:
-        return leave(left, row, IS_LATE, router.pane.index, watermark)
+        if held_to(router, router.pane.closes_at) <= watermark:
+            return leave(left, row, IS_LATE, router.pane.index, watermark)
     if store == NULL:
         enters[0] = True
         return DONE
@@ -327,7 +336,7 @@ cdef int route_runs(
     cdef Word* record
     cdef int status = DONE, ordered
     cdef int64_t largest
-    cdef bint enters
+    cdef bint enters, is_correction
     n_runs[0] = 0
     n_wholes[0] = 0
     while i < end:
@@ -341,7 +350,9 @@ cdef int route_runs(
         if not enters:
             i += 1
             continue
-        k = run_end(times, valid, i, end, &router.pane, &ordered, &largest)
+        is_correction = corrects(router)
+        k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane, &ordered,
+                    &largest)
         if (router.takes_wholes and not closed and router.clock.largest < router.pane.first
                 and router.pane.covered):
             if k < end and (valid == NULL or valid[k] == 1) and times[k] > router.pane.last:
@@ -374,6 +385,9 @@ cdef int route_runs(
             record.i += k - i
             n_runs[0] += 1
         i = k
+        if is_correction:
+            status = CORRECTS
+            break
     n_taken[0] = i - base
     return status
 
@@ -437,7 +451,7 @@ cdef int route_rows(
     cdef Py_ssize_t i = base, end = base + n_rows, k, row
     cdef int status = DONE, ordered
     cdef int64_t largest
-    cdef bint enters
+    cdef bint enters, is_correction
     n_seated[0] = 0
     while i < end:
         status = enter(router, store, left, times, valid, i, &enters)
@@ -447,7 +461,9 @@ cdef int route_rows(
             slots[i - base] = -1
             i += 1
             continue
-        k = run_end(times, valid, i, end, &router.pane, &ordered, &largest)
+        is_correction = corrects(router)
+        k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane, &ordered,
+                    &largest)
         if router.place < 0 and router.pane.covered:
             status = store_pane(store, router.pane.index, &router.place)
             if status != DONE:
@@ -464,5 +480,8 @@ cdef int route_rows(
         see(&router.clock, largest)
         router.used += k - i
         i = k
+        if is_correction:
+            status = CORRECTS
+            break
     n_taken[0] = i - base
     return status

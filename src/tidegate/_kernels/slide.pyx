@@ -20,12 +20,7 @@ from tidegate._kernels.store cimport Store
 
 cdef enum:
     CHUNK = 512  # records folded and read at a time: they stay in the cache
-
-
-cdef struct Leaf:
-    int64_t pane
-    int32_t code
-    int32_t slot
+    FEW = 16     # likewise, where few windows are to be expected
 
 
 cdef struct Slider:
@@ -39,8 +34,9 @@ cdef struct Slider:
     Py_ssize_t n
     Word* ends            # ends[i]: leaves i, i+1, ... of its block, added from the right
     Word* beginning       # of the block after, added from the left
-    Word* ready           # CHUNK windows waiting to be read
+    Word* ready           # windows waiting to be read
     Py_ssize_t n_ready
+    Py_ssize_t room       # for so many
 
 
 cdef int slider_flush(Slider* s) noexcept nogil:
@@ -53,7 +49,7 @@ cdef int slider_flush(Slider* s) noexcept nogil:
 cdef inline Word* slider_next(Slider* s, int64_t window, int32_t code) noexcept nogil:
     """The record for one more window; NULL where `results` has no memory."""
     cdef Py_ssize_t at
-    if s.n_ready == 0 and results_room(s.results, CHUNK) != DONE:
+    if s.n_ready == 0 and results_room(s.results, s.room) != DONE:
         return NULL
     at = s.results.n + s.n_ready
     s.results.windows[at] = window
@@ -122,7 +118,7 @@ cdef int slide(Slider* s) noexcept nogil:
                 merge_record(s.plan, record, s.beginning)
         else:
             memcpy(record, s.beginning, width * sizeof(Word))
-        if s.n_ready == CHUNK:
+        if s.n_ready == s.room:
             status = slider_flush(s)
             if status != DONE:
                 return status
@@ -130,23 +126,23 @@ cdef int slide(Slider* s) noexcept nogil:
 
 
 cdef int gather_leaves(
-    const Store* store, int32_t n_panes, Leaf* leaves, Py_ssize_t n
+    const Store* store, int32_t first, int32_t n_panes, Leaf* leaves, Py_ssize_t n
 ) noexcept nogil:
-    """The records of the first n_panes open panes, by key code, then by pane."""
+    """The records of the open panes [first, n_panes), by key code, then by pane."""
     cdef Py_ssize_t* at
     cdef Py_ssize_t k, n_codes = store.n_recent + 1
     cdef int32_t i, slot
     at = <Py_ssize_t*>calloc(n_codes + 1, sizeof(Py_ssize_t))
     if at == NULL:
         return NO_MEMORY
-    for i in range(n_panes):
+    for i in range(first, n_panes):
         slot = store.pool[store.open[i]].head
         while slot >= 0:
             at[store.code_of[slot] + 1] += 1
             slot = store.next_of[slot]
     for k in range(1, n_codes + 1):
         at[k] += at[k - 1]
-    for i in range(n_panes):
+    for i in range(first, n_panes):
         slot = store.pool[store.open[i]].head
         while slot >= 0:
             k = at[store.code_of[slot]]
@@ -160,12 +156,12 @@ cdef int gather_leaves(
 
 
 cdef int slide_all(
-    Slider* s, const Store* store, int32_t n_panes, Leaf* leaves, int32_t* slots, Word* folded,
-    Py_ssize_t n
+    Slider* s, const Store* store, int32_t begin, int32_t n_panes, Leaf* leaves,
+    int32_t* slots, Word* folded, Py_ssize_t n
 ) noexcept nogil:
     """Close the windows of every key."""
     cdef Py_ssize_t i = 0, k, first = s.results.n, width = s.plan.narrow
-    cdef int status = gather_leaves(store, n_panes, leaves, n)
+    cdef int status = gather_leaves(store, begin, n_panes, leaves, n)
     if status != DONE:
         return status
     for k in range(n):
@@ -189,18 +185,37 @@ cdef int slide_all(
     return status
 
 
+cdef bint slider_init(Slider* s, Py_ssize_t n, Py_ssize_t room) noexcept nogil:
+    """Take memory for n leaves and as many windows that wait as there is room for."""
+    cdef Py_ssize_t width = s.plan.narrow * sizeof(Word)
+    s.n_ready = 0
+    s.room = room
+    s.ends = <Word*>malloc((n + 1) * width)
+    s.beginning = <Word*>malloc(width)
+    s.ready = <Word*>malloc(room * width)
+    return s.ends != NULL and s.beginning != NULL and s.ready != NULL
+
+
+cdef void slider_free(Slider* s) noexcept nogil:
+    """Give the memory back."""
+    free(s.ends)
+    free(s.beginning)
+    free(s.ready)
+
+
 cdef int close_sliding(
-    Router* router, Store* store, Results* results, int32_t n_panes, int64_t watermark
+    Router* router, Store* store, Results* results, int32_t first, int32_t n_panes,
+    int64_t watermark,
 ) noexcept nogil:
-    """Results of the windows that end in (closed_to, watermark]."""
+    """Results of the windows that end in (closed_to, watermark], of the open panes from `first`."""
     cdef Slider s
-    cdef Py_ssize_t n = 0, width = store.plan.narrow
+    cdef Py_ssize_t n = 0
     cdef int32_t i, slot
     cdef Leaf* leaves
     cdef int32_t* slots
     cdef Word* folded
     cdef int status = NO_MEMORY
-    for i in range(n_panes):
+    for i in range(first, n_panes):
         slot = store.pool[store.open[i]].head
         while slot >= 0:
             n += 1
@@ -210,20 +225,44 @@ cdef int close_sliding(
     s.results = results
     s.after = router.closed_to
     s.upto = watermark
-    s.n_ready = 0
     leaves = <Leaf*>malloc((n + 1) * sizeof(Leaf))
     slots = <int32_t*>malloc((n + 1) * sizeof(int32_t))
-    folded = <Word*>malloc((n + 1) * width * sizeof(Word))
-    s.ends = <Word*>malloc((n + 1) * width * sizeof(Word))
-    s.beginning = <Word*>malloc(width * sizeof(Word))
-    s.ready = <Word*>malloc(CHUNK * width * sizeof(Word))
-    if (leaves != NULL and slots != NULL and folded != NULL and s.ends != NULL
-            and s.beginning != NULL and s.ready != NULL):
-        status = slide_all(&s, store, n_panes, leaves, slots, folded, n)
+    folded = <Word*>malloc((n + 1) * store.plan.narrow * sizeof(Word))
+    if slider_init(&s, n, CHUNK) and leaves != NULL and slots != NULL and folded != NULL:
+        status = slide_all(&s, store, first, n_panes, leaves, slots, folded, n)
     free(leaves)
     free(slots)
     free(folded)
-    free(s.ends)
-    free(s.beginning)
-    free(s.ready)
+    slider_free(&s)
+    return status
+
+
+cdef int slide_leaves(
+    const Grid* grid, const Store* store, Results* results, const Leaf* leaves, Py_ssize_t n,
+    int64_t after, int64_t upto,
+) noexcept nogil:
+    """Results of the windows of one key that end in (after, upto]; leaves are in order of time."""
+    cdef Slider s
+    cdef Py_ssize_t i
+    cdef int32_t* slots = <int32_t*>malloc((n + 1) * sizeof(int32_t))
+    cdef Word* folded = <Word*>malloc((n + 1) * store.plan.narrow * sizeof(Word))
+    cdef int status = NO_MEMORY
+    s.plan = store.plan
+    s.grid = grid
+    s.results = results
+    s.after = after
+    s.upto = upto
+    s.leaves = leaves
+    s.folded = folded
+    s.n = n
+    if slider_init(&s, n, FEW) and slots != NULL and folded != NULL:
+        for i in range(n):
+            slots[i] = leaves[i].slot
+        fold_records(s.plan, &store.arena, slots, n, folded)
+        status = slide(&s)
+        if status == DONE and s.n_ready:
+            status = slider_flush(&s)
+    free(slots)
+    free(folded)
+    slider_free(&s)
     return status

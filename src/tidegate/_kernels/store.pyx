@@ -271,6 +271,13 @@ cdef int32_t find_slot(
     return slot if slot >= 0 and store.pane_of[slot] == pane else -1
 
 
+cdef int32_t store_find(const Store* store, int64_t pane, int32_t code) noexcept nogil:
+    """The record of a key in a pane, -1 where there is none; for plans with keys."""
+    cdef int32_t newer
+    cdef int n_steps
+    return find_slot(store, pane, code, &newer, &n_steps)
+
+
 cdef bint store_has(const Store* store, int64_t pane, int32_t code) noexcept nogil:
     """Whether a pane has a record (of a key, where the plan has keys)."""
     cdef int32_t newer

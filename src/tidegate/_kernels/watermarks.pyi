@@ -14,3 +14,11 @@ def watermarks(
     marks: npt.NDArray[Any],
     late: npt.NDArray[np.uint8],
 ) -> tuple[bool, int | float]: ...
+def far_times(
+    times: npt.NDArray[Any],
+    valid: npt.NDArray[np.uint8] | None,
+    jump: int | float,
+    any_before: bool,
+    largest: int | float,
+    flags: npt.NDArray[np.uint8],
+) -> None: ...

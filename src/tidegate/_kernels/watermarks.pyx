@@ -2,7 +2,7 @@
 
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t
 
-from tidegate._kernels.lanes cimport sub_overflows
+from tidegate._kernels.lanes cimport add_overflows, sub_overflows
 
 ctypedef fused time_t:
     int64_t
@@ -108,3 +108,53 @@ def watermarks(const time_t[::1] times not None, const uint8_t[::1] valid, time_
         any_before = loop(&times[0], NULL if valid is None else &valid[0], n, lateness, any_before,
                           &largest, &marks[0], &late[0])
     return any_before, largest
+
+
+cdef void loop_far(
+    const time_t* times, const uint8_t* valid, Py_ssize_t n, time_t jump, bint any_before,
+    time_t largest, uint8_t* flags
+) noexcept nogil:
+    """Fill the flags."""
+    cdef Py_ssize_t i
+    cdef int64_t most
+    cdef time_t t
+    for i in range(n):
+        flags[i] = 1 if valid == NULL else valid[i]
+        t = times[i]
+        if flags[i] != 1 or (any_before and t <= largest):
+            continue
+        if any_before:
+            if time_t is double:
+                if t > largest + jump:
+                    flags[i] = 3
+            elif not add_overflows(largest, jump, &most) and t > most:
+                flags[i] = 3
+        if flags[i] == 1:
+            any_before = True
+            largest = t
+
+
+def far_times(const time_t[::1] times not None, const uint8_t[::1] valid, time_t jump,
+              bint any_before, time_t largest, uint8_t[::1] flags not None):
+    """Mark the times that are further than `jump` ahead of the largest one before them.
+
+    Parameters
+    ----------
+    times, valid, any_before, largest
+        As for `watermarks`.
+    jump : int or float
+        Not negative.
+    flags : (n_rows,) uint8, out
+        `valid`, with 3 for the times that are too far ahead.
+
+    Notes
+    -----
+    One pass, O(n_rows); releases the GIL.
+    """
+    cdef Py_ssize_t n = times.shape[0]
+    if flags.shape[0] != n or (valid is not None and valid.shape[0] != n):
+        raise ValueError("the columns differ in length")
+    if n:
+        with nogil:
+            loop_far(&times[0], NULL if valid is None else &valid[0], n, jump, any_before,
+                     largest, &flags[0])

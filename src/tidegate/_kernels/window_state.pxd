@@ -52,5 +52,10 @@ cdef class WindowState:
     cdef int64_t next_due(self) noexcept
     cdef Py_ssize_t move_into(self, Slab slab) noexcept
     cdef void write_edges(self, Word* starts, Word* ends) noexcept
+    cdef tuple dump_revisions(self)
+    cdef bint load_revisions(
+        self, const int64_t[::1] windows, const int64_t[::1] codes, const int64_t[::1] counts,
+        Py_ssize_t n_keys
+    ) except -1
     cdef tuple describe(self, const Left* row)
     cdef object outside(self, int64_t time)

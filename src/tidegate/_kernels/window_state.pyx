@@ -5,7 +5,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.buffer cimport Buffer, buffer_of
 from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.deal cimport can_deal, dealer_free
 from tidegate._kernels.emit cimport close_windows, first_due
@@ -18,15 +18,18 @@ from tidegate._kernels.layout cimport plan_free, plan_init
 from tidegate._kernels.output cimport (
     results_expect, results_free, results_init, results_take,
 )
+from tidegate._kernels.places cimport Entry, Map, map_find, map_put
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_KEPT, UNSIGNED,
-    WEIGHTED, Column, Kept, Output, Run, Word,
+    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_KEPT,
+    UNSIGNED, WEIGHTED, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, Left, LeftRows, Offer, Router, enter_dry, route_rows, route_runs,
 )
+from tidegate._kernels.revise cimport correct
 from tidegate._kernels.slab cimport Slab
+from tidegate._kernels.stamps cimport Stamps, stamps_free, stamps_init
 from tidegate._kernels.store cimport (
     live_slots, store_bytes, store_clear, store_free, store_has, store_init, store_keys, store_pane,
     store_slot,
@@ -47,7 +50,10 @@ cdef extern from *:
 
 cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
 
+REVISIONS = ("revision_windows", "revision_codes", "revision_counts")
+
 cdef enum:
+    MOST_REVISIONS = 1 << 30
     BLOCK = 8192           # rows routed, then reduced, while their columns are in the cache
     DEALT = 32768         # rows of keys that are dealt
     LINE = 8              # words in a cache line
@@ -179,6 +185,7 @@ cdef class WindowState:
         self.router.whole_to = INT64_MIN
         self.router.share_first = INT64_MIN
         self.router.share_last = INT64_MAX
+        stamps_init(&self.router.stamps)
         self.spill_at = SPILL
         self.max_kept = max_kept
         store_init(&self.store, &self.plan, max_open)
@@ -187,6 +194,7 @@ cdef class WindowState:
         store_free(&self.store)
         results_free(&self.results)
         free(self.left.rows)
+        stamps_free(&self.router.stamps)
         plan_free(&self.plan)
         free(self.outputs)
         if self.columns != NULL:
@@ -312,14 +320,17 @@ cdef class WindowState:
                 if n_wholes and (status == DONE or status == NEEDS_EDGES):
                     status = self.take_wholes(times, n_wholes, at, n_rows) or status
             at += taken
-            if self.plan.keeps and status in (DONE, MUST_CLOSE):
+            if self.plan.keeps and status in (DONE, MUST_CLOSE, CORRECTS):
                 if kept_failed(&self.plan):
                     status = NO_MEMORY
                     break
                 if kept_values(&self.plan) > self.max_kept:
                     status = TOO_MANY_KEPT
                     break
-            if status == MUST_CLOSE or (status == DONE and self.router.clock.moves):
+            if status == CORRECTS:
+                status = correct(&self.router, &self.store, &self.results,
+                                 0 if codes == NULL else codes[at - 1])
+            elif status == MUST_CLOSE or (status == DONE and self.router.clock.moves):
                 status = close_windows(
                     &self.router, &self.store, &self.results, self.router.clock.watermark)
             elif status == DONE and store_bytes(&self.store) > self.spill_at:
@@ -815,6 +826,97 @@ cdef class WindowState:
         self.router.closed_to = max(self.router.closed_to, <int64_t>clock[2])
         self.router.used += <int64_t>clock[3]
         return -1
+
+    def allow(self, int64_t units, double units_f):
+        """Hold closed windows that much longer, for corrections; before any row.
+
+        Parameters
+        ----------
+        units, units_f : int, float
+            For int times, and for float times.
+        """
+        self.router.allows = True
+        self.router.allowed = units
+        self.router.allowed_f = units_f
+
+    def take_revisions(self):
+        """Hand over the revisions of the results that wait, where corrections are allowed.
+
+        Returns
+        -------
+        Buffer
+            (n_results,) int64.
+        """
+        cdef Stamps* stamps = &self.router.stamps
+        cdef Buffer out = buffer_of(stamps.at, stamps.n * sizeof(int64_t))
+        stamps.at = NULL
+        stamps.n = stamps.capacity = 0
+        return out
+
+    def dump_extra(self):
+        """Write down what a state has beside its windows, by the options that it was given.
+
+        Returns
+        -------
+        dict of str to Buffer
+            Of int64. Names with ``codes`` hold key codes; those that begin with ``key_`` have a
+            value for each code.
+        """
+        out = {}
+        if self.router.allows:
+            out.update(zip(REVISIONS, self.dump_revisions(), strict=True))
+        return out
+
+    def load_extra(self, dict extra not None, Py_ssize_t n_keys):
+        """Add what `dump_extra` gives, as arrays.
+
+        Returns
+        -------
+        bool
+            False where it cannot be; the state is of no use then.
+        """
+        if self.router.allows:
+            windows, codes, counts = (extra[name] for name in REVISIONS)
+            return self.load_revisions(windows, codes, counts, n_keys)
+        return True
+
+    cdef tuple dump_revisions(self):
+        """The windows and key codes that have come out, and how often."""
+        cdef const Map* last = &self.router.stamps.last
+        cdef Py_ssize_t i, k, n = 0
+        cdef int64_t* columns[3]
+        for k in range(3):
+            columns[k] = <int64_t*>malloc((last.used + 1) * sizeof(int64_t))
+        buffers = [buffer_of(columns[k], last.used * sizeof(int64_t)) for k in range(3)]
+        if columns[0] == NULL or columns[1] == NULL or columns[2] == NULL:
+            raise MemoryError
+        for i in range(last.mask + 1):
+            if last.entries[i].value >= 0:
+                columns[0][n] = last.entries[i].pane
+                columns[1][n] = last.entries[i].code
+                columns[2][n] = last.entries[i].value
+                n += 1
+        return tuple(buffers)
+
+    cdef bint load_revisions(
+        self, const int64_t[::1] windows, const int64_t[::1] codes, const int64_t[::1] counts,
+        Py_ssize_t n_keys
+    ) except -1:
+        """Add revisions; False where one is of no key, there already, or no number."""
+        cdef Map* last = &self.router.stamps.last
+        cdef Entry* entry
+        cdef Py_ssize_t i, n = windows.shape[0]
+        if codes.shape[0] != n or counts.shape[0] != n:
+            return False
+        for i in range(n):
+            if not 0 <= codes[i] < max(n_keys, 1) or not 0 <= counts[i] < MOST_REVISIONS:
+                return False
+            entry = map_find(last, windows[i], <int32_t>codes[i])
+            if entry != NULL and entry.value >= 0:
+                return False
+            if map_put(last, windows[i], <int32_t>codes[i], <int32_t>counts[i]) != DONE:
+                raise MemoryError
+        return True
 
     def pane_end(self, int64_t time):
         """The first time after the pane that holds a time; None where it can't be written."""

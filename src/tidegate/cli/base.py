@@ -25,7 +25,9 @@ DONE, FAILED, WRONG_USAGE, SIGNALLED = 0, 1, 2, 128
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMANDS = {  # name: where it is; imported only when it is asked for
     "aggregate": "tidegate.cli.aggregate:aggregate",
+    "convert": "tidegate.cli.convert:convert",
     "demo": "tidegate.cli.demo:demo",
+    "schema": "tidegate.cli.schema:schema",
 }
 Command = TypeVar("Command", bound=Callable[..., Any])
 

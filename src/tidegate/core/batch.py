@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +19,10 @@ from tidegate.core.columns import (
     value_column,
     value_type,
 )
-from tidegate.core.convert import Place, from_python, from_series, to_arrow
+from tidegate.core.convert import Place, from_series, to_arrow
 from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.pyobjects import to_dicts
+from tidegate.core.records import to_table
 
 __all__ = [
     "Column",
@@ -156,7 +157,7 @@ def read_input(data: object, columns: Collection[str] | None = None) -> Input:
     if isinstance(data, Mapping):
         return Input(_from_mapping(data, wanted), give_back=_as_dict)
     if isinstance(data, list | tuple):
-        return Input(_from_records(data, wanted), give_back=_as_records)
+        return Input(_from_records(data, wanted), give_back=to_dicts)
     return _from_foreign(data, wanted)
 
 
@@ -236,31 +237,15 @@ def _from_mapping(columns: Mapping[Any, object], wanted: list[str] | None) -> pa
 
 
 def _from_records(records: Sequence[Any], wanted: list[str] | None) -> pa.Table:
-    """Read a list of dicts."""
-    if not all(issubclass(kind, Mapping) for kind in set(map(type, records))):
-        row = next(row for row, record in enumerate(records) if not isinstance(record, Mapping))
-        raise ColumnTypeError(
-            f"record {row} is of type {type(records[row]).__name__}; expected a dict in every "
-            f"place of the list (rows can also come from {_ACCEPTED})"
-        )
-    fields = _fields(records) if wanted is None else wanted
-    arrays: list[Any] = []
-    for name in fields:
-        values = [record.get(name) for record in records]
-        if values and all(value is None for value in values):
-            column_index(pa.schema([(field, pa.null()) for field in _fields(records)]), name)
-        arrays.append(from_python(values, Place(name, "field", "record")))
-    return pa.Table.from_arrays(arrays, names=fields)
-
-
-def _fields(records: Sequence[Any]) -> list[str]:
-    """Return the fields of all records in order of first appearance."""
-    names = list(dict.fromkeys(chain.from_iterable(records)))
-    for name in names:
-        if not isinstance(name, str):
-            row = next(row for row, record in enumerate(records) if name in record)
-            raise ColumnTypeError(f"record {row}: the field name {name!r} is not a string")
-    return names
+    """Read a list of dicts; a wanted field that no record has is not there."""
+    table = to_table(records, columns=wanted)
+    gone = [field.name for field in table.schema if pa.types.is_null(field.type)]
+    if wanted is not None and gone and records:
+        names = list(dict.fromkeys(str(name) for record in records for name in record))
+        known = pa.schema([(name, pa.null()) for name in names])
+        for name in gone:
+            column_index(known, name)
+    return table
 
 
 def _from_pandas(frame: Any, wanted: list[str] | None) -> pa.Table:
@@ -294,21 +279,6 @@ def _as_numpy(column: pa.ChunkedArray[Any]) -> np.ndarray[Any, np.dtype[Any]]:
         column = column.cast(column.type.value_type)
     values = column.to_numpy()
     return values if values.flags.writeable else values.copy()
-
-
-def _as_records(table: pa.Table) -> list[dict[str, Any]]:
-    """Give a result back as dicts; times in nanoseconds are datetime64, which hold them."""
-    names = table.column_names
-    columns = [_as_list(column) for column in table.columns]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def _as_list(column: pa.ChunkedArray[Any]) -> list[Any]:
-    """Return a column as Python values."""
-    kind = column.type
-    if (pa.types.is_timestamp(kind) or pa.types.is_duration(kind)) and kind.unit == "ns":
-        return [None if np.isnat(value) else value for value in column.to_numpy()]
-    return column.to_pylist()
 
 
 def _as_pandas(table: pa.Table) -> Any:

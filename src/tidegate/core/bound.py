@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.gate import far_ahead
 from tidegate._kernels.window_state import WindowState
 from tidegate.core.columns import (
     Numbers,
@@ -33,6 +34,7 @@ from tidegate.core.program import WORDS, Program
 from tidegate.core.results import ResultTables
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.texts import Texts
+from tidegate.core.timekeeping import span_of
 from tidegate.core.windows import Grid, grid_of, is_laid_by_first, table_of
 
 if TYPE_CHECKING:
@@ -98,11 +100,13 @@ class Bound:
             self.keys.bind(schema)
         key_types = [] if self.keys is None else self.keys.types
         keys = dict(zip(plan.by, key_types, strict=True))
+        revision = [pa.field("revision", pa.int64())] if plan.time.allows else []
         self.schema = pa.schema(
             [
                 *(pa.field(name, type_) for name, type_ in keys.items()),
                 pa.field("window_start", self.time_type),
                 pa.field("window_end", self.time_type),
+                *revision,
                 *self.program.fields,
             ]
         )
@@ -115,6 +119,8 @@ class Bound:
             self.sources = [(*column, part) for column, part in pairs]
         self.texts = self._new_texts()
         self.tables = ResultTables(self.schema, self.program, self.texts)
+        jump = plan.time.max_jump
+        self._jump = None if jump is None else span_of(jump, self.time_type, "max_jump")
         self.first: int | float | None = None
         self.table = table_of(plan.grid_window, self.time_type)
         self.filler: Filler | None = None
@@ -125,6 +131,7 @@ class Bound:
         self.n_keeping = self.state.n_keeping  # values that are kept of a row
         # Whether a batch may need more than its rows' way into the state.
         self.is_special = self.n_keeping > 0 or self.table is not None or self.filler is not None
+        self.is_special |= not plan.time.is_plain
         self.places = self._places_in(schema)
 
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
@@ -212,6 +219,15 @@ class Bound:
             has_gaps = isinstance(table, EdgeTable)
             state.lay_edges(table.edges, table.first, has_gaps, table.lowest, table.highest)
 
+    def without_far(self, rows: Rows) -> Rows:
+        """Take the time from rows that are further ahead than `max_jump` allows."""
+        if self._jump is None or not len(rows.order):
+            return rows
+        flags = np.empty(len(rows.order), np.uint8)
+        if not far_ahead(self.state, rows.order, rows.time_valid, *self._jump, flags):
+            return rows
+        return rows._replace(time_valid=flags)
+
     # ---------------------------------------------------------------------------------- the state
 
     def mark(self) -> WayBack:
@@ -253,6 +269,9 @@ class Bound:
         self._lay_edges(state)
         for texts in self.texts.values():
             texts.lay(state)
+        allowed = self.plan.time.allowed_lateness
+        if allowed is not None:
+            state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
         return state
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from tidegate.core.errors import ColumnTypeError, InputError, TidegateError
 
-__all__ = ["ArrowColumn", "Place", "from_python", "from_series", "short", "to_arrow"]
+__all__ = ["ArrowColumn", "Place", "family_of", "from_python", "from_series", "short", "to_arrow"]
 
 ArrowColumn: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 # Their stubs know only some of what they take.
@@ -62,13 +62,15 @@ class Place(NamedTuple):
     name: str
     column: str = "column"
     row: str = "row"
+    rows: Sequence[int] | None = None
+    """Which row each value belongs to, where that is not its own place."""
 
     def __str__(self) -> str:
         return f"{self.column} {self.name!r}"
 
     def at(self, row: int) -> str:
         """Name one value of it."""
-        return f"{self}, {self.row} {row}"
+        return f"{self}, {self.row} {row if self.rows is None else self.rows[row]}"
 
 
 def to_arrow(values: object, place: Place) -> ArrowColumn:
@@ -140,7 +142,7 @@ def from_python(values: list[Any], place: Place) -> ArrowColumn:
     if any(_is_numpy_integer(kind) for kind in kinds):
         # Arrow takes the last uint64 for -1.0 among floats.
         values = [value.item() if _is_numpy_integer(type(value)) else value for value in values]
-    families = {_family(kind) for kind in kinds} - {"null"}
+    families = {family_of(kind) for kind in kinds} - {"null"}
     if "int" in families and families <= {"int", "float", "decimal"} and len(families) == 2:
         families.remove("int")
     if len(families) > 1:
@@ -161,7 +163,7 @@ def _is_numpy_integer(kind: type) -> bool:
     return issubclass(kind, np.integer) and not issubclass(kind, np.timedelta64)
 
 
-def _family(kind: type) -> str:
+def family_of(kind: type) -> str:
     """Return which values may share a column with values of this type."""
     if kind is type(None) or kind.__name__ in _PANDAS_MISSING:
         return "null"
@@ -227,11 +229,11 @@ def _mixed(values: list[Any], place: Place) -> ColumnTypeError:
     """Return the error that names the first value of another family than those before it."""
     first = next(value for value in values if value is not None)
     numbers = ("int", "float")
-    allowed = numbers if _family(type(first)) in numbers else (_family(type(first)),)
+    allowed = numbers if family_of(type(first)) in numbers else (family_of(type(first)),)
     row, value = next(
         (row, value)
         for row, value in enumerate(values)
-        if _family(type(value)) not in (*allowed, "null")
+        if family_of(type(value)) not in (*allowed, "null")
     )
     return ColumnTypeError(
         f"{place.at(row)} is {short(value)} ({type(value).__name__}), but the values before it "

@@ -3,14 +3,14 @@
 import re
 from datetime import timedelta
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from tidegate.core.errors import DurationError
+from tidegate.core.errors import DurationError, InputError
 
-__all__ = ["NS_PER_UNIT", "Duration", "in_units"]
+__all__ = ["NS_PER_UNIT", "Duration", "in_units", "plain_duration", "read_duration"]
 
 Duration: TypeAlias = str | int | float | timedelta | np.timedelta64 | np.integer | np.floating
 
@@ -128,3 +128,25 @@ def _checked(units: int, what: str) -> int:
     if abs(units) > INT64_MAX:
         raise DurationError(f"{what} is {units} units: that is more than int64 holds")
     return units
+
+
+def plain_duration(duration: Duration) -> str | int | float:
+    """Write a duration with what JSON has."""
+    if isinstance(duration, timedelta):
+        micros = (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds
+        return f"{micros}us"
+    if isinstance(duration, np.timedelta64):
+        nanos = int(duration.astype("m8[ns]").astype("i8"))
+        return f"{nanos}ns"
+    if isinstance(duration, np.integer):
+        return int(duration)
+    if isinstance(duration, np.floating):
+        return float(duration)
+    return duration
+
+
+def read_duration(value: Any) -> Duration:
+    """Read a duration."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"{value!r} is not a duration")
+    return value

@@ -16,6 +16,7 @@ from tidegate.core.plan import expand, make_plan
 from tidegate.core.rolling import RollingRun, make_run
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
+from tidegate.core.timekeeping import Timekeeping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,16 @@ class Aggregator(RowTaker):
     lateness : Duration or None, default 0
         How far the watermark stays behind the largest time seen. None: it waits for `flush` (or
         `advance`), and nothing is ever late.
+    max_jump : Duration, optional
+        A row whose time is further than this ahead of the largest time before it is rejected, and
+        does not move the watermark. Of a stream whose first row is wrong nothing can be known:
+        the first time counts, whatever it is.
+    allowed_lateness : Duration, optional
+        How much longer closed windows are held for corrections. A row that comes behind the
+        watermark, but not that far, lets each window of it that is closed come out again at once,
+        by window end, after all that the rows before it have closed; the result has a column
+        ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
+        is over for all of its windows.
     late : {"side", "drop", "raise"}, default "side"
         Late rows are kept for `take_late`, counted, or refused with their batch.
     nan : {"value", "missing"}, default "value"
@@ -88,6 +99,8 @@ class Aggregator(RowTaker):
         on: str,
         by: str | list[str] | tuple[str, ...] | None = None,
         lateness: Duration | None = 0,
+        max_jump: Duration | None = None,
+        allowed_lateness: Duration | None = None,
         late: Late = "side",
         nan: Nan = "value",
         limits: Limits | None = None,
@@ -103,6 +116,7 @@ class Aggregator(RowTaker):
             late=late,
             nan=nan,
             limits=limits,
+            time=Timekeeping(max_jump, allowed_lateness),
         )
         self._begin(make_run(plan))
         if schema is not None:
@@ -155,8 +169,9 @@ class Aggregator(RowTaker):
         LateRowError
             If a row is late and ``late="raise"``; nothing of the batch is taken.
         LimitError
-            If it would open too many windows or keys; nothing of it is taken. If too many windows
-            without rows would come out, the aggregator can't go on, `restore` a snapshot.
+            If it would open too many windows or keys, or too many rows would wait on the side;
+            nothing of it is taken. If too many windows without rows would come out, the aggregator
+            can't go on, `restore` a snapshot.
         AggregateOverflowError
             If an integer sum does not fit; the aggregator can't go on, `restore` a snapshot.
 
@@ -266,8 +281,9 @@ class Aggregator(RowTaker):
         -------
         pyarrow.Table
             In input order: the time, key and input columns; ``row``, the number of the row since
-            the start; ``reason``: "late", "null time", "nan time" or "time out of range"; of late
-            ones the last window they belong to and ``late_by``, watermark minus time.
+            the start; ``reason``: "late", "null time", "nan time", "time out of range" or
+            "time too far ahead"; of late ones the last window they belong to and ``late_by``,
+            watermark minus time.
 
         Examples
         --------

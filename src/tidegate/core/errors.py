@@ -21,6 +21,7 @@ __all__ = [
     "SourceError",
     "TidegateError",
     "WindowError",
+    "WorkerError",
 ]
 
 
@@ -77,7 +78,32 @@ class SnapshotError(InputError):
 
 
 class SerializationError(InputError):
-    """Bytes are not what their format says, or records do not fit it; says where."""
+    """Bytes are not what their format says, or records do not fit it; says where.
+
+    Parameters
+    ----------
+    message
+        What is wrong, where, and what to do.
+    offset
+        Byte where it is wrong, counted from the beginning of what was read.
+    path
+        Way to the value within its record, such as ``$.legs[3].price``.
+    row
+        Number of the record.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        offset: int | None = None,
+        path: str | None = None,
+        row: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.path = path
+        self.row = row
 
 
 class SourceError(TidegateError, ValueError):
@@ -86,6 +112,10 @@ class SourceError(TidegateError, ValueError):
 
 class SinkError(TidegateError, OSError):
     """A sink cannot be written."""
+
+
+class WorkerError(TidegateError, RuntimeError):
+    """A worker ended before it gave its result, or gave one that cannot be sent."""
 
 
 class LeftOutWarning(UserWarning):

@@ -17,7 +17,7 @@ __all__ = ["LateSide", "late_row_error"]
 # The row in its batch, its reason, start and end of its last window, the watermark.
 LeftRow: TypeAlias = tuple[int, int, int | float, int | float, int | float]
 
-REASONS = ("late", "null time", "nan time", "time out of range")
+REASONS = ("late", "null time", "nan time", "time out of range", "time too far ahead")
 
 
 class LateSide:
@@ -47,6 +47,7 @@ class LateSide:
             ]
         )
         self._parts: list[pa.RecordBatch] = []
+        self.n_rows = 0  # that are kept
 
     def add(
         self,
@@ -93,13 +94,14 @@ class LateSide:
         ]
         reasons = pa.array([REASONS[reason] for _, reason, *_ in left], pa.string())
         rows = pa.array(base + index)
+        self.n_rows += len(left)
         self._parts.append(
             pa.RecordBatch.from_arrays([*kept, rows, reasons, *sides], schema=self.schema)
         )
 
     def take(self) -> pa.Table:
         """Hand over what is kept."""
-        parts, self._parts = self._parts, []
+        parts, self._parts, self.n_rows = self._parts, [], 0
         return pa.Table.from_batches(parts, schema=self.schema)
 
     @property
@@ -109,6 +111,7 @@ class LateSide:
 
     def cut(self, n_parts: int) -> None:
         """Forget the parts after the first ones."""
+        self.n_rows -= sum(part.num_rows for part in self._parts[n_parts:])
         del self._parts[n_parts:]
 
     def peek(self) -> pa.Table:
@@ -118,6 +121,7 @@ class LateSide:
     def put_back(self, rows: pa.Table) -> None:
         """Keep rows that were taken elsewhere, as a snapshot restores them."""
         self._parts.extend(rows.to_batches())
+        self.n_rows += rows.num_rows
 
 
 def late_row_error(left: LeftRow, base: int, on: str, time: int | float) -> LateRowError:

@@ -36,6 +36,7 @@ def merge(mine: Run, theirs: Run) -> None:
             mine.bound = Bound(mine.plan, theirs.bound.late.input_schema)
         _lay_alike(mine.bound, theirs.bound)
         _check_keys_apart(mine.bound, theirs.bound)
+        _check_sides(mine, theirs.bound)
         reached = max(mine.bound.state.reached, theirs.bound.state.reached)
         if reached != INT64_MIN:
             mine.close(reached)
@@ -66,6 +67,17 @@ def _lay_alike(mine: Bound, theirs: Bound) -> None:
         )
 
 
+def _check_sides(mine: Run, theirs: Bound) -> None:
+    """Refuse more rows on the side than there may be."""
+    if mine.bound is not None and mine.bound.late.n_rows + theirs.late.n_rows > (
+        mine.plan.limits.max_late
+    ):
+        raise MergeError(
+            f"merge: more than max_late={mine.plan.limits.max_late} rows would wait on the side: "
+            f"call take_late() before"
+        )
+
+
 def _check_keys_apart(mine: Bound, theirs: Bound) -> None:
     """Refuse a key that is in both, where windows without rows come out: they would twice."""
     if mine.filler is None:
@@ -93,7 +105,7 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
         table = theirs.keys.dump().combine_chunks()
         if table.num_rows:
             codes = mine.keys.encode(table.to_batches()[0])
-            windows = windows._replace(codes=codes[windows.codes])
+            windows = windows.recoded(codes)
             if mine.filler is not None and theirs.filler is not None:
                 mine.filler.take_over(theirs.filler, codes.astype(np.int64))
     mine.cover_windows(windows)

@@ -20,6 +20,7 @@ from tidegate.core.plan import expand, make_plan
 from tidegate.core.rolling import roll_all
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import n_threads, run_shares
+from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def aggregate(
     on: str,
     by: str | list[str] | tuple[str, ...] | None = None,
     lateness: Duration | None = None,
+    max_jump: Duration | None = None,
+    allowed_lateness: Duration | None = None,
     late: Late = "side",
     nan: Nan | None = None,
     threads: int | None = None,
@@ -96,6 +99,11 @@ def aggregate(
     lateness : Duration, optional
         How far the watermark stays behind the largest time; by default it waits for the end, and
         nothing is late.
+    max_jump : Duration, optional
+        A row whose time is further than this ahead of the largest time before it is rejected.
+    allowed_lateness : Duration, optional
+        How much longer closed windows are held for corrections, as `Aggregator` has it; with
+        `lateness` only.
     late : {"side", "drop", "raise"}, default "side"
         What to do with late rows.
     nan : {"value", "missing"}, optional
@@ -159,6 +167,7 @@ def aggregate(
         late=late,
         nan=nan or "value",
         limits=limits,
+        time=Timekeeping(max_jump, allowed_lateness),
     )
     rows = read_input(data, plan.inputs)
     if nan is None:
@@ -179,7 +188,7 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     if isinstance(plan.window, Rolling):
         return roll_all(plan, rows)
     guesses = plan.lateness is None and rows.n_rows is not None
-    if guesses and threads > 1:
+    if guesses and threads > 1 and plan.time.is_plain:
         done = _in_shares(plan, rows, threads)
         if done is not None:
             return done

@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
@@ -14,8 +14,11 @@ import numpy as np
 from tidegate.core import aggregations
 from tidegate.core.aggregation import Aggregation
 from tidegate.core.durations import NS_PER_UNIT, Duration
+from tidegate.core.durations import plain_duration as _plain
+from tidegate.core.durations import read_duration as _duration
 from tidegate.core.errors import ColumnTypeError, InputError, WindowError
 from tidegate.core.functions import custom_of, functions_of
+from tidegate.core.timekeeping import PLAIN, Timekeeping
 from tidegate.core.windows import (
     AnyWindow,
     Calendar,
@@ -61,6 +64,8 @@ class Limits:
         Values kept in open windows, of 8 bytes: for quantiles, modes and lists.
     max_empty : int, default 10,000,000
         Windows without rows that come out at a time, where they are asked for.
+    max_late : int, default 100,000,000
+        Late and rejected rows that wait on the side for `take_late`.
     max_look_back : int, default 200,000,000
         Rows that a look-back of a stream keeps: those that wait for the watermark, and those that
         windows to come look back on.
@@ -74,6 +79,7 @@ class Limits:
     max_overlap: int = 100_000
     max_kept: int = 1_000_000_000
     max_empty: int = 10_000_000
+    max_late: int = 100_000_000
     max_look_back: int = 200_000_000
     max_texts: int = 100_000_000
 
@@ -111,9 +117,11 @@ class Plan:
     late: Late = "side"
     nan: Nan = "value"
     limits: Limits = Limits()
+    time: Timekeeping = PLAIN
 
     def __post_init__(self) -> None:
         check_window(self.window)
+        self.time.check(self)
         if isinstance(self.window, Rolling):
             _check_looks_back(self.results)
         for name in (self.on, *self.by):
@@ -143,7 +151,8 @@ class Plan:
         """The columns of the result that tell where it belongs: the keys, and a window or time."""
         if isinstance(self.window, Rolling):
             return list(dict.fromkeys([*self.by, self.on]))
-        return [*self.by, "window_start", "window_end"]
+        revision = ["revision"] if self.time.allows else []
+        return [*self.by, "window_start", "window_end", *revision]
 
     @property
     def grid_window(self) -> Window:
@@ -201,6 +210,7 @@ class Plan:
                 "late": self.late,
                 "nan": self.nan,
                 "limits": asdict(self.limits),
+                "time": self.time.plain(),
             }
         )
 
@@ -236,6 +246,7 @@ class Plan:
                 late=document["late"],
                 nan=document["nan"],
                 limits=Limits(**document["limits"]),
+                time=Timekeeping.of(document.get("time", {})),
             )
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError, RecursionError) as error:
             raise InputError(f"not the JSON of a plan: {error!r}") from error
@@ -310,6 +321,7 @@ def make_plan(
     late: Late,
     nan: Nan,
     limits: Limits | None,
+    time: Timekeeping,
 ) -> Plan:
     """Make a plan of what the public functions take."""
     if not isinstance(on, str):
@@ -326,6 +338,7 @@ def make_plan(
         late=late,
         nan=nan,
         limits=Limits() if limits is None else limits,
+        time=time,
     )
 
 
@@ -406,21 +419,6 @@ def _edges(values: Any, unit: Any) -> Any:
     return times if unit is None else times.view(f"M8[{unit}]")
 
 
-def _plain(duration: Duration) -> str | int | float:
-    """Write a duration with what JSON has."""
-    if isinstance(duration, timedelta):
-        micros = (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds
-        return f"{micros}us"
-    if isinstance(duration, np.timedelta64):
-        nanos = int(duration.astype("m8[ns]").astype("i8"))
-        return f"{nanos}ns"
-    if isinstance(duration, np.integer):
-        return int(duration)
-    if isinstance(duration, np.floating):
-        return float(duration)
-    return duration
-
-
 def _plain_origin(origin: Origin) -> str | int | float | dict[str, str]:
     """Write an origin with what JSON has."""
     if isinstance(origin, datetime | np.datetime64):
@@ -438,13 +436,6 @@ def _origin(value: Any) -> Origin:
         time = value["time"]
         return datetime.fromisoformat(time) if "+" in time else np.datetime64(time)
     return cast("Origin", value)
-
-
-def _duration(value: Any) -> Duration:
-    """Read a duration."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InputError(f"{value!r} is not a duration")
-    return value
 
 
 def _text(value: Any) -> str:

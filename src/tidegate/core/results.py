@@ -63,12 +63,14 @@ class ResultTables:
         self._schema = schema
         self._program = program
         self._time_type = schema.field("window_start").type
+        self._has_revisions = "revision" in schema.names[: -len(program.fields)]
         self._is_word = [
             is_word(field.type) and result.how == "words"
             for field, result in zip(program.fields, program.results, strict=True)
         ]
         self._maker = Maker(program, {} if texts is None else texts)
         self._raw: list[Outputs] = []
+        self._revisions: list[Numbers] = []  # of what is raw
         self.slab = Slab(0, 0, 0)  # full
         self.table = self.empty
 
@@ -82,7 +84,7 @@ class ResultTables:
         n = state.n_results
         if not n and not self._raw:
             return self.empty
-        if keys is None and all(self._is_word) and n <= MOST_IN_SLAB:
+        if keys is None and all(self._is_word) and n <= MOST_IN_SLAB and not self._has_revisions:
             return self._take_slice(state, n)
         return self._take_all(state, keys)
 
@@ -113,7 +115,13 @@ class ResultTables:
 
     def _take_all(self, state: WindowState, keys: Keys | None) -> pa.Table:
         """Hand over the results in the memory that they are in."""
-        return self._table_of(*self._columns(state, keys), keys)
+        revisions = None
+        if self._has_revisions:
+            self._revisions.append(array_of(state.take_revisions(), np.int64))
+        made = self._columns(state, keys)
+        if self._has_revisions:
+            revisions, self._revisions = np.concatenate(self._revisions), []
+        return self._table_of(*made, keys, revisions)
 
     @property
     def has_raw(self) -> bool:
@@ -123,6 +131,7 @@ class ResultTables:
     def forget(self) -> None:
         """Forget what was taken and is no result yet."""
         self._raw.clear()
+        self._revisions.clear()
 
     def take_filled(self, state: WindowState, keys: Keys | None, filler: Filler) -> pa.Table:
         """Hand over the results that are ready, with the windows without rows between them."""
@@ -189,12 +198,15 @@ class ResultTables:
         codes: Numbers | None,
         results: list[pa.Array[Any]],
         keys: Keys | None,
+        revisions: Numbers | None = None,
     ) -> pa.Table:
         """Make a table of what `_columns` gives."""
         columns: list[pa.Array[Any]] = []
         if keys is not None and codes is not None:
             columns.extend(keys.take(codes))
         columns.extend(as_array(edge, None, self._time_type) for edge in (starts, ends))
+        if revisions is not None:
+            columns.append(as_array(revisions, None, pa.int64()))
         return pa.Table.from_arrays([*columns, *results], schema=self._schema)
 
 

@@ -12,6 +12,7 @@ from tidegate.core.batch import read_input
 from tidegate.core.decimals import unit_of, units_of
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.eventtime import number_of_time
+from tidegate.core.run import MAX_BATCH
 from tidegate.core.state import DONE, NEEDS_EDGES
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
     """
     bound = run.bound
     if bound is None or not bound.is_laid or run.plan.late == "raise":
+        return None
+    if run.is_side_full(MAX_BATCH) or not run.plan.time.is_plain:
         return None
     program = bound.program
     numerics = [

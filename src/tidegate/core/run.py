@@ -49,7 +49,8 @@ class Stats(NamedTuple):
     late : int
         Rows whose windows were all closed.
     rejected : int
-        Rows without a time, or with one whose window the type of the times cannot hold.
+        Rows without a time, with one whose window the type of the times cannot hold, or with one
+        that is too far ahead.
     pending : int
         Rows that wait to be looked at.
     windows : int
@@ -159,6 +160,43 @@ class Run:
         intake = self._intake_of(bound)
         if intake is not None and intake.take(batch, self):
             return
+        if self.is_side_full(batch.num_rows):
+            self._push_beside(bound, batch, later)
+        else:
+            self._push_rows(bound, batch, later)
+
+    def _push_beside(
+        self, bound: Bound, batch: pa.RecordBatch, later: Callable[[], int] | None
+    ) -> None:
+        """Take a batch whose rows may be too many for the side, or go back to before it."""
+        self.settle()
+        way_back, counts = bound.mark(), self.counts.as_tuple()
+        held, self._holds_still = self._holds_still, True
+        try:
+            self._push_rows(bound, batch, later)
+        finally:
+            self._holds_still = held
+        most = self.plan.limits.max_late
+        if bound.late.n_rows <= most:
+            return
+        bound.go_back(way_back)
+        self.counts = Counts(*counts)
+        self.let_go()
+        raise LimitError(
+            f"of the {batch.num_rows} rows from row {self.counts.rows_in} on so many are late or "
+            f"rejected that more than max_late={most} would wait on the side: call take_late() "
+            f'more often, choose late="drop", or raise the limit; nothing of the batch was taken'
+        )
+
+    def is_side_full(self, n_rows: int) -> bool:
+        """Whether there may be no room on the side for so many rows more."""
+        bound, most = self.bound, self.plan.limits.max_late
+        return bound is not None and self.plan.late == "side" and bound.late.n_rows + n_rows > most
+
+    def _push_rows(
+        self, bound: Bound, batch: pa.RecordBatch, later: Callable[[], int] | None
+    ) -> None:
+        """Take a batch row by row."""
         rows = self._rows_of(batch, bound)
         was_laid = bound.is_laid
         try:
@@ -222,6 +260,7 @@ class Run:
         self, bound: Bound, batch: pa.RecordBatch, rows: Rows, later: Callable[[], int] | None
     ) -> None:
         """Take the rows of a batch."""
+        rows = bound.without_far(rows)
         if self.plan.late == "raise":
             self._refuse_late(bound, rows)
         mark, codes = None, None
@@ -249,6 +288,9 @@ class Run:
     def _intake_of(self, bound: Bound) -> Intake | None:
         """Find or make what takes the batches of the schema that was checked last."""
         if bound.places is None or not bound.is_laid or bound.is_special:
+            return None
+        if self.is_side_full(MAX_BATCH):
+            self.intake = None
             return None
         if self.intake is None or self.intake.schema is not bound.checked:
             self.intake = Intake(
@@ -293,6 +335,8 @@ class Run:
             bound.late.add(batch, times, left, self.counts.rows_in)
         self.counts.late += late
         self.counts.rejected += rejected
+        if self.is_side_full(MAX_BATCH):
+            self.let_go()  # those who take rows without asking for room
 
     def fail(self, bound: Bound, status: int, row: int, guard: OpenWindows | None = None) -> None:
         """Raise for a status of a kernel; go back to the guard, or nothing works after that.

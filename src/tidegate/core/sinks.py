@@ -198,35 +198,18 @@ def _sync_folder(folder: Path) -> None:
 class _NdjsonWriter:
     """One JSON object a line: times as ISO texts of full precision, NaN and infinities as null."""
 
-    def __init__(self, file: BufferedWriter, schema: pa.Schema) -> None:
+    def __init__(self, file: BufferedWriter, _schema: pa.Schema) -> None:
+        from tidegate.core.jsonlines import JsonLines
+
         self._file = file
-        self._names = schema.names
+        self._json = JsonLines()
 
     def write_table(self, table: pa.Table) -> None:
         """Write some rows."""
-        import msgspec
-
-        columns = [_as_json(table.column(name)).to_pylist() for name in self._names]
-        encoder = msgspec.json.Encoder()
-        rows = (dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True))
-        self._file.write(encoder.encode_lines(rows))
+        self._json.write(self._file, table.to_batches())
 
     def close(self) -> None:
         """Nothing comes after the last row."""
-
-
-def _as_json(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    """Turn times into text; Python's own would lose nanoseconds."""
-    type_ = column.type
-    if not pa.types.is_timestamp(type_):
-        return column
-    import pyarrow.compute as pc
-
-    if type_.tz is not None:
-        column = column.cast(pa.timestamp(type_.unit, "UTC"))
-    texts: pa.ChunkedArray[Any] = column.cast(pa.string())
-    iso: pa.ChunkedArray[Any] = pc.replace_substring(texts, pattern=" ", replacement="T")
-    return iso
 
 
 class _ArrowWriter:

@@ -1,6 +1,6 @@
 """Snapshots: the whole state of an aggregator as bytes, and back.
 
-The frame is a magic word, a version, the length of the body and its CRC-32; the body is a JSON
+The frame is a magic word, a version, the length of the body and its CRC-32C; the body is a JSON
 header and the sections that the header lists: Arrow IPC streams and raw records. Whatever is read
 is checked before it is used: nothing in it is code, an address or an index that is trusted.
 """
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.checksum import crc32c
 from tidegate._kernels.intake import Counts
 from tidegate.core.bound import Bound
 from tidegate.core.errors import SnapshotError, TidegateError
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["read", "write"]
 
 MAGIC = b"tidegate"
-VERSION = 1
-FRAME = struct.Struct("<8sIQI")  # magic, version, length of the body, CRC-32 of the body
+VERSION = 2  # 1 had a CRC-32 in its frame
+FRAME = struct.Struct("<8sIQI")  # magic, version, length of the body, CRC-32C of the body
 HEAD = struct.Struct("<I")  # length of the header
 MAX_HEADER = 1 << 26  # some three million boundaries of `Edges`
 
@@ -70,7 +70,7 @@ def write(run: Run) -> bytes:
             f"tg.Edges fewer boundaries"
         )
     body = b"".join([HEAD.pack(len(head)), head, *sections.values()])
-    return FRAME.pack(MAGIC, VERSION, len(body), zlib.crc32(body)) + body
+    return FRAME.pack(MAGIC, VERSION, len(body), crc32c(body)) + body
 
 
 def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict[str, bytes]:
@@ -84,6 +84,8 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         "late": _table_bytes(bound.late.peek()),
         "ready": _table_bytes(pa.concat_tables([bound.schema.empty_table(), *ready])),
     }
+    for name, values in windows.extra.items():
+        sections[f"extra_{name}"] = values.tobytes()
     if bound.keys is not None:
         sections["keys"] = _table_bytes(bound.keys.dump())
     if bound.filler is not None:
@@ -154,11 +156,14 @@ def _body(data: bytes) -> memoryview:
         raise SnapshotError(f"not a snapshot: it does not begin with {MAGIC!r} and a frame")
     _, version, length, checksum = FRAME.unpack_from(view)
     if version != VERSION:
-        raise SnapshotError(f"the snapshot has version {version}; this tidegate reads {VERSION}")
+        raise SnapshotError(
+            f"the snapshot has version {version}; this tidegate reads {VERSION}: restore it with "
+            "the tidegate that wrote it, or compute it again"
+        )
     body = view[FRAME.size :]
     if len(body) != length:
         raise SnapshotError(f"the snapshot has {len(body)} bytes after its frame, not {length}")
-    if zlib.crc32(body) != checksum:
+    if crc32c(body) != checksum:
         raise SnapshotError("the snapshot was altered: its checksum does not fit")
     return body
 
@@ -208,6 +213,11 @@ def _bound(
         np.frombuffer(bytes(sections["codes"]), np.int32),
         np.frombuffer(bytes(sections["records"]), np.int64),
         np.frombuffer(bytes(sections["kept"]), np.int64),
+        {
+            name.removeprefix("extra_"): np.frombuffer(bytes(section), np.int64)
+            for name, section in sections.items()
+            if name.startswith("extra_")
+        },
     )
     bound.cover_windows(windows)
     for number, texts in enumerate(bound.texts.values()):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from tidegate.core.errors import SnapshotError
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -41,6 +43,15 @@ class OpenWindows(NamedTuple):
     codes: npt.NDArray[np.int32]  # (n_open,) of the keys
     records: npt.NDArray[np.int64]  # (n_open * record width,) words
     kept: npt.NDArray[np.int64]  # (n_kept,) words, the values that they keep
+    extra: dict[str, npt.NDArray[np.int64]]  # of the options that the state was given
+
+    def recoded(self, codes: npt.NDArray[np.int32]) -> OpenWindows:
+        """Give the keys other codes."""
+        extra = {
+            name: codes[values].astype(np.int64) if "codes" in name else values
+            for name, values in self.extra.items()
+        }
+        return self._replace(codes=codes[self.codes], extra=extra)
 
 
 def array_of(memory: Buffer, dtype: type[Word]) -> npt.NDArray[Word]:
@@ -57,9 +68,14 @@ def dump(state: WindowState) -> OpenWindows:
         array_of(codes, np.int32),
         array_of(records, np.int64),
         array_of(kept, np.int64),
+        {name: array_of(values, np.int64) for name, values in state.dump_extra().items()},
     )
 
 
 def load(state: WindowState, windows: OpenWindows, n_keys: int) -> int:
     """Add open windows to a state, all or none; -1, or the first record that can't be."""
-    return state.load(*windows, n_keys)
+    clock, panes, codes, records, kept, extra = windows
+    bad = state.load(clock, panes, codes, records, kept, n_keys)
+    if bad < 0 and not state.load_extra(extra, n_keys):
+        raise SnapshotError("what is told of the windows beside their records cannot be")
+    return bad

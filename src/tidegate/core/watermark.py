@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.watermarks import watermarks
+from tidegate._kernels.watermarks import far_times, watermarks
 from tidegate.core.batch import read_input, time_column, time_type
 from tidegate.core.durations import in_units
 from tidegate.core.errors import ColumnTypeError, InputError
@@ -28,6 +28,14 @@ class Watermark:
     ----------
     lateness : Duration
         How far the watermark stays behind; from 0 on.
+    max_jump : Duration, optional
+        A time further than this ahead of the largest one before it is rejected: it moves nothing.
+        Of a stream whose first time is wrong nothing can be known: it counts, whatever it is.
+
+    Attributes
+    ----------
+    far : (n_rows,) ndarray of bool
+        Which times of the last `follow` were too far ahead.
 
     Notes
     -----
@@ -45,8 +53,10 @@ class Watermark:
     25
     """
 
-    def __init__(self, lateness: Duration) -> None:
+    def __init__(self, lateness: Duration, *, max_jump: Duration | None = None) -> None:
         self.lateness = lateness
+        self.max_jump = max_jump
+        self.far: np.ndarray[Any, np.dtype[np.bool_]] = np.empty(0, np.bool_)
         self._type: pa.DataType | None = None
         self._largest: int | float | None = None
 
@@ -74,7 +84,9 @@ class Watermark:
         ColumnTypeError
             If these are no times, or of another type than those before.
         DurationError
-            If the lateness is not a whole number of their units.
+            If the lateness or max_jump is not a whole number of their units.
+        InputError
+            If one of them is negative.
         """
         rows = read_input({COLUMN: times})
         type_ = time_type(rows.schema, COLUMN)
@@ -83,10 +95,14 @@ class Watermark:
         lateness = in_units(self.lateness, type_, "lateness")
         if lateness < 0:
             raise InputError(f"lateness is {self.lateness!r}: give a duration from 0 on")
+        jump = None if self.max_jump is None else in_units(self.max_jump, type_, "max_jump")
+        if jump is not None and jump < 0:
+            raise InputError(f"max_jump is {self.max_jump!r}: give a duration from 0 on")
         self._type = type_
         is_float = pa.types.is_floating(type_)
         marks = np.empty(rows.n_rows or 0, np.float64 if is_float else np.int64)
         late = np.empty(len(marks), np.bool_)
+        self.far = np.zeros(len(marks), np.bool_)
         at = 0
         for batch in rows.batches(len(marks) or 1):
             values, valid = time_column(batch, COLUMN)
@@ -96,6 +112,10 @@ class Watermark:
             is_known = self._largest is not None
             nowhere = -np.inf if is_float else INT64_MIN
             largest = nowhere if self._largest is None else self._largest
+            if jump is not None:
+                flags = np.empty(len(values), np.uint8)
+                far_times(values, valid, jump, is_known, largest, flags)
+                valid, self.far[part] = flags, flags == 3
             is_known, largest = watermarks(
                 values, valid, lateness, is_known, largest, marks[part], late[part].view(np.uint8)
             )

@@ -15,6 +15,7 @@ from reference.strategies import cases, steps
 
 import tidegate as tg
 from tidegate import agg, errors
+from tidegate._kernels.checksum import crc32c
 
 
 def live():
@@ -119,13 +120,30 @@ def test_snapshot_cut_short_at_any_byte_is_an_error():
             tg.Aggregator.restore(state[:length])
 
 
-def test_snapshot_with_any_byte_altered_is_an_error():
-    state = live().snapshot()
+def test_snapshot_with_any_bit_altered_is_an_error():
+    state = bytearray(live().snapshot())
     for place in range(len(state)):
-        altered = bytearray(state)
-        altered[place] ^= 0x40
-        with pytest.raises(errors.SnapshotError):
-            tg.Aggregator.restore(bytes(altered))
+        for bit in range(8):
+            state[place] ^= 1 << bit
+            with pytest.raises(errors.SnapshotError):
+                tg.Aggregator.restore(state)
+            state[place] ^= 1 << bit
+    assert tg.Aggregator.restore(state).stats == live().stats
+
+
+def test_snapshot_is_framed_by_word_version_length_and_castagnoli_checksum():
+    state = live().snapshot()
+    body = state[24:]
+    assert state[:24] == struct.pack("<8sIQI", b"tidegate", 2, len(body), crc32c(body))
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_snapshot_of_another_version_is_refused_and_says_what_to_do(version):
+    body = live().snapshot()[24:]
+    for checksum in (zlib.crc32(body), crc32c(body)):
+        other = struct.pack("<8sIQI", b"tidegate", version, len(body), checksum) + body
+        with pytest.raises(errors.SnapshotError, match=f"has version {version}; this .* reads 2: "):
+            tg.Aggregator.restore(other)
 
 
 def test_snapshot_with_something_behind_it_is_an_error():
@@ -174,6 +192,6 @@ def test_record_of_a_window_that_cannot_be_is_an_error(window, pane):
     at = 24 + 4 + int.from_bytes(state[24:28], "little") + head["sections"][0][1]
     assert state[at : at + 8] == honest
     body = state[24:at] + forged + state[at + 8 :]
-    frame = struct.pack("<8sIQI", state[:8], 1, len(body), zlib.crc32(body))
+    frame = struct.pack("<8sIQI", state[:8], 2, len(body), crc32c(body))
     with pytest.raises(errors.SnapshotError, match="of no window"):
         tg.Aggregator.restore(frame + body)

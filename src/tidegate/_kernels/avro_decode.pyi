@@ -1,0 +1,1 @@
+"""The binary encoding of Avro into columns; called by other kernels only."""

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def crc32c(content: Buffer, before: int = 0, by_table: bool = False) -> int: ...

@@ -1,0 +1,85 @@
+"""Times too far ahead: rows that must not move the watermark."""
+
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t
+
+from tidegate._kernels.grid cimport Grid, Pane, float_of_order, locate
+from tidegate._kernels.lanes cimport add_overflows
+from tidegate._kernels.window_state cimport WindowState
+
+cdef enum:
+    FAR = 3  # what stands in the flags of such a row
+
+
+cdef inline bint is_far(
+    bint is_float, int64_t time, int64_t largest, int64_t jump, double jump_f
+) noexcept nogil:
+    """Whether a time is further ahead of the largest one than a jump; nothing is of none."""
+    cdef int64_t most
+    if largest == INT64_MIN or time <= largest:
+        return False
+    if is_float:
+        return float_of_order(time) > float_of_order(largest) + jump_f
+    return not add_overflows(largest, jump, &most) and time > most
+
+
+cdef inline bint has_place(const Grid* grid, int64_t time) noexcept nogil:
+    """Whether a time has a window that can be written: else it is rejected, and moves nothing."""
+    cdef Pane pane
+    if grid.is_table:
+        return grid.lowest <= time <= grid.highest
+    return locate(grid, time, &pane)
+
+
+cdef Py_ssize_t mark_far(
+    const Grid* grid, int64_t largest, const int64_t* times, const uint8_t* valid, Py_ssize_t n,
+    int64_t jump, double jump_f, uint8_t* flags
+) noexcept nogil:
+    """Fill the flags of n rows and count the far ones."""
+    cdef Py_ssize_t i, n_far = 0
+    for i in range(n):
+        flags[i] = 1 if valid == NULL else valid[i]
+        if flags[i] != 1 or times[i] <= largest:
+            continue
+        if is_far(grid.is_float, times[i], largest, jump, jump_f):
+            flags[i] = FAR
+            n_far += 1
+        elif has_place(grid, times[i]):
+            largest = times[i]
+    return n_far
+
+
+def far_ahead(WindowState state not None, const int64_t[::1] times not None,
+              const uint8_t[::1] valid, int64_t jump, double jump_f,
+              uint8_t[::1] flags not None):
+    """Mark the rows of a batch whose time is too far ahead of the largest time before them.
+
+    Parameters
+    ----------
+    state : WindowState
+        Whose largest time and grid count; it stays as it is.
+    times : (n_rows,) int64
+        Times, or the ordered images of float times.
+    valid : (n_rows,) uint8 or None
+        Only rows with a 1 have a time; None: all.
+    jump, jump_f : int, float
+        How far is too far, for int times and for float times.
+    flags : (n_rows,) uint8, out
+        `valid`, with 3 for the rows that are too far ahead.
+
+    Returns
+    -------
+    int
+        How many are.
+
+    Notes
+    -----
+    One pass, O(n_rows), row by row; releases the GIL. The first time of all is never too far.
+    """
+    cdef Py_ssize_t n = times.shape[0], n_far = 0
+    if flags.shape[0] != n or (valid is not None and valid.shape[0] != n):
+        raise ValueError("the columns of a batch differ in length")
+    if n:
+        with nogil:
+            n_far = mark_far(&state.router.grid, state.router.clock.largest, &times[0],
+                             NULL if valid is None else &valid[0], n, jump, jump_f, &flags[0])
+    return n_far

@@ -1,0 +1,38 @@
+"""Protobuf messages into columns."""
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from tidegate._kernels.cursor cimport Cursor
+from tidegate._kernels.proto_program cimport Op
+from tidegate._kernels.proto_rows cimport Rows
+
+# Statuses of protoreading.py, beside those of cursor.pxd.
+cdef enum:
+    WRONG_WIRE_TYPE = 32
+    LONG_MESSAGE = 33
+
+
+cdef struct Choice:
+    const Op* op          # the field of a oneof that was set last
+    Py_ssize_t row
+
+
+cdef struct Decoder:
+    Cursor cursor
+    Rows rows
+    Choice* choices       # of each oneof
+    int depth
+    int64_t items
+    uint64_t text_bytes
+    uint64_t message_bytes
+    bint is_unknown       # an entry of a map has a value that its closed enum hasn't
+    const Op* op          # where it went wrong
+
+
+cdef const uint8_t* read_row(
+    Decoder* d, const Op* root, const uint8_t* at, const uint8_t* end
+) noexcept nogil
+cdef const uint8_t* read_messages(
+    Decoder* d, const Op* root, const uint8_t* at, Py_ssize_t max_rows, Py_ssize_t max_bytes,
+    bint is_last
+) noexcept nogil

@@ -1,0 +1,1 @@
+"""Columns that fill by row number."""

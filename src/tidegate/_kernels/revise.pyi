@@ -1,0 +1,1 @@
+"""Corrected windows; called by other kernels only."""

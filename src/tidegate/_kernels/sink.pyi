@@ -1,0 +1,1 @@
+"""Bytes that grow; called by other kernels only."""

@@ -1,0 +1,1 @@
+"""Revisions of results; called by other kernels only."""

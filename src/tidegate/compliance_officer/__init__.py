@@ -1,0 +1,1 @@
+"""The scripts of compliance officers: old names on new parts."""

@@ -1,0 +1,71 @@
+"""What a decoder takes at most: every byte that it reads is hostile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from tidegate.core.errors import InputError
+
+__all__ = ["FormatLimits"]
+
+MOST_DEPTH = 1000  # a level costs some hundred bytes of the stack of C
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatLimits:
+    """Limits of what is read from bytes; passing one is an error that names it.
+
+    Parameters
+    ----------
+    depth
+        Levels of nested types or values; 1000 at most.
+    items
+        Items of one array or map, and rows of one block.
+    free_items
+        Items and rows without bytes (of type null, say) in one batch: a few bytes can ask for
+        any number of them.
+    text_bytes
+        Bytes of one string, or of one value of bytes.
+    block_bytes
+        Bytes of one block of a file, after decompression; of one message of a stream.
+    batch_bytes
+        Bytes of the columns of one record batch.
+    schema_bytes
+        Bytes of the text of a schema.
+    names
+        Named types and fields in a schema.
+
+    Raises
+    ------
+    InputError
+        A limit is no positive integer, or the depth is above 1000.
+
+    Examples
+    --------
+    >>> FormatLimits(depth=8).depth
+    8
+    """
+
+    depth: int = 64
+    items: int = 1 << 24
+    free_items: int = 1 << 20
+    text_bytes: int = 1 << 24
+    block_bytes: int = 1 << 24
+    batch_bytes: int = 1 << 30
+    schema_bytes: int = 1 << 20
+    names: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Check the limits."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 62:
+                raise InputError(
+                    f"limit {field.name}: {value!r} is no positive integer below 2**62"
+                )
+        if self.depth > MOST_DEPTH:
+            raise InputError(f"limit depth: {self.depth} is above {MOST_DEPTH}")
+
+    def for_kernel(self) -> tuple[int, int, int, int, int]:
+        """Give the limits that kernels know, in the order of `Limits` in cursor.pxd."""
+        return self.depth, self.items, self.free_items, self.text_bytes, self.batch_bytes

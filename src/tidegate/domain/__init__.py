@@ -1,0 +1,1 @@
+"""What only one field knows, as plain functions of arrays."""

@@ -1,0 +1,1 @@
+"""What compliance knows: filings that come late, audit windows, rules."""

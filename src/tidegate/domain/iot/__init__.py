@@ -1,0 +1,1 @@
+"""What sensor fleets know: averages and how far readings lie from them."""

@@ -1,0 +1,1 @@
+"""What social media knows: moving sentiment."""

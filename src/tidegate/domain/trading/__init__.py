@@ -1,0 +1,1 @@
+"""What trading knows: bars and moving prices."""

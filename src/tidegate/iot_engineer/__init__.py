@@ -1,0 +1,1 @@
+"""The scripts of IoT engineers: old names on new parts."""

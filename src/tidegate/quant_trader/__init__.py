@@ -1,0 +1,1 @@
+"""The scripts of quants: old names on new parts."""

@@ -1,0 +1,198 @@
+"""Bars and moving averages over price records: what the scripts of quants import."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, MutableMapping
+from functools import wraps
+from multiprocessing import Process
+from typing import Any
+
+from tidegate.core import grouping
+from tidegate.core.guarding import halt_on_error, skip_error
+from tidegate.core.lateness import before_last
+from tidegate.core.limiters import MinInterval, wall_clock
+from tidegate.core.logging import setup_logging as set_up
+from tidegate.core.records import column_of, to_dicts
+from tidegate.core.serializerview import SerializerView
+from tidegate.core.workers import start_workers
+from tidegate.domain.trading.bars import bars_by_count, bars_by_time, moving_average
+
+__all__ = [
+    "add_serializer",
+    "get_serializer",
+    "halt_on_error",
+    "parallelize_stages",
+    "setup_logging",
+    "skip_error",
+    "sliding_window",
+    "throttle_upstream",
+    "tumbling_window",
+    "watermark_event_time",
+]
+
+Record = dict[str, Any]
+
+_serializers = SerializerView(("avro", "parquet", "protobuf", "json"))
+
+
+def tumbling_window(
+    records: Iterable[Record], window_size: float, by_time: bool = True
+) -> list[dict[str, Any]]:
+    """Make bars of ``price`` and ``volume``, by time from the first record on, or by count.
+
+    Parameters
+    ----------
+    records : list of dict
+        With ``price``, a number; ``volume``, where it is missing 0; by time also ``timestamp``, in
+        any order.
+    window_size : number
+        Above 0: in the unit of the timestamps, or so many records.
+    by_time : bool, default True
+        False: every `window_size` records as they come, the last bar of fewer if need be.
+
+    Returns
+    -------
+    list of dict
+        ``open``, ``high``, ``low``, ``close``, ``volume``; no bars without records.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Naming the record and the field.
+
+    Examples
+    --------
+    >>> rows = [{"price": p, "volume": 1} for p in range(6)]
+    >>> tumbling_window(rows, 2, by_time=False)[0]
+    {'open': 0, 'high': 1, 'low': 0, 'close': 1, 'volume': 2}
+    """
+    size = grouping.size_of(window_size, "window_size")
+    rows = grouping.listed(records)
+    if not rows:
+        return []
+    prices, volumes = column_of(rows, "price"), grouping.numbers_of(rows, "volume", 0)
+    if by_time:
+        return to_dicts(bars_by_time(grouping.times_of(rows), prices, volumes, size))
+    return to_dicts(bars_by_count(prices, volumes, grouping.count_of(size, "window_size")))
+
+
+def sliding_window(
+    records: Iterable[Record], window_size: int, step: int = 1
+) -> list[dict[str, Any]]:
+    """Average ``price`` over every `window_size` records in a row, as they come.
+
+    Parameters
+    ----------
+    records : list of dict
+        With ``price``, a number.
+    window_size, step : int
+        From 1 on.
+
+    Returns
+    -------
+    list of dict
+        ``start_index`` and ``end_index``, the first and the last record; ``average``. Full windows
+        only.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Naming the record and the field.
+
+    Examples
+    --------
+    >>> sliding_window([{"price": p} for p in (1, 2, 6)], 2)[1]
+    {'start_index': 1, 'end_index': 2, 'average': 4.0}
+    """
+    size = grouping.count_of(window_size, "window_size")
+    every = grouping.count_of(step, "step")
+    rows = grouping.listed(records)
+    if not rows:
+        return []
+    return to_dicts(moving_average(column_of(rows, "price"), size, every))
+
+
+def add_serializer(name: str, serializer: Any) -> MutableMapping[str, Any]:
+    """Add any object as a serializer of this module, and return them all.
+
+    Examples
+    --------
+    >>> add_serializer("mine", repr)["mine"] is get_serializer("mine")
+    True
+    """
+    _serializers[name] = serializer
+    return _serializers
+
+
+def get_serializer(name: str) -> Any:
+    """Return the serializer of a name, or None.
+
+    Examples
+    --------
+    >>> get_serializer("no such format") is None
+    True
+    """
+    return _serializers.get(name)
+
+
+def throttle_upstream(rate_limit: float) -> MinInterval:
+    """Let at most `rate_limit` calls a second go, evenly spaced from the end of the last one.
+
+    Returns
+    -------
+    MinInterval
+        The decorator. It asks ``time.time()`` and waits by ``time.sleep()``, whatever these are
+        at the time of the call.
+
+    Examples
+    --------
+    >>> throttle_upstream(100)(len)([1, 2])
+    2
+    """
+    return MinInterval(1 / grouping.size_of(rate_limit, "rate_limit"), clock=wall_clock)
+
+
+def watermark_event_time(records: Iterable[Record], allowed_lateness: float) -> list[Record]:
+    """Return the records that are at most `allowed_lateness` behind the latest one.
+
+    Examples
+    --------
+    >>> [row["timestamp"] for row in watermark_event_time([{"timestamp": t} for t in (1, 9)], 5)]
+    [9]
+    """
+    rows = grouping.listed(records)
+    allowed = grouping.number_of(allowed_lateness, "allowed_lateness")
+    _, is_late = before_last(grouping.times_of(rows), allowed)
+    return grouping.chosen(rows, ~is_late)
+
+
+def setup_logging(level: int | str = logging.INFO) -> logging.Logger:
+    """Set the level of the root logger, "TRACE" too, and return it; a handler where it has none.
+
+    Examples
+    --------
+    >>> setup_logging(logging.getLogger().level).name
+    'root'
+    """
+    return set_up(level)
+
+
+def parallelize_stages(func: Callable[..., Any]) -> Callable[..., Process]:
+    """Make a function that starts `func` in a process, and returns the process.
+
+    A function that no other process can find by its name runs on a thread, with the same face.
+
+    Examples
+    --------
+    >>> worker = parallelize_stages(lambda: None)()
+    >>> worker.join()
+    >>> isinstance(worker, Process)
+    True
+    """
+
+    @wraps(func)
+    def start(*args: Any, **kwargs: Any) -> Process:
+        return start_workers([(func, args, kwargs)])[0]
+
+    return start

@@ -1,0 +1,1 @@
+"""The scripts of social-media analysts: old names on new parts."""

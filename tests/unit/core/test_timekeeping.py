@@ -1,0 +1,408 @@
+"""How time passes: the rules beside lateness, each against the slow oracle and on its own."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.compare import assert_same_bits
+from reference.oracle import Grid, Want
+from reference.strategies import cases, steps, ticks
+from reference.streams import Case, Said
+from reference.timed import Rules, TimedCase, assert_timed
+
+import tidegate as tg
+from tidegate import agg, errors
+from tidegate._kernels.window_state import REVISIONS
+
+GRIDS = st.sampled_from(
+    [Grid(10, 10), Grid(10, 5), Grid(7, 3), Grid(4, 9), Grid(30, 10, 0, "first")]
+)
+SHORT_WANTS = (Want("n", "rows"), Want("p", "sum", ("p",)), Want("hi", "max", ("q",)))
+
+
+def ruled(case: Case, rules: Rules, **changes) -> TimedCase:
+    """Give a case rules."""
+    fields = {name: getattr(case, name) for name in Case.__dataclass_fields__}
+    return TimedCase(**(fields | changes), rules=rules)
+
+
+@st.composite
+def timed_cases(draw, rules, *, by=None, types=("p", "q", "i")):
+    """Draw a case whose watermark moves, under rules."""
+    case = draw(cases(columns=types, late=True))
+    if by is not None and not case.by:
+        by_row = [draw(st.sampled_from("abc")) for _ in case.rows]
+        table = case.table.append_column("key", pa.array(by_row, pa.string()))
+        rows = [row | {"key": key} for row, key in zip(case.rows, by_row, strict=True)]
+        case = ruled(case, Rules(), by=("key",), table=table, rows=rows)
+    return ruled(case, draw(rules), grid=draw(GRIDS))
+
+
+FEW = settings(max_examples=40)
+
+
+def assert_one_answer(case, *ways):
+    """Hold every way to feed a case to the oracle and to the bits of one batch."""
+    whole = case.stream()
+    assert_timed(whole, case.says())
+    for way in ways:
+        said = case.stream(way)
+        assert_same_bits(said.result, whole.result)
+        assert_same_bits(said.late, whole.late)
+        assert said.stats == whole.stats
+        assert repr(said.watermark) == repr(whole.watermark)
+
+
+FIFTIES = Grid(50, 50)
+
+
+def long_case(rules, *, grid=FIFTIES, by=("k",), lateness=100, n_rows=21_000, **texture):
+    """Make a long stream whose rows fall back a good deal."""
+    settings_ = {"disorder": 400, "share": 0.05, "n_keys": 5} | texture
+    table = ticks(7, n_rows, **settings_)
+    wants = (
+        Want("n", "rows"),
+        Want("h", "sum", ("h",)),
+        Want("s", "std", ("s",)),
+        Want("v", "vwap", ("p", "s")),
+        Want("m", "median", ("s",)),
+    )
+    return ruled(Case(table, grid, wants, by=by, lateness=lateness), rules)
+
+
+def rows(*times, **columns):
+    return pa.table({"t": pa.array(times, pa.int64()), **columns})
+
+
+# ------------------------------------------------------------------------------------- max_jump
+
+
+@given(timed_cases(st.integers(0, 40).map(lambda jump: Rules(max_jump=jump))), steps(), steps())
+def test_jumps_are_as_the_oracle_says_however_rows_are_cut(case, one, other):
+    assert_one_answer(case, one, other)
+
+
+@given(timed_cases(st.integers(0, 40).map(lambda jump: Rules(max_jump=jump))))
+def test_jumps_are_rejected_in_one_shot_too(case):
+    assert_timed(one_shot_of(case), case.says())
+
+
+def test_row_too_far_ahead_is_rejected_and_moves_nothing():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", max_jump=100)
+    live.push(rows(5, 106, 105, 206, 205, 306))
+    assert live.take_late().select(["row", "reason", "late_by"]).to_pylist() == [
+        {"row": 1, "reason": "time too far ahead", "late_by": None},
+        {"row": 3, "reason": "time too far ahead", "late_by": None},
+        {"row": 5, "reason": "time too far ahead", "late_by": None},
+    ]
+    assert live.watermark == 205
+    assert live.stats == tg.Stats(6, 3, 0, 3, 0, 2)
+
+
+def test_first_time_is_never_too_far():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", max_jump=1)
+    live.push(rows(None, 10**15))
+    assert live.watermark == 10**15
+
+
+def test_time_without_a_place_is_no_start_for_a_jump():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", max_jump=100)
+    live.push(rows(2**63 - 1, 5, 90))
+    assert (live.stats.rejected, live.watermark) == (1, 90)
+
+
+def test_jump_does_not_wrap_around():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", max_jump=2**62)
+    live.push(rows(2**62 - 100, 2**62 + 2**61))
+    assert live.stats.used == 2
+
+
+def test_jump_of_float_times():
+    live = tg.Aggregator(tg.Tumbling(1.0), agg.rows(), on="t", max_jump=0.5)
+    live.push({"t": [-1.0, -0.5, 0.25, 0.0]})
+    assert live.take_late()["row"].to_pylist() == [2]
+
+
+def test_jump_of_timestamps_in_a_calendar():
+    live = tg.Aggregator(tg.Calendar("day"), agg.rows(), on="t", max_jump="2d")
+    day = 86_400
+    live.push(pa.table({"t": pa.array([0, 2 * day, 5 * day, 10**12], pa.timestamp("s"))}))
+    assert live.take_late()["row"].to_pylist() == [2, 3]
+
+
+def test_jump_with_late_raise_refuses_nothing_else():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", max_jump=10, late="raise")
+    live.push(rows(5, 10**9, 6))
+    with pytest.raises(errors.LateRowError):
+        live.push(rows(15, 4))
+    assert live.stats.rows_in == 3
+
+
+def test_jumps_in_a_long_stream():
+    case = long_case(Rules(max_jump=5_000))
+    times = case.table["t"].to_numpy().copy()
+    times[500::997] += 10_000
+    case = ruled(case, case.rules, table=case.table.set_column(0, "t", pa.array(times)))
+    assert sum(left["reason"] == "time too far ahead" for left in case.says().left) > 20
+    assert_one_answer(case, [("push", 8_191), ("restore", 0), ("rows", 7), ("push", 8_193)])
+
+
+@pytest.mark.parametrize("max_jump", [-1, "-1s", "soon", 0.5])
+def test_jump_must_be_a_duration_from_0_on(max_jump):
+    with pytest.raises((errors.InputError, errors.DurationError), match="max_jump"):
+        tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", max_jump=max_jump, schema=rows(1).schema)
+
+
+def test_look_back_has_no_jump():
+    with pytest.raises(errors.InputError, match=r"max_jump .* tg\.Rolling"):
+        tg.Aggregator(tg.Rolling(10), agg.rows(), on="t", max_jump=5)
+
+
+@given(st.lists(st.one_of(st.integers(-99, 99), st.none())), st.integers(0, 60), st.integers(0, 9))
+def test_watermark_alone_rejects_jumps_alike(times, jump, cut):
+    alone = tg.Watermark(5, max_jump=jump)
+    follow = [alone.follow(pa.array(part, pa.int64())) for part in (times[:cut], times[cut:])]
+    largest, far = None, []
+    for t in times:
+        far.append(t is not None and largest is not None and t > largest + jump)
+        if t is not None and not far[-1]:
+            largest = t if largest is None else max(largest, t)
+    again = tg.Watermark(5, max_jump=jump)
+    again.follow(pa.array(times, pa.int64()))
+    assert again.far.tolist() == far
+    assert again.value == alone.value == (None if largest is None else largest - 5)
+    assert sum(len(marks) for marks, _ in follow) == len(times)
+
+
+# -------------------------------------------------------------------------------- rows on the side
+
+
+@pytest.mark.parametrize("way", ["batch", "rows", "table"])
+def test_side_is_bounded_and_the_error_names_the_limit(way):
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", limits=tg.Limits(max_late=2))
+    live.push(rows(1, 50, 2, 60, 3, k=list("abcab")))
+    before = live.stats
+    feed = {
+        "rows": lambda: live.push_row(4, "c"),
+        "table": lambda: live.push(pa.concat_tables([rows(70, k=["d"]), rows(4, k=["e"])])),
+        "batch": lambda: live.push(rows(99, 4, k=["d", "e"])),
+    }[way]
+    with pytest.raises(errors.LimitError, match="max_late=2"):
+        feed()
+    assert (live.stats, live.watermark) == (before, 60)
+    assert live.take_late().num_rows == 2
+    live.push(rows(99, 4, k=["a", "c"]))
+    assert live.stats.late == before.late + 1
+    assert live.flush()["window_start"].to_pylist() == [90]
+
+
+def test_side_is_bounded_where_batches_are_read_where_they_stand():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", limits=tg.Limits(max_late=1_100_000))
+    batch = rows(*([100] + [1] * 9_999)).to_batches()[0]
+    for _ in range(110):
+        live.push(batch, take=False)
+    with pytest.raises(errors.LimitError, match="max_late=1100000"):
+        live.push(batch)
+    assert live.stats.late == 110 * 9_999
+
+
+def test_dropped_rows_do_not_count_as_on_the_side():
+    live = tg.Aggregator(
+        tg.Tumbling(10), agg.rows(), on="t", late="drop", limits=tg.Limits(max_late=1)
+    )
+    live.push(rows(50, 1, 2, 3))
+    assert live.stats.late == 3
+
+
+def test_merge_keeps_the_side_bounded():
+    both = [
+        tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", limits=tg.Limits(max_late=1))
+        for _ in range(2)
+    ]
+    for live in both:
+        live.push(rows(50, 1))
+    with pytest.raises(errors.MergeError, match="max_late"):
+        both[0].merge(both[1])
+
+
+def test_one_shot_side_has_window_amount_and_reason():
+    side = tg.Side()
+    tg.aggregate(rows(5, 25, 3, None), tg.Tumbling(10), agg.rows(), on="t", lateness=2, side=side)
+    columns = ["row", "reason", "window_start", "window_end", "late_by"]
+    assert [tuple(row[c] for c in columns) for row in side.late.to_pylist()] == [
+        (2, "late", 0, 10, 20),
+        (3, "null time", None, None, None),
+    ]
+
+
+# ------------------------------------------------------------------------------- allowed lateness
+
+ALLOWING = st.builds(
+    Rules, allowed_lateness=st.integers(0, 40), max_jump=st.one_of(st.none(), st.just(60))
+)
+
+
+@given(timed_cases(ALLOWING), steps(), steps())
+def test_corrections_come_as_the_oracle_says_however_rows_are_cut(case, one, other):
+    assert_one_answer(case, one, other)
+
+
+@FEW
+@given(timed_cases(ALLOWING), st.integers(0, 3))
+def test_corrections_come_row_by_row_and_between_snapshots(case, n):
+    n_rows = case.table.num_rows
+    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
+
+
+def one_shot_of(case):
+    side = tg.Side()
+    result = tg.aggregate(
+        case.table,
+        case.aggregator().plan.window,
+        on="t",
+        by=list(case.by) or None,
+        lateness=case.lateness,
+        nan=case.nan,
+        side=side,
+        **case.rules.options(),
+        **case.aggregations(),
+    )
+    return Said(result, side.late, side.stats, None)
+
+
+@FEW
+@given(timed_cases(ALLOWING))
+def test_corrections_come_in_one_shot_too(case):
+    assert_timed(one_shot_of(case), case.says())
+
+
+LONG_WAYS = ([("push", 8_191), ("restore", 0), ("rows", 7), ("push", 8_193)], [("push", 999)] * 15)
+
+
+@pytest.mark.parametrize("grid", [Grid(50, 50), Grid(60, 20)])
+@pytest.mark.parametrize("by", [(), ("k",)])
+def test_corrections_in_a_long_stream(grid, by):
+    case = long_case(Rules(allowed_lateness=150), grid=grid, by=by, share=0.01)
+    said = case.stream()
+    assert max(said.result["revision"].to_pylist()) > 1
+    assert_one_answer(case, *LONG_WAYS)
+
+
+def test_corrected_window_comes_out_again_at_once():
+    live = tg.Aggregator(tg.Tumbling(10), on="t", allowed_lateness=20, total=agg.sum("x"))
+    out = live.push(rows(5, 12, 7, 28, 8, 3, 40, 9, 33, x=[1, 2, 4, 8, 16, 32, 64, 128, 256]))
+    columns = ["window_start", "window_end", "revision", "total"]
+    assert out.column_names == columns
+    assert [tuple(row.values()) for row in out.to_pylist()] == [
+        (0, 10, 0, 1),
+        (0, 10, 1, 5),
+        (10, 20, 0, 2),
+        (0, 10, 2, 21),
+        (0, 10, 3, 53),
+        (20, 30, 0, 8),
+        (30, 40, 0, 256),
+    ]
+    assert live.take_late()["x"].to_pylist() == [128]
+    assert live.flush()["revision"].to_pylist() == [0]
+
+
+def test_row_of_a_closed_window_without_rows_is_its_first_result():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", allowed_lateness=100)
+    assert live.push(rows(55, 7))["revision"].to_pylist() == [0]
+    assert live.push(rows(8))["revision"].to_pylist() == [1]
+
+
+def test_row_corrects_only_those_of_its_windows_that_are_closed_and_held():
+    live = tg.Aggregator(tg.Sliding(20, 10), agg.rows(), on="t", allowed_lateness=5)
+    live.push(rows(15, 37))  # [0, 20) is over for good; [10, 30) is not open, [20, 40) is
+    assert live.push(rows(19, 25)).to_pylist() == []
+    live = tg.Aggregator(tg.Sliding(20, 10), agg.rows(), on="t", allowed_lateness=9)
+    live.push(rows(15, 37))
+    out = live.push(rows(19, 25)).select(["window_start", "revision", "rows"]).to_pylist()
+    assert [tuple(row.values()) for row in out] == [(10, 1, 2), (10, 2, 3)]
+    assert live.flush().select(["window_start", "rows"]).to_pylist() == [
+        {"window_start": 20, "rows": 2},
+        {"window_start": 30, "rows": 1},
+    ]
+
+
+def test_held_windows_are_forgotten_when_their_time_is_over():
+    live = tg.Aggregator(
+        tg.Tumbling(10),
+        agg.rows(),
+        on="t",
+        by="k",
+        allowed_lateness=30,
+        limits=tg.Limits(max_open=12),
+    )
+    for t in range(0, 100_000, 10):
+        live.push(rows(t, t - 25, k=["a", "b"]))
+    assert live.stats.used == 20_000
+    assert len(live.snapshot()) < 10_000
+
+
+def test_allowed_lateness_of_float_times():
+    live = tg.Aggregator(tg.Tumbling(1.0), agg.rows(), on="t", allowed_lateness=0.5)
+    out = live.push({"t": [0.5, 1.25, 0.75, 1.5, 0.8]})
+    assert out["revision"].to_pylist() == [0, 1]
+    assert live.stats.late == 1
+
+
+def test_allowed_lateness_does_not_wrap_around():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", allowed_lateness=2**63 - 1)
+    out = live.push(rows(2**62, 2**62 + 100, 2**62 + 1, -(2**61)))
+    assert out["revision"].to_pylist() == [0, 1, 0]
+
+
+def test_merge_takes_over_what_has_come_out():
+    both = [
+        tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", allowed_lateness=100)
+        for _ in range(2)
+    ]
+    assert both[0].push(rows(5, 15, k=["a", "a"])).num_rows == 1
+    assert both[1].push(rows(3, 15, 4, k=["b", "c", "b"])).num_rows == 2
+    both[0].merge(both[1])
+    out = both[0].push(rows(1, 2, 9, k=["b", "a", "c"]))
+    assert out["k"].to_pylist() == ["b", "a", "c"]
+    assert out["revision"].to_pylist() == [2, 1, 0]
+
+
+def test_snapshot_with_forged_revisions_is_refused():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", allowed_lateness=100)
+    live.push(rows(5, 15, k=["a", "a"]))
+    run = live._run
+    run.bound.state.load_extra({name: np.zeros(0, np.int64) for name in REVISIONS}, 1)
+    for forged in ([[0], [7], [0]], [[0], [0], [0]], [[1], [0], [-1]], [[1, 2], [0], [0]]):
+        extra = {name: np.array(v) for name, v in zip(REVISIONS, forged, strict=True)}
+        assert not run.bound.state.load_extra(extra, 1)
+
+
+def test_corrected_sum_that_overflows_is_an_error():
+    live = tg.Aggregator(tg.Tumbling(10), agg.sum("x"), on="t", allowed_lateness=100)
+    live.push(rows(5, 15, x=[2**63 - 1, 0]))
+    with pytest.raises(errors.AggregateOverflowError, match=r"\[0, 10\)"):
+        live.push(rows(6, x=[1]))
+
+
+@pytest.mark.parametrize(
+    ("window", "options", "match"),
+    [
+        (tg.Tumbling(10), {"lateness": None}, "lateness"),
+        (tg.Tumbling(10, empty="null"), {}, "empty"),
+        (tg.Rolling(10), {}, "Rolling"),
+        (tg.Tumbling(10), {"allowed_lateness": -1}, "allowed_lateness"),
+        (tg.Tumbling(10), {"revision": agg.sum("x")}, "revision"),
+    ],
+)
+def test_what_does_not_go_with_corrections_is_an_error(window, options, match):
+    options = {"allowed_lateness": 5, "schema": rows(1, x=[1]).schema} | options
+    with pytest.raises(errors.InputError, match=match):
+        tg.Aggregator(window, agg.rows(), on="t", **options)
+
+
+def test_plan_with_rules_goes_through_json():
+    live = tg.Aggregator(
+        tg.Tumbling("1s"), agg.rows(), on="t", allowed_lateness="2s", max_jump="1h"
+    )
+    assert tg.Plan.from_json(live.plan.to_json()) == live.plan
