@@ -36,7 +36,9 @@ def lay_texts(WindowState state not None, int column, const int64_t[::1] offsets
         state.texts = {}
     state.texts[column] = (offsets, content)
     state.columns[column].texts.offsets = &offsets[0]
-    state.columns[column].texts.content = &content[0] if content.shape[0] else NULL
+    # Of no bytes at all there is an address too: nothing is read from it.
+    state.columns[column].texts.content = (
+        &content[0] if content.shape[0] else <const uint8_t*>&offsets[0])
     state.columns[column].texts.is_number = is_number
 
 

@@ -243,6 +243,34 @@ def test_a_batch_that_is_refused_leaves_no_trace():
     assert live.flush()["collect"].to_pylist()[-1] == ["b", "e"]
 
 
+def test_corrected_windows_still_have_their_text_after_others_were_let_go_of(monkeypatch):
+    monkeypatch.setattr(texts, "_SPARE", 0)
+    live = tg.Aggregator(
+        tg.Tumbling(10), on="t", allowed_lateness=50, x=agg.custom("".join, "p", type=pa.string()),
+        **MADE,
+    )  # fmt: skip
+    live.push(table_of([1, 2], ["b", "c"]))
+    for start in range(10, 60, 10):
+        live.push(table_of([start, start + 1], [f"x{start}", f"y{start}"]))
+    live = tg.Aggregator.restore(live.snapshot(), functions={"builtins:str.join": "".join})
+    (row,) = live.push(table_of([3], ["a"])).to_pylist()
+    assert (row["revision"], row["min"], row["max"], row["collect"]) == (
+        *(1, "a", "c", ["b", "c", "a"]),
+    )
+    assert (row["x"], row["nunique"], row["first"], row["last"]) == ("bca", 3, "b", "a")
+
+
+def test_a_batch_for_which_the_side_has_no_room_leaves_no_trace_in_the_texts(monkeypatch):
+    monkeypatch.setattr(texts, "_SPARE", 0)
+    live = tg.Aggregator(tg.Tumbling(10), on="t", limits=tg.Limits(max_late=1), **MADE)
+    live.push(table_of([1, 25], ["a", "b"]))
+    with pytest.raises(errors.LimitError, match="max_late=1"):
+        live.push(table_of([26, 2, 3], ["c", "d", "e"]))
+    live.push(table_of([27, 3], ["f", "g"]))
+    assert live.take_late()["p"].to_pylist() == ["g"]
+    assert live.flush()["collect"].to_pylist() == [["b", "f"]]
+
+
 def test_late_rows_keep_their_text():
     live = tg.Aggregator(tg.Tumbling(10), on="t", **MADE)
     live.push(table_of([1, 25, 3], ["a", "b", "too late"]))
