@@ -23,6 +23,7 @@ def aggregations() -> None:
     assert_type(agg.quantile("p", 0.9, "lower"), agg.Aggregation)
     assert_type(agg.slope("p", "s"), agg.Aggregation)
     assert_type(agg.skew("p", bias=True), agg.Aggregation)
+    assert_type(agg.custom(max, "p", "s", type=pa.int64(), name="max"), agg.Aggregation)
     agg.corr("p")  # type: ignore[call-arg]
     agg.quantile("p", q="half")  # type: ignore[arg-type]
     agg.skew("p", bias="yes")  # type: ignore[arg-type]
@@ -126,6 +127,7 @@ def live(batch: pa.RecordBatch) -> None:
     assert_type(run.watermark, Any)
     assert_type(run.snapshot(), bytes)
     assert_type(tg.Aggregator.restore(run.snapshot()), tg.Aggregator)
+    assert_type(tg.Aggregator.restore(run.snapshot(), functions={"max": max}), tg.Aggregator)
     run.merge(run)
     assert_type(run.flush(), pa.Table)
 

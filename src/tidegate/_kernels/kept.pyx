@@ -19,8 +19,9 @@ from tidegate._kernels.lanes cimport wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport (
     FLOAT, KEPT, KEPT_TIMES, OF_LIST, OF_MAD, OF_MODE, OF_NUNIQUE, OF_RANK, UNSIGNED, Acc, Output,
-    Plan, Word,
+    Plan, Texts, Word,
 )
+from tidegate._kernels.texts cimport text_before
 
 cdef extern from * nogil:
     """
@@ -39,6 +40,7 @@ cdef struct Census:
     int64_t n_distinct
     int64_t most           # how often the most frequent key is there
     int64_t mode
+    const Texts* texts     # what the keys are codes of; NULL: nothing, they are what they are
 
 
 cdef enum Counted:
@@ -481,10 +483,24 @@ cdef int bits_for(Py_ssize_t n) noexcept nogil:
     return bits
 
 
+cdef inline void begin_census(Census* census) noexcept nogil:
+    """No key yet."""
+    census.n_distinct = 0
+    census.most = 0
+    census.mode = 0
+
+
+cdef inline bint is_less(const Census* census, int64_t key) noexcept nogil:
+    """Whether a key stands before the most frequent."""
+    if census.texts != NULL:
+        return text_before(census.texts, key, census.mode)
+    return key < census.mode
+
+
 cdef inline void note(const Tally* entry, Census* census) noexcept nogil:
     """Follow the number of keys and the most frequent, as the number of one rises."""
     census.n_distinct += entry.n == 1
-    if entry.n > census.most or (entry.n == census.most and entry.key < census.mode):
+    if entry.n > census.most or (entry.n == census.most and is_less(census, entry.key)):
         census.most = entry.n
         census.mode = entry.key
 
@@ -496,7 +512,7 @@ cdef int tally(
     cdef Py_ssize_t i, at, budget = 8 * n + 64
     cdef Py_ssize_t mask = (<Py_ssize_t>1 << bits) - 1
     memset(table, 0, (mask + 1) * sizeof(Tally))
-    memset(census, 0, sizeof(Census))
+    begin_census(census)
     for i in range(n):
         at = <Py_ssize_t>((<uint64_t>keys[i] * GOLDEN) >> (64 - bits))
         while table[at].n and table[at].key != keys[i]:
@@ -516,7 +532,7 @@ cdef void count_sorted(int64_t* keys, Py_ssize_t n, Census* census) noexcept nog
     """The same by sorting, where keys were made to collide."""
     cdef Tally entry
     cdef Py_ssize_t i
-    memset(census, 0, sizeof(Census))
+    begin_census(census)
     sort(keys, n, ROUNDS)
     entry.n = 0
     for i in range(n):
@@ -620,6 +636,7 @@ cdef void read_one(
     if output.op == OF_LIST:
         write_list(plan, output, record, n, value)
         return
+    census.texts = acc.texts if output.op == OF_MODE and acc.texts.offsets != NULL else NULL
     if output.op == OF_NUNIQUE or output.op == OF_MODE:
         room = n + 2 * (<Py_ssize_t>1 << bits_for(n))  # the table stands behind the keys
     keys = NULL if scratch_of(acc, room) == NULL else keys_of(plan, acc, record, n, &has_nan)

@@ -32,6 +32,7 @@ cdef class WindowState:
     cdef Py_ssize_t spill_at
     cdef int64_t max_kept
     cdef const int64_t[::1] edges  # what the grid points to
+    cdef dict texts  # what the columns point to
     cdef public bint guesses  # a watermark that waits may close what only disorder would reach
 
     cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL

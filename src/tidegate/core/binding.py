@@ -15,10 +15,11 @@ from tidegate.core.columns import (
     value_column,
     value_type,
 )
+from tidegate.core.compiling import compile_program
 from tidegate.core.errors import ColumnTypeError
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
-from tidegate.core.program import Program, compile_program
+from tidegate.core.program import Program
 from tidegate.core.rowrule import with_sum
 from tidegate.core.rowwindows import summed
 

@@ -25,11 +25,14 @@ from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
+from tidegate.core.making import array_of_words
+from tidegate.core.parts import Part, column_type, read_parts
 from tidegate.core.program import WORDS
 from tidegate.core.results import ResultTables
 from tidegate.core.rowrule import lay_rule, state_class
 from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import OpenWindows, array_of, dump, load
+from tidegate.core.texts import Texts
 from tidegate.core.timekeeping import span_of
 from tidegate.core.windows import Grid, Sliding, grid_of, is_laid_by_first, table_of
 
@@ -94,7 +97,13 @@ class Bound(Binding):
             ]
         )
         self.sweep_at = FEWEST_SWEPT
-        self.tables = ResultTables(self.schema, self.program)
+        # What the kernels see of the columns; None: all of them are words.
+        self.reads: list[tuple[str, int | None, Part]] | None = None
+        if not self.program.reads_words:
+            pairs = zip(self.program.columns, self.program.parts, strict=True)
+            self.reads = [(*column, part) for column, part in pairs]
+        self.texts = self._new_texts()
+        self.tables = ResultTables(self.schema, self.program, self.texts)
         jump = plan.time.max_jump
         self._jump = None if jump is None else span_of(jump, self.time_type, "max_jump")
         self.first: int | float | None = None
@@ -110,6 +119,27 @@ class Bound(Binding):
         self.is_special |= isinstance(plan.window, RowWindow)
         self.has_window = not isinstance(plan.window, RowWindow) or isinstance(plan.window, Session)
         self.places = self._places_in(schema)
+
+    def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
+        """Type of an input column; any will do where only its nulls count."""
+        if name in self._computed:
+            return column_type(schema, name)
+        return plain_type(schema.field(column_index(schema, name)).type)
+
+    def _new_texts(self) -> dict[str, Texts]:
+        """Make a table of values for each column that goes by codes."""
+        places: dict[str, list[int]] = {}
+        for at, (name, numeric) in enumerate(self.program.columns):
+            if self.program.parts[at].kind == "codes" and numeric is not None:
+                places.setdefault(name, []).append(at)
+        most = self.plan.limits.max_texts
+        return {name: Texts(name, self.types[name], at, most) for name, at in places.items()}
+
+    def sweep_texts(self, *, always: bool = False) -> None:
+        """Let go of values that nothing refers to; results must have been taken."""
+        for texts in self.texts.values():
+            if always or texts.has_doubled:
+                texts.sweep(self.state)
 
     @property
     def n_waiting(self) -> int:
@@ -253,6 +283,7 @@ class Bound(Binding):
         if way_back.keys is not None:
             self.keys, mark = way_back.keys  # it was another one, if some were forgotten since
             self.keys.rollback(mark)
+        self.tables.forget()
         self.late.cut(way_back.late)
         self.first = way_back.first
         if self.filler is not None and way_back.filling is not None:
@@ -279,6 +310,8 @@ class Bound(Binding):
             self.plan.limits.max_kept,
         )
         self._lay_edges(state)
+        for texts in self.texts.values():
+            texts.lay(state)
         allowed = self.plan.time.allowed_lateness
         if allowed is not None:
             state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
@@ -330,7 +363,11 @@ class Bound(Binding):
             arrays.update(zip(self.plan.by, taken, strict=True))
         for (name, numeric), (values, valid) in zip(self.program.columns, columns, strict=True):
             words = array_of(values, WORDS[numeric or 0])
-            arrays[name] = as_array(words, array_of(valid, np.uint8), self.types[name])
+            there = array_of(valid, np.uint8)
+            if name in self.texts:
+                arrays[name] = self.texts[name].take(words.view(np.int64), there)
+            else:
+                arrays[name] = array_of_words(words, there, self.types[name])
         return pa.RecordBatch.from_pydict(arrays), times
 
     # ---------------------------------------------------------------------------------- the types
@@ -347,6 +384,8 @@ class Bound(Binding):
         if plan.lateness is None or plan.late == "raise" or self.is_float:
             return None
         if any(numeric is None for _, numeric in self.program.columns):
+            return None
+        if self.sources is not None or not self.program.gives_words:
             return None
         if any(_has_views(field.type) for field in schema):
             return None
@@ -369,7 +408,13 @@ def _has_views(type_: pa.DataType) -> bool:
 def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
     """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
     times, order, valid = times_of(batch, bound)
-    return Rows(times, order, valid, columns_of(batch, bound.program))
+    if bound.reads is None:
+        return Rows(times, order, valid, columns_of(batch, bound.program))
+    skip_nan = bound.plan.nan == "missing"
+    columns = read_parts(batch, bound.reads, bound.texts, skip_nan=skip_nan)
+    for texts in bound.texts.values():
+        texts.lay(bound.state)
+    return Rows(times, order, valid, columns)
 
 
 def times_of(batch: pa.RecordBatch, bound: Bound) -> tuple[Numbers, Numbers, Numbers | None]:

@@ -21,6 +21,8 @@ from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.tracing import TracedRun, traced
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
     from tidegate.core.timekeeping import Clocking
@@ -404,8 +406,15 @@ class Aggregator(RowTaker):
         return snapshot.write(self._run)
 
     @classmethod
-    def restore(cls, state: bytes) -> Aggregator:
+    def restore(cls, state: bytes, *, functions: Mapping[str, object] | None = None) -> Aggregator:
         """Go on from a snapshot.
+
+        Parameters
+        ----------
+        state : bytes
+            What `snapshot` returned.
+        functions : mapping of str to callable, optional
+            The functions that `agg.custom` was given, by name: a snapshot does not hold them.
 
         Raises
         ------
@@ -421,7 +430,7 @@ class Aggregator(RowTaker):
         >>> tg.Aggregator.restore(live.snapshot()).flush()["rows"].to_pylist()
         [2]
         """
-        return cls._of(snapshot.read(state))
+        return cls._of(snapshot.read(state, functions))
 
     def merge(self, other: Aggregator) -> None:
         """Take over what another aggregator has, over other keys or other whole windows.

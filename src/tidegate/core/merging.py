@@ -12,7 +12,8 @@ from tidegate.core.bound import Bound
 from tidegate.core.errors import MergeError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.picks import pick_rows
-from tidegate.core.state import dump, load
+from tidegate.core.state import OpenWindows, dump, load
+from tidegate.core.texts import inverse
 
 if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
@@ -103,7 +104,7 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
     """Take over what is open, and the keys."""
     mine.sweep(share=1.0)
     theirs.sweep(share=1.0)
-    windows = dump(theirs.state)
+    windows = _open_windows(mine, theirs)
     if mine.sources is not None and theirs.sources is not None:
         windows.extra[ORIGINS] = _largest_of_sources(mine.sources, theirs.sources, windows)
     mark: list[int] = []
@@ -132,6 +133,21 @@ def _largest_of_sources(mine: Keys, theirs: Keys, windows: OpenWindows) -> Numbe
     largest = windows.extra[ORIGINS]
     out[codes[: len(largest)]] = largest
     return out
+
+
+def _open_windows(mine: Bound, theirs: Bound) -> OpenWindows:
+    """Write down what is open in one, with the codes that its texts have in the other."""
+    theirs.sweep_texts(always=True)
+    codes = [(texts, texts.codes_in(mine.texts[name])) for name, texts in theirs.texts.items()]
+    for texts in mine.texts.values():
+        texts.lay(mine.state)
+    for texts, by in codes:
+        texts.replace(theirs.state, by)
+    try:
+        return dump(theirs.state)
+    finally:
+        for texts, by in codes:
+            texts.replace(theirs.state, inverse(by))
 
 
 def _move_results(mine: Run, theirs: Run) -> None:

@@ -165,7 +165,7 @@ def table_of_range(bound: Bound, state: WindowState, after: int) -> pa.Table | N
     after : int
         In the kernels' order.
     """
-    if bound.filler is not None:
+    if bound.filler is not None or not bound.program.gives_words:
         return None
     table = ResultTables(bound.schema, bound.program).take(state, bound.keys)
     if not bound.overlaps or after == INT64_MIN:

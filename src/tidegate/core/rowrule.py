@@ -18,6 +18,7 @@ from tidegate.core.errors import (
     LimitError,
     WindowError,
 )
+from tidegate.core.parts import WORDS, kind_of
 from tidegate.core.rowwindows import (
     Count,
     RowWindow,
@@ -52,17 +53,34 @@ def with_sum(program: Program, window: AnyWindow, types: Mapping[str, pa.DataTyp
     Raises
     ------
     ColumnTypeError
-        If one cannot be added up.
+        If one cannot be added up, or windows that rows make cannot hold the values of a column.
     """
-    columns = list(program.columns)
+    if isinstance(window, RowWindow):
+        _refuse_codes(program, window, types)
+    columns, parts = list(program.columns), list(program.parts)
     for name in dict.fromkeys(summed(window)):
         if pa.types.is_temporal(types[name]):
             raise ColumnTypeError(
                 f"tg.Threshold: column {name!r} is {types[name]}, and times cannot be added up"
             )
+        if kind_of(types[name]) != "number":
+            raise ColumnTypeError(
+                f"tg.Threshold: column {name!r} is {types[name]}: give a column of numbers, or cast"
+            )
         if name not in dict(columns):
             columns.append((name, _numeric(types[name])))
-    return replace(program, columns=columns)
+            parts.append(WORDS)
+    return replace(program, columns=columns, parts=parts)
+
+
+def _refuse_codes(program: Program, window: RowWindow, types: Mapping[str, pa.DataType]) -> None:
+    """Refuse columns whose values go by codes, which these states do not let go of."""
+    for (name, numeric), part in zip(program.columns, program.parts, strict=True):
+        if part.kind == "codes" and numeric is not None:
+            raise ColumnTypeError(
+                f"column {name!r} is {types[name]}: tg.{type(window).__name__} has only agg.count "
+                f"for it, and for wide decimals sums and means; windows of a grid have more"
+            )
 
 
 def _numeric(type_: pa.DataType) -> int:

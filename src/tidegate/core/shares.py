@@ -99,7 +99,8 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     if rows.time_valid is not None or not len(rows.order):
         return None
     codes = None if bound.keys is None else bound.keys.encode(batch)
-    if bound.overlaps and (bound.is_float or bound.filler is not None):
+    is_plain = not bound.is_float and bound.filler is None and bound.program.gives_words
+    if bound.overlaps and not is_plain:
         return None
     done = _run_in_order(bound, rows, codes, n)
     return run_ranges(bound, rows, codes, n) if done is None else done

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,9 @@ from tidegate.core.rollingrun import RollingRun
 from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
 from tidegate.core.tied import KeptRows, Tied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["read", "write"]
 
@@ -56,6 +59,7 @@ def write(run: Run) -> bytes:
     if run.bound is not None:
         run.settle()
         run.bound.sweep()
+        run.bound.sweep_texts(always=True)
         run.let_go()
         windows = dump(run.bound.state)
         header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
@@ -92,6 +96,8 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         sections["sources"] = _table_bytes(bound.sources.dump())
     if bound.filler is not None:
         sections["filling"] = _table_bytes(bound.filler.dump())
+    for number, texts in enumerate(bound.texts.values()):
+        sections[f"texts_{number}"] = _table_bytes(texts.dump())
     return sections
 
 
@@ -119,8 +125,8 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
     return sections
 
 
-def read(data: bytes) -> Run:
-    """Read a snapshot.
+def read(data: bytes, functions: Mapping[str, object] | None = None) -> Run:
+    """Read a snapshot; `functions` are those of `agg.custom` by name.
 
     Raises
     ------
@@ -129,7 +135,8 @@ def read(data: bytes) -> Run:
     """
     header, sections = _parts(_body(data))
     try:
-        run = make_run(Plan.from_json(header["plan"]))
+        plan = Plan.from_json(header["plan"], functions=functions)
+        run = make_run(plan)
         counts = header["counts"]
         if len(counts) != 4 or not all(type(n) is int and 0 <= n < 2**62 for n in counts):
             raise SnapshotError("the counts of the snapshot are not counts")
@@ -226,11 +233,16 @@ def _bound(
         },
     )
     bound.cover_windows(windows)
+    for number, texts in enumerate(bound.texts.values()):
+        texts.load(_table(sections[f"texts_{number}"]))
+        texts.lay(bound.state)
     bad = load(bound.state, windows, bound.n_keys)
     if bad >= 0:
         raise SnapshotError(
             f"record {bad} of the snapshot is of no window, there twice or not whole"
         )
+    for texts in bound.texts.values():
+        texts.check(bound.state)
     if bound.filler is not None:
         bound.filler.load(_table(sections["filling"]), header["filled_to"], bound.n_keys)
     late, ready = _table(sections["late"]), _table(sections["ready"])

@@ -16,7 +16,7 @@ from tidegate.core.durations import in_units
 from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
 from tidegate.core.eventtime import float_of_orders, order_of_floats
 from tidegate.core.failures import DisorderError
-from tidegate.core.results import lists_of
+from tidegate.core.making import lists_of
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
 from tidegate.core.windows import Look, Rolling, look_of
 
