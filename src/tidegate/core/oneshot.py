@@ -18,6 +18,7 @@ from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.plan import expand, make_plan
 from tidegate.core.rolling import roll_all
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import n_threads, run_shares
 from tidegate.core.timekeeping import Timekeeping
@@ -235,7 +236,8 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
 
 def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     """Run a plan over all rows, and tell the rows of each window."""
-    if not plan.by and plan.lateness is None and rows.n_rows:
+    is_of_grid = not isinstance(plan.window, RowWindow)  # else rows need not lie as windows do
+    if is_of_grid and not plan.by and plan.lateness is None and rows.n_rows:
         run, table = _computed(counted(plan), rows, threads)
         with_all = with_ranges(table, run, rows)
         if with_all is not None:
