@@ -13,9 +13,11 @@ from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.parallel import parallel
 from tidegate.core.plan import Limits, Plan
+from tidegate.core.rowwindows import Count, Session, Threshold
 from tidegate.core.run import Stats
 from tidegate.core.serializers import serializers
 from tidegate.core.throttle import throttle
+from tidegate.core.tracing import trace
 from tidegate.core.watermark import Watermark
 from tidegate.core.windows import Calendar, Edges, Rolling, Sliding, Tumbling
 
@@ -24,15 +26,18 @@ __all__ = [
     "Aggregator",
     "AsofJoin",
     "Calendar",
+    "Count",
     "Edges",
     "JoinStats",
     "LeftOutWarning",
     "Limits",
     "Plan",
     "Rolling",
+    "Session",
     "Side",
     "Sliding",
     "Stats",
+    "Threshold",
     "Tumbling",
     "Watermark",
     "agg",
@@ -45,6 +50,7 @@ __all__ = [
     "setup_logging",
     "skip_error",
     "throttle",
+    "trace",
     "track_lineage",
 ]
 

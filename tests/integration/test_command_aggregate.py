@@ -437,7 +437,7 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     ),
     "no format": (["--agg", "rows()", "-o", "bars.xlsx"], "give --output-format"),
     "unknown option": (["--agg", "rows()", "--evry", "1s"], "No such option"),
-    "two windows": (["--agg", "rows()", "--calendar", "day"], "one of the two"),
+    "two windows": (["--agg", "rows()", "--calendar", "day"], "one of them"),
     "zone of a length": (["--agg", "rows()", "--tz", "UTC"], "--every has none"),
     "no such unit": (["--agg", "rows()", "--calendar", "fortnight"], "is not one of day, week"),
 }
@@ -459,7 +459,7 @@ def test_wrong_usage_is_one_line_and_exit_2(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ([], "give --every DURATION or --calendar UNIT"),
+        ([], "give --every DURATION, --calendar UNIT"),
         (["--calendar", "day", "--period", "1d"], "--period is the length"),
         (["--calendar", "day", "--tz", "Mars/Olympus"], "no time zone that is known"),
         (["--calendar", "0 days"], "n is 0"),

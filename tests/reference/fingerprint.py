@@ -7,10 +7,12 @@ import hashlib
 
 from reference.compare import raw_bits
 from reference.oracle import Grid
+from reference.rowshapes import Amount, Gaps, Tally
 from reference.strategies import HARSH_WANTS, ticks
 from reference.streams import Case
 
 GRIDS = (Grid(10, 10), Grid(1000, 1000, 7), Grid(60, 10), Grid(7, 3), Grid(5, 8))
+MADE_BY_ROWS = (Gaps(3, 40), Tally(70), Tally(9, 4), Amount(("s", "q"), 1e5, "carry"))
 
 
 def fingerprint() -> str:
@@ -18,7 +20,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256()
     for disorder in (0, 20):
         table = ticks(11, 20_000, disorder=disorder)
-        for grid in GRIDS:
+        for grid in (*GRIDS, *MADE_BY_ROWS):
             for by in ((), ("k",)):
                 run = Case(table, grid, HARSH_WANTS, by=by, lateness=10).one_shot()
                 for part in (run.result, run.late):

@@ -6,9 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 from reference.oracle import Answer, Boundaries, LocalCalendar, Row, Shape, Time, Want, answer
+from reference.rowshapes import Amount, RowShape, answer_of_rows, window_of
 
 import tidegate as tg
-from tidegate.core.windows import Empty
+from tidegate.core.windows import Empty, Window
 
 StepKind = Literal["push", "rows", "restore"]
 Step = tuple[StepKind, int]
@@ -28,7 +29,7 @@ class Case:
     """Rows, and what is wanted of them."""
 
     table: pa.Table
-    grid: Shape
+    grid: Shape | RowShape
     wants: tuple[Want, ...]
     on: str = "t"
     by: tuple[str, ...] = ()
@@ -40,7 +41,9 @@ class Case:
     @property
     def inputs(self) -> list[str]:
         """The value columns that `push_row` takes, in the order of the plan."""
-        return list(dict.fromkeys(column for want in self.wants for column in want.columns))
+        summed = self.grid.columns if isinstance(self.grid, Amount) else ()
+        columns = [column for want in self.wants for column in want.columns]
+        return list(dict.fromkeys([*columns, *summed]))
 
     def aggregations(self) -> dict[str, tg.agg.Aggregation]:
         return {want.name: aggregation(want) for want in self.wants}
@@ -75,6 +78,16 @@ class Case:
         return Said(result, side.late, side.stats, None)
 
     def oracle(self) -> Answer:
+        if isinstance(self.grid, RowShape):
+            return answer_of_rows(
+                self.rows or self.table.to_pylist(),
+                self.grid,
+                self.wants,
+                on=self.on,
+                by=self.by,
+                lateness=self.lateness,
+                nan=self.nan,
+            )
         return answer(
             self.rows or self.table.to_pylist(),
             self.grid,
@@ -132,8 +145,10 @@ def events(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*values, strict=True)
 
 
-def window(grid: Shape, empty: Empty = "skip") -> tg.Tumbling | tg.Sliding | tg.Edges | tg.Calendar:
+def window(grid: Shape | RowShape, empty: Empty = "skip") -> Window:
     """Make the window class that a shape stands for."""
+    if isinstance(grid, RowShape):
+        return window_of(grid)
     if isinstance(grid, Boundaries):
         return tg.Edges(list(grid.edges), empty=empty)
     if isinstance(grid, LocalCalendar):

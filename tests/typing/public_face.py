@@ -69,6 +69,11 @@ def options(table: pa.Table) -> None:
     shifts = tg.Edges(np.array([0, 1], "M8[s]"))
     assert_type(tg.aggregate(table, shifts, on="t", n=agg.rows()), pa.Table)
     assert_type(shifts.unit, str | None)
+    assert_type(tg.Session("30s", dt.timedelta(hours=1)), tg.Session)
+    assert_type(tg.Count(100, 50, complete_only=True), tg.Count)
+    assert_type(tg.Threshold(("price", "size"), 1e6, overshoot="carry"), tg.Threshold)
+    tg.Threshold("size", 10, overshoot="keep")  # type: ignore[arg-type]
+    tg.aggregate(table, tg.Session(10), agg.rows(), on="t")
     days = tg.Calendar("day", 2, tz=zoneinfo.ZoneInfo("Europe/Berlin"))
     assert_type(tg.aggregate(table, days, on="t", n=agg.rows()), pa.Table)
     assert_type(days.tz, str)
@@ -184,3 +189,23 @@ def caught(error: errors.ColumnNotFoundError, other: errors.DurationError) -> No
     as_value_error: ValueError = other
     ours: errors.TidegateError = error
     print(as_key_error, as_value_error, ours)
+
+
+# Decorators keep the type of what they decorate; a limiter knows functions from iterables.
+
+
+def decorators() -> None:
+    def scale(x: int, by: float = 1.0) -> float:
+        return x * by
+
+    assert_type(tg.skip_error(scale)(1, by=2.0), float)
+    assert_type(tg.skip_error(message="{error}")(scale)(1), float)
+    assert_type(tg.halt_on_error(scale)(1), float)
+    assert_type(tg.track_lineage(step="s")(scale)(1), float)
+    assert_type(tg.throttle(10)(scale)(1), float)
+    assert_type(next(tg.throttle(10)([1, 2])), int)
+    assert_type(tg.parallel({"a": scale}, 1), dict[str, Any])
+    assert_type(tg.parallel([scale], 1), list[Any])
+    assert_type(tg.trace([{"t": 1}], [(0, 1)]), list[dict[str, int]])
+    tg.throttle("fast")  # type: ignore[arg-type]
+    tg.setup_logging("TRACE").info("ready")

@@ -5,14 +5,14 @@ once. Values that need care go the way of `push`, with the same bits.
 """
 
 from libc.math cimport fabs
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from tidegate._kernels.exact cimport exact_push, exact_push_product
 from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
 from tidegate._kernels.lanes cimport prefetch_here
 from tidegate._kernels.push cimport floats_of, has_floats, is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
-    FIRST, FLOAT, LAST, NULLS, TAME, WEIGHTED, Acc, Arena, Column, Plan, Word,
+    FIRST, FLOAT, LAST, NULLS, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Word,
 )
 
 cdef extern from *:
@@ -145,6 +145,22 @@ cdef void end_rows(
                      times[base + i], first)
 
 
+cdef void sum_int_rows(
+    const Acc* acc, const Column* column, const int32_t* slots, Py_ssize_t base,
+    Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """SUM_INT of a column without nulls."""
+    cdef const uint64_t* x = <const uint64_t*>column.values + base
+    cdef bint signed = column.numeric != UNSIGNED
+    cdef Word* at
+    cdef Py_ssize_t i
+    for i in range(n_rows):
+        if slots[i] >= 0:
+            at = arena.records + slots[i] * arena.wide + acc.wide
+            at[0].u += x[i]
+            at[1].i += <int64_t>(at[0].u < x[i]) + (<int64_t>x[i] >> 63 if signed else 0)
+
+
 cdef void count_rows(const int32_t* slots, Py_ssize_t n_rows, const Arena* arena) noexcept nogil:
     """ROWS, the first word of every record."""
     cdef Py_ssize_t i
@@ -222,6 +238,8 @@ cdef void reduce_rows(
             continue
         if plain and (acc.kind == FIRST or acc.kind == LAST):
             end_rows(acc, column, times, slots, base, n_rows, arena)
+        elif plain and acc.kind == SUM_INT:
+            sum_int_rows(acc, column, slots, base, n_rows, arena)
         elif plain and acc.kind == WEIGHTED and has_floats(column) and (
                 has_floats(&columns[acc.weight])):
             weighted_column(acc, columns, times, slots, base, n_rows, arena)

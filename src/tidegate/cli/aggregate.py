@@ -18,13 +18,21 @@ from tidegate.cli.base import common_options, fail_usage, print_json, say
 from tidegate.cli.expressions import Expression, ExpressionError, parse
 from tidegate.cli.inputs import FORMATS, find_inputs, output_format, parse_types
 from tidegate.cli.run import Job, Output, run_job
-from tidegate.cli.windows import CalendarType, DurationType, make_window
+from tidegate.cli.windows import (
+    CalendarType,
+    DurationType,
+    Sum,
+    SumType,
+    WindowOptions,
+    make_window,
+)
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.calendar import UNITS
 from tidegate.core.durations import Duration
 from tidegate.core.errors import InputError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.plan import expand
+from tidegate.core.rowwindows import Overshoot, summed
 from tidegate.core.windows import CalendarUnit, Empty
 
 __all__ = ["aggregate"]
@@ -70,6 +78,48 @@ INTEGER = re.compile(r"\d{1,19}", re.ASCII)
     default="skip",
     show_default=True,
     help="What becomes of windows without rows: left out, or null, 0, or what the one before has.",
+)
+@click.option(
+    "--session",
+    type=DurationType(positive=True),
+    metavar="GAP",
+    help="In place of --every: windows of rows that are closer than so much, such as 30s.",
+)
+@click.option(
+    "--max-duration",
+    type=DurationType(positive=True),
+    metavar="DURATION",
+    help="How long a window of --session may be.",
+)
+@click.option(
+    "--count",
+    type=int,
+    metavar="N",
+    help="In place of --every: windows of N rows, in order of time.",
+)
+@click.option(
+    "--count-every",
+    type=int,
+    metavar="N",
+    help="From one window of --count to the next, in rows, if not as many as it has.",
+)
+@click.option(
+    "--threshold",
+    type=SumType(),
+    metavar="COLUMN[*COLUMN]=LIMIT",
+    help="In place of --every: bars that close when the sum of a column, or of the product of "
+    "two, reaches a limit: size=50000, price*size=1e6.",
+)
+@click.option(
+    "--overshoot",
+    type=click.Choice(get_args(Overshoot)),
+    help="What becomes of a sum of --threshold beyond the limit: it is dropped (so without this "
+    "option), carried into the next bar, or that and split into as many bars as it fills.",
+)
+@click.option(
+    "--complete-only",
+    is_flag=True,
+    help="Leave out what --count and --threshold have not finished at the end of the input.",
 )
 @click.option("--on", required=True, metavar="COLUMN", help="The time column.")
 @click.option(
@@ -141,6 +191,13 @@ def aggregate(
     calendar: tuple[int, CalendarUnit] | None,
     tz: str | None,
     empty: Empty,
+    session: Duration | None,
+    max_duration: Duration | None,
+    count: int | None,
+    count_every: int | None,
+    threshold: Sum | None,
+    overshoot: Overshoot | None,
+    complete_only: bool,
     on: str,
     by: tuple[str, ...],
     expressions: tuple[str, ...],
@@ -158,7 +215,22 @@ def aggregate(
     INPUT is a file, a folder, a glob, or - for standard input: Parquet, CSV, NDJSON or Arrow IPC,
     as the name says (.csv and .ndjson also packed as .gz, .zst, .bz2).
     """
-    window = make_window(every, period, calendar, tz, empty)
+    window = make_window(
+        WindowOptions(
+            every,
+            period,
+            calendar,
+            tz,
+            empty,
+            session,
+            max_duration,
+            count,
+            count_every,
+            threshold,
+            overshoot,
+            complete_only,
+        )
+    )
     aggregations = [build(text) for text in expressions]
     if not aggregations:
         fail_usage(f"nothing to compute; give --agg 'FUNCTION(COLUMN)', one of {_list(FUNCTIONS)}")
@@ -173,7 +245,7 @@ def aggregate(
         fail_usage("--json and -o - both want standard output; give -o FILE")
     files = find_inputs(inputs, Format(input_format) if input_format else None)
     _check_outputs(files, target, late_target)
-    names = _columns(on, keys, aggregations)
+    names = tuple(dict.fromkeys((*_columns(on, keys, aggregations), *summed(window))))
     job = Job(
         inputs=files,
         on=on,

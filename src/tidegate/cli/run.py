@@ -20,7 +20,7 @@ from tidegate.core.sinks import Sink
 from tidegate.core.sources import Batch, Source
 from tidegate.core.windows import Window
 
-__all__ = ["Job", "Output", "Summary", "run_job"]
+__all__ = ["Job", "Output", "Summary", "peak_rss_bytes", "run_job"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,27 @@
-"""The windows of a command: durations, local days and weeks, as they are written in a shell."""
+"""The windows of a command, as they are written in a shell."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import click
 import pyarrow as pa
 
-from tidegate import Calendar, Sliding, Tumbling
+from tidegate import Calendar, Count, Session, Sliding, Threshold, Tumbling
 from tidegate.cli.base import fail_usage
 from tidegate.core.calendar import UNITS
 from tidegate.core.durations import Duration, in_units
 from tidegate.core.errors import DurationError, WindowError
+from tidegate.core.rowwindows import Overshoot
 from tidegate.core.windows import CalendarUnit, Empty, Window
 
-__all__ = ["CalendarType", "DurationType", "make_window"]
+__all__ = ["CalendarType", "DurationType", "Sum", "SumType", "WindowOptions", "make_window"]
 
 INTEGER = re.compile(r"\d{1,19}", re.ASCII)
 REAL = re.compile(r"\d{1,19}\.\d{1,19}", re.ASCII)
+SUM = re.compile(r"([^*=]+)(?:\*([^*=]+))?=([^=]+)")
 CALENDAR = re.compile(rf"(?:(\d{{1,9}}) *)?({'|'.join(UNITS)})s?", re.ASCII)
 
 
@@ -63,16 +66,112 @@ class CalendarType(click.ParamType):  # type: ignore[type-arg]  # as above
         return int(number), cast("CalendarUnit", unit)
 
 
-def make_window(
-    every: Duration | None,
-    period: Duration | None,
-    calendar: tuple[int, CalendarUnit] | None,
-    tz: str | None,
-    empty: Empty,
-) -> Window:
+class Sum(NamedTuple):
+    """What is added up, and to where."""
+
+    columns: str | tuple[str, str]
+    limit: int | float
+
+
+class SumType(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A column, or two that are multiplied, and a limit."""
+
+    name = "sum"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Sum:
+        """Take it apart."""
+        found = SUM.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not COLUMN=LIMIT or COLUMN*COLUMN=LIMIT", param, ctx)
+        first, second, limit = (part and part.strip() for part in found.groups())
+        try:
+            number = int(limit) if INTEGER.fullmatch(limit) else float(limit)
+        except ValueError:
+            self.fail(f"the limit {limit!r} is no number", param, ctx)
+        return Sum(first if second is None else (first, second), number)
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """The options that say what windows are."""
+
+    every: Duration | None = None
+    period: Duration | None = None
+    calendar: tuple[int, CalendarUnit] | None = None
+    tz: str | None = None
+    empty: Empty = "skip"
+    session: Duration | None = None
+    max_duration: Duration | None = None
+    count: int | None = None
+    count_every: int | None = None
+    threshold: Sum | None = None
+    overshoot: Overshoot | None = None
+    complete_only: bool = False
+
+    def check_row_windows(self) -> None:
+        """Refuse options that go with windows of another kind."""
+        needs = (
+            (
+                self.max_duration is not None,
+                self.session is not None,
+                "--max-duration",
+                "--session",
+            ),
+            (self.count_every is not None, self.count is not None, "--count-every", "--count"),
+            (self.overshoot is not None, self.threshold is not None, "--overshoot", "--threshold"),
+        )
+        for is_given, goes, option, other in needs:
+            if is_given and not goes:
+                fail_usage(f"{option} goes with {other}")
+        if self.complete_only and self.count is None and self.threshold is None:
+            fail_usage("--complete-only goes with --count or --threshold")
+        if self.every is None and self.calendar is None and (self.period is not None):
+            fail_usage("--period goes with --every")
+        if self.every is None and self.calendar is None and self.tz is not None:
+            fail_usage("--tz goes with --calendar")
+        if self.every is None and self.calendar is None and self.empty != "skip":
+            fail_usage("--empty goes with --every or --calendar: other windows have rows")
+
+    def row_window(self) -> Window | None:
+        """Make the window that rows make; None where another is asked for."""
+        try:
+            if self.session is not None:
+                return Session(self.session, self.max_duration)
+            if self.count is not None:
+                return Count(self.count, self.count_every, self.complete_only)
+            if self.threshold is not None:
+                columns, limit = self.threshold
+                return Threshold(
+                    columns,
+                    limit,
+                    overshoot=self.overshoot or "drop",
+                    complete_only=self.complete_only,
+                )
+        except WindowError as error:
+            fail_usage(str(error))
+        return None
+
+
+KINDS = "--every DURATION, --calendar UNIT, --session GAP, --count N or --threshold COLUMN=LIMIT"
+
+
+def make_window(options: WindowOptions) -> Window:
     """Make the window that options ask for, or end with a message on how to."""
-    if (every is None) == (calendar is None):
-        fail_usage("give --every DURATION or --calendar UNIT, one of the two")
+    asked = (
+        options.every,
+        options.calendar,
+        options.session,
+        options.count,
+        options.threshold,
+    )
+    if sum(option is not None for option in asked) != 1:
+        fail_usage(f"give {KINDS}, one of them")
+    options.check_row_windows()
+    window = options.row_window()
+    if window is not None:
+        return window
+    every, period, calendar = options.every, options.period, options.calendar
+    tz, empty = options.tz, options.empty
     if calendar is None:
         if tz is not None:
             fail_usage("--tz says whose midnights --calendar means; --every has none")

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate._kernels.gate import far_ahead
+from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
 from tidegate.core.columns import (
     Numbers,
@@ -32,6 +33,8 @@ from tidegate.core.making import array_of_words
 from tidegate.core.parts import Part, column_type, read_parts
 from tidegate.core.program import WORDS, Program
 from tidegate.core.results import ResultTables
+from tidegate.core.rowrule import lay_rule, state_class, with_sum
+from tidegate.core.rowwindows import RowWindow, Session, summed
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.texts import Texts
 from tidegate.core.timekeeping import span_of
@@ -59,10 +62,13 @@ class WayBack(NamedTuple):
     """Where a binding stood."""
 
     windows: OpenWindows
-    keys: list[int] | None
+    keys: tuple[Keys, list[int]] | None
     late: int
     first: int | float | None
     filling: Filling | None
+
+
+FEWEST_SWEPT = 1024  # keys: fewer are not worth a look at who of them is still alive
 
 
 class Bound:
@@ -89,11 +95,12 @@ class Bound:
         self.is_float = pa.types.is_floating(self.time_type)
         self._computed = {
             name for _, item in plan.results if item.function != "count" for name in item.columns
-        }
+        } | set(summed(plan.window))
         self.types = {name: self._type_in(schema, name) for name in plan.values}
         self.program: Program = compile_program(
             dict(plan.results), self.types.__getitem__, self.time_type
         )
+        self.program = with_sum(self.program, plan.window, self.types)
         self.keys: Keys | None = None
         if plan.by:
             self.keys = Keys(plan.by, max_keys=plan.limits.max_keys)
@@ -110,13 +117,19 @@ class Bound:
                 *self.program.fields,
             ]
         )
+        self.sources: Keys | None = None
         known = {**self.types, **keys, plan.on: self.time_type}
+        if plan.time.sources is not None:
+            self.sources = Keys([plan.time.sources], max_keys=plan.limits.max_keys)
+            self.sources.bind(schema)
+            known.setdefault(plan.time.sources, self.sources.types[0])
+        self.sweep_at = FEWEST_SWEPT
         self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
         # What the kernels see of the columns; None: all of them are words.
-        self.sources: list[tuple[str, int | None, Part]] | None = None
+        self.views: list[tuple[str, int | None, Part]] | None = None
         if not self.program.reads_words:
             pairs = zip(self.program.columns, self.program.parts, strict=True)
-            self.sources = [(*column, part) for column, part in pairs]
+            self.views = [(*column, part) for column, part in pairs]
         self.texts = self._new_texts()
         self.tables = ResultTables(self.schema, self.program, self.texts)
         jump = plan.time.max_jump
@@ -132,6 +145,8 @@ class Bound:
         # Whether a batch may need more than its rows' way into the state.
         self.is_special = self.n_keeping > 0 or self.table is not None or self.filler is not None
         self.is_special |= not plan.time.is_plain
+        self.is_special |= isinstance(plan.window, RowWindow)
+        self.has_window = not isinstance(plan.window, RowWindow) or isinstance(plan.window, Session)
         self.places = self._places_in(schema)
 
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
@@ -149,7 +164,7 @@ class Bound:
         most = self.plan.limits.max_texts
         return {name: Texts(name, self.types[name], at, most) for name, at in places.items()}
 
-    def sweep(self, *, always: bool = False) -> None:
+    def sweep_texts(self, *, always: bool = False) -> None:
         """Let go of values that nothing refers to; results must have been taken."""
         for texts in self.texts.values():
             if always or texts.has_doubled:
@@ -159,6 +174,11 @@ class Bound:
     def n_keys(self) -> int:
         """How many codes of keys there are: one without keys."""
         return 1 if self.keys is None else self.keys.n_keys
+
+    @property
+    def n_waiting(self) -> int:
+        """How many rows wait for the watermark."""
+        return self.state.n_waiting if isinstance(self.state, RowState) else 0
 
     # ----------------------------------------------------------------------------------- the grid
 
@@ -221,7 +241,7 @@ class Bound:
 
     def without_far(self, rows: Rows) -> Rows:
         """Take the time from rows that are further ahead than `max_jump` allows."""
-        if self._jump is None or not len(rows.order):
+        if self._jump is None or not len(rows.order) or self.plan.time.watermark == "key":
             return rows
         flags = np.empty(len(rows.order), np.uint8)
         if not far_ahead(self.state, rows.order, rows.time_valid, *self._jump, flags):
@@ -230,16 +250,62 @@ class Bound:
 
     # ---------------------------------------------------------------------------------- the state
 
+    def codes_of_sources(self, batch: pa.RecordBatch) -> Numbers | None:
+        """Give the codes of the sources of the rows, where there are several."""
+        if self.sources is None:
+            return None
+        codes = self.sources.encode(batch)
+        self.state.origins_upto(self.sources.n_keys)
+        return codes
+
+    def is_crowded(self) -> bool:
+        """Whether a look at who of the keys is still alive is due."""
+        return (
+            self.plan.time.ttl is not None
+            and self.keys is not None
+            and self.keys.n_keys >= self.sweep_at
+        )
+
+    def sweep(self, share: float = 0.5) -> None:
+        """Forget the keys whose time is over; results must have been taken.
+
+        Parameters
+        ----------
+        share : float
+            What part of the keys has to be alive still for it not to be worth it.
+
+        Notes
+        -----
+        O(n_keys + n_open). All that is kept of the keys is made anew, so that its memory goes back.
+        """
+        if self.plan.time.ttl is None or self.keys is None:
+            return
+        codes, ranks = (array_of(part, np.int64) for part in self.state.living())
+        n_keys = self.keys.n_keys
+        self.sweep_at = max(FEWEST_SWEPT, 2 * len(codes))
+        if len(codes) > share * n_keys:
+            return
+        codes = codes[np.argsort(ranks)]
+        new_codes = np.full(n_keys, -1, np.int32)
+        new_codes[codes] = np.arange(len(codes), dtype=np.int32)
+        windows = dump(self.state).kept_of(codes, new_codes)
+        living = pa.Table.from_arrays(self.keys.take(codes), self.keys.names)
+        self.keys = Keys.load(living, self.plan.by, self.plan.limits.max_keys)
+        self.keys.bind(self.checked)
+        self.state = self.new_state()
+        load(self.state, windows, self.n_keys)
+
     def mark(self) -> WayBack:
         """Write down where things stand, for `go_back`; results must have been taken."""
-        keys = None if self.keys is None else self.keys.mark()
+        keys = None if self.keys is None else (self.keys, self.keys.mark())
         filling = None if self.filler is None else self.filler.state
         return WayBack(dump(self.state), keys, self.late.n_parts, self.first, filling)
 
     def go_back(self, way_back: WayBack) -> None:
         """Forget all that has happened since `mark`."""
-        if self.keys is not None and way_back.keys is not None:
-            self.keys.rollback(way_back.keys)
+        if way_back.keys is not None:
+            self.keys, mark = way_back.keys  # it was another one, if some were forgotten since
+            self.keys.rollback(mark)
         self.tables.forget()
         self.late.cut(way_back.late)
         self.first = way_back.first
@@ -256,7 +322,7 @@ class Bound:
             (0 if numeric is None else numeric, skip_nan and numeric == 0)
             for _, numeric in self.program.columns
         ]
-        state = WindowState(
+        state = state_class(self.plan.window)(
             self.program.accs,
             self.program.outputs,
             columns,
@@ -272,6 +338,15 @@ class Bound:
         allowed = self.plan.time.allowed_lateness
         if allowed is not None:
             state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
+        if self.plan.time.watermark == "key":
+            state.keep_clocks(self._jump is not None, *(self._jump or (0, 0.0)))
+        if self.sources is not None:
+            idle = self.plan.time.idle
+            span = (0, 0.0) if idle is None else span_of(idle, self.time_type, "idle")
+            state.follow_sources(idle is not None, *span)
+        if self.plan.time.ttl is not None:
+            state.forget_keys(*span_of(self.plan.time.ttl, self.time_type, "ttl"))
+        lay_rule(state, self)
         return state
 
     def take_results(self, state: WindowState | None = None) -> pa.Table:
@@ -343,6 +418,8 @@ class Bound:
             _check_type(name, self._type_in(schema, name), known)
         if self.keys is not None:
             self.keys.bind(schema)
+        if self.sources is not None:
+            self.sources.bind(schema)
         self.checked, self.places = schema, self._places_in(schema)
 
     def _places_in(self, schema: pa.Schema) -> tuple[int, ...] | None:
@@ -352,7 +429,7 @@ class Bound:
             return None
         if any(numeric is None for _, numeric in self.program.columns):
             return None
-        if self.sources is not None or not self.program.gives_words:
+        if self.views is not None or not self.program.gives_words:
             return None
         if any(_has_views(field.type) for field in schema):
             return None
@@ -383,10 +460,8 @@ def _check_type(column: str, given: pa.DataType, known: pa.DataType) -> None:
 def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
     """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
     times, order, valid = times_of(batch, bound)
-    if bound.sources is not None:
-        columns = read_parts(
-            batch, bound.sources, bound.texts, skip_nan=bound.plan.nan == "missing"
-        )
+    if bound.views is not None:
+        columns = read_parts(batch, bound.views, bound.texts, skip_nan=bound.plan.nan == "missing")
         for texts in bound.texts.values():
             texts.lay(bound.state)
         return Rows(times, order, valid, columns)

@@ -17,12 +17,14 @@ from tidegate.core.rolling import RollingRun, make_run
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 from tidegate.core.timekeeping import Timekeeping
+from tidegate.core.tracing import TracedRun, traced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 
 __all__ = ["Aggregator"]
@@ -36,7 +38,7 @@ class Aggregator(RowTaker):
 
     Parameters
     ----------
-    window : Tumbling, Sliding, Edges, Calendar or Rolling
+    window : Tumbling, Sliding, Edges, Calendar, Session, Count, Threshold or Rolling
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.
@@ -58,6 +60,22 @@ class Aggregator(RowTaker):
         by window end, after all that the rows before it have closed; the result has a column
         ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
         is over for all of its windows.
+    watermark : {"stream", "key"}, default "stream"
+        Whose rows move the watermark. With "key" each key has one of its own: its windows close,
+        and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
+        The results come in the order of the rows that close them, of one row by window end.
+    sources : str, optional
+        The column that tells where a row comes from. The watermark is then that of the slowest
+        source, the one with the least largest time; a source counts from its first row on.
+    idle : Duration, optional
+        A source falls asleep, and does not count, while the largest time of the others is further
+        than this ahead of its own; so a source that has gone quiet holds nothing up for good.
+        The rows of the others tell, no clock on the wall.
+    ttl : Duration, optional
+        A key without open windows is forgotten when the watermark is further than this ahead of
+        its last row, and its memory is used again. Where such a key comes back it is new: among
+        results of one window it has its place by its first row since then (rows that are late or
+        rejected do not count for that).
     late : {"side", "drop", "raise"}, default "side"
         Late rows are kept for `take_late`, counted, or refused with their batch.
     nan : {"value", "missing"}, default "value"
@@ -66,6 +84,9 @@ class Aggregator(RowTaker):
         How far the state may grow.
     schema : pyarrow.Schema, optional
         The columns and their types, where they must be known before the first row comes.
+    lineage : bool, default False
+        Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
+        order of arrival from 0 on. Every row number is kept while its windows are open.
     **named : Aggregation
         Named by keyword.
 
@@ -101,10 +122,15 @@ class Aggregator(RowTaker):
         lateness: Duration | None = 0,
         max_jump: Duration | None = None,
         allowed_lateness: Duration | None = None,
+        watermark: Clocking = "stream",
+        sources: str | None = None,
+        idle: Duration | None = None,
+        ttl: Duration | None = None,
         late: Late = "side",
         nan: Nan = "value",
         limits: Limits | None = None,
         schema: pa.Schema | None = None,
+        lineage: bool = False,
         **named: Aggregation,
     ) -> None:
         plan = make_plan(
@@ -116,9 +142,9 @@ class Aggregator(RowTaker):
             late=late,
             nan=nan,
             limits=limits,
-            time=Timekeeping(max_jump, allowed_lateness),
+            time=Timekeeping(max_jump, allowed_lateness, watermark, sources, idle, ttl),
         )
-        self._begin(make_run(plan))
+        self._begin(make_run(traced(plan) if lineage else plan))
         if schema is not None:
             self._run.give_schema(schema)
 
@@ -211,10 +237,10 @@ class Aggregator(RowTaker):
         Parameters
         ----------
         *row : object
-            The time, then the key values, then the input columns in the order in which the
-            aggregations name them; None is null. Times of timestamp columns: an int in the unit of
-            the column, a datetime or a datetime64. The first row fixes the types, where neither
-            `schema` nor a batch did before.
+            The time, then the key values, then the source where there are `sources`, then the
+            input columns in the order in which the aggregations name them; None is null. Times of
+            timestamp columns: an int in the unit of the column, a datetime or a datetime64. The
+            first row fixes the types, where neither `schema` nor a batch did before.
 
         Returns
         -------
@@ -246,7 +272,7 @@ class Aggregator(RowTaker):
         """Take one event where there is no buffer yet, or where there can be none."""
         self._settle()
         run = self._run
-        if isinstance(run, RollingRun):
+        if isinstance(run, RollingRun | TracedRun):
             return run.push_row(row, batch_of_row)
         if run.bound is None:
             run.bind(batch_of_row(run, row).schema)
@@ -424,7 +450,7 @@ class Aggregator(RowTaker):
             raise MergeError(f"merge: give another Aggregator, not {other!r}")
         self._settle()
         other._settle()
-        if isinstance(self._run, RollingRun):
+        if isinstance(self._run, RollingRun | TracedRun):
             self._run.refuse_merge()
         merge(self._run, other._run)
         self._run.let_go()

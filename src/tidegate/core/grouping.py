@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_WINDOWS",
+    "Times",
     "by_number",
     "by_sliding_window",
     "by_tumbling_window",

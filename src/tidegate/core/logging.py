@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from tidegate.core.errors import ColumnTypeError, InputError, SinkError
@@ -161,7 +161,7 @@ def setup_logging(
     level: int | str = logging.INFO,
     *,
     json: bool = False,
-    file: str | Path | None = None,
+    file: str | PathLike[str] | None = None,
 ) -> logging.Logger:
     """Set the level of the root logger, and give it a handler if it has none.
 
@@ -171,7 +171,7 @@ def setup_logging(
         By number or by name, in any case; "TRACE" is 5, below DEBUG.
     json : bool, default False
         Lines of JSON instead of text.
-    file : str or Path, optional
+    file : str or os.PathLike, optional
         Append to this file instead of writing to stderr.
 
     Returns
@@ -224,7 +224,7 @@ class _StderrHandler(logging.StreamHandler[Any]):
         return sys.stderr
 
 
-def _handler(file: str | Path | None) -> logging.Handler:
+def _handler(file: str | PathLike[str] | None) -> logging.Handler:
     """Open the file, or take stderr."""
     if file is None:
         return _StderrHandler()

@@ -21,6 +21,7 @@ from tidegate.core.rolling import roll_all
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import n_threads, run_shares
 from tidegate.core.timekeeping import Timekeeping
+from tidegate.core.tracing import TracedRun, counted, traced, with_ranges
 from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 
 __all__ = ["Side", "aggregate"]
@@ -74,11 +76,16 @@ def aggregate(
     lateness: Duration | None = None,
     max_jump: Duration | None = None,
     allowed_lateness: Duration | None = None,
+    watermark: Clocking = "stream",
+    sources: str | None = None,
+    idle: Duration | None = None,
+    ttl: Duration | None = None,
     late: Late = "side",
     nan: Nan | None = None,
     threads: int | None = None,
     limits: Limits | None = None,
     side: Side | None = None,
+    lineage: bool = False,
     **named: Aggregation,
 ) -> Data:
     """Compute aggregations over event-time windows, in one call.
@@ -88,7 +95,7 @@ def aggregate(
     data : pyarrow Table, RecordBatch or RecordBatchReader, pandas or Polars DataFrame, dict, list
         The rows, in order of arrival; also anything with ``__arrow_c_stream__``, a dict of arrays,
         a list of dicts.
-    window : Tumbling, Sliding, Edges, Calendar or Rolling
+    window : Tumbling, Sliding, Edges, Calendar, Session, Count, Threshold or Rolling
         Which windows, in the unit of the time column or with one of their own.
     *aggregations : Aggregation
         Named after themselves, such as ``price_mean``.
@@ -104,19 +111,40 @@ def aggregate(
     allowed_lateness : Duration, optional
         How much longer closed windows are held for corrections, as `Aggregator` has it; with
         `lateness` only.
+    watermark : {"stream", "key"}, default "stream"
+        Whose rows move the watermark. With "key" each key has one of its own: its windows close,
+        and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
+        The results come in the order of the rows that close them, of one row by window end.
+    sources : str, optional
+        The column that tells where a row comes from. The watermark is then that of the slowest
+        source, the one with the least largest time; a source counts from its first row on.
+    idle : Duration, optional
+        A source falls asleep, and does not count, while the largest time of the others is further
+        than this ahead of its own; so a source that has gone quiet holds nothing up for good.
+        The rows of the others tell, no clock on the wall.
+    ttl : Duration, optional
+        A key without open windows is forgotten when the watermark is further than this ahead of
+        its last row, and its memory is used again. Where such a key comes back it is new: among
+        results of one window it has its place by its first row since then (rows that are late or
+        rejected do not count for that).
     late : {"side", "drop", "raise"}, default "side"
         What to do with late rows.
     nan : {"value", "missing"}, optional
         Whether a NaN is a value or missing; by default missing for pandas, else a value.
     threads : int, optional
         At most how many threads to use, by default what the rows are worth; the result has the same
-        bits for any number. For now only windows that do not overlap (no `Sliding`, no `Rolling`),
+        bits for any number. For now only windows of a grid that do not overlap (no `Sliding`),
         over rows of one chunk that are in order where they are cut, without `lateness`, run on more
         than one.
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional
         Gets the late and rejected rows and the counts.
+    lineage : bool, default False
+        Whether to tell the input rows of each window, in one more column ``row_ranges``: a list of
+        ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Not for
+        `Rolling` yet. Next to nothing for rows without keys that are in order and in memory;
+        otherwise every row number is kept while its windows are open.
     **named : Aggregation
         Named by keyword.
 
@@ -124,8 +152,8 @@ def aggregate(
     -------
     the kind of thing that came in
         The keys, ``window_start``, ``window_end``, the aggregates; by window end, then by key in
-        order of first appearance. For `Rolling` the keys, the time, the aggregates, a row for each
-        input row, in time order.
+        order of first appearance; `Count` and `Threshold` tell of the order of theirs. For
+        `Rolling` the keys, the time, the aggregates, a row for each input row, in time order.
 
     Raises
     ------
@@ -167,12 +195,14 @@ def aggregate(
         late=late,
         nan=nan or "value",
         limits=limits,
-        time=Timekeeping(max_jump, allowed_lateness),
+        time=Timekeeping(max_jump, allowed_lateness, watermark, sources, idle, ttl),
     )
     rows = read_input(data, plan.inputs)
     if nan is None:
         plan = replace(plan, nan=rows.nan)
-    run, table = _computed(plan, rows, n_threads(threads, rows.n_rows or 0))
+    run, table = (_traced if lineage else _computed)(
+        plan, rows, n_threads(threads, rows.n_rows or 0)
+    )
     _tell_left_out(run, side)
     result: Data = rows.give_back(table)
     return result
@@ -200,6 +230,21 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
             return run, pa.concat_tables([*_results(run, rows, bound), _end(run)])
         except DisorderError:
             guesses = False
+
+
+def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
+    """Run a plan over all rows, and tell the rows of each window."""
+    if not plan.by and plan.lateness is None and rows.n_rows:
+        run, table = _computed(counted(plan), rows, threads)
+        with_all = with_ranges(table, run, rows)
+        if with_all is not None:
+            return run, with_all
+    run = TracedRun(traced(plan))
+    for batch in rows.batches(MAX_BATCH):
+        run.push(batch)
+    if not run.counts.rows_in:
+        run.push_input(rows.schema.empty_table())
+    return run, _end(run)
 
 
 def _in_shares(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table] | None:

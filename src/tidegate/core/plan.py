@@ -18,6 +18,7 @@ from tidegate.core.durations import plain_duration as _plain
 from tidegate.core.durations import read_duration as _duration
 from tidegate.core.errors import ColumnTypeError, InputError, WindowError
 from tidegate.core.functions import custom_of, functions_of
+from tidegate.core.rowwindows import Count, Session, Threshold, summed
 from tidegate.core.timekeeping import PLAIN, Timekeeping
 from tidegate.core.windows import (
     AnyWindow,
@@ -68,7 +69,7 @@ class Limits:
         Late and rejected rows that wait on the side for `take_late`.
     max_look_back : int, default 200,000,000
         Rows that a look-back of a stream keeps: those that wait for the watermark, and those that
-        windows to come look back on.
+        windows to come look back on. Also the rows that wait for `Count` and `Threshold`.
     max_texts : int, default 100,000,000
         Different values of a column of text, bytes or decimals of more than 18 digits that open
         windows may refer to.
@@ -95,7 +96,7 @@ class Plan:
 
     Parameters
     ----------
-    window : Tumbling, Sliding, Edges, Calendar or Rolling
+    window : Tumbling, Sliding, Edges, Calendar, Session, Count, Threshold or Rolling
     results : tuple of (str, Aggregation)
         Single results with their names, in order; see `expand`.
     on : str
@@ -163,14 +164,17 @@ class Plan:
 
     @property
     def inputs(self) -> list[str]:
-        """The input columns: the time, the keys, the values; each once."""
+        """The input columns: the time, the keys, the source, the values; each once."""
         columns = [column for _, item in self.results for column in item.columns]
-        return list(dict.fromkeys([self.on, *self.by, *columns]))
+        sources = [] if self.time.sources is None else [self.time.sources]
+        names = [self.on, *self.by, *sources, *columns, *summed(self.window)]
+        return list(dict.fromkeys(names))
 
     @property
     def values(self) -> list[str]:
-        """The columns that aggregations read, each once, in order of use."""
-        return list(dict.fromkeys(c for _, item in self.results for c in item.columns))
+        """The columns that aggregations read, then those that the window adds up, each once."""
+        columns = [column for _, item in self.results for column in item.columns]
+        return list(dict.fromkeys([*columns, *summed(self.window)]))
 
     def to_json(self) -> str:
         """Write the plan as a JSON document; `from_json` reads it.
@@ -363,6 +367,20 @@ def _plain_window(window: AnyWindow) -> dict[str, Any]:
             "min_samples": window.min_samples,
             "peers": window.peers,
         }
+    if isinstance(window, Session):
+        most = None if window.max_duration is None else _plain(window.max_duration)
+        return {"class": "Session", "gap": _plain(window.gap), "max_duration": most}
+    if isinstance(window, Count):
+        rows = {"n": int(window.n), "every": None if window.every is None else int(window.every)}
+        return {"class": "Count", **rows, "complete_only": window.complete_only}
+    if isinstance(window, Threshold):
+        return {
+            "class": "Threshold",
+            "column": list(window.columns),
+            "limit": window.limit,
+            "overshoot": window.overshoot,
+            "complete_only": window.complete_only,
+        }
     empty = {"empty": window.empty}
     if isinstance(window, Edges):
         return {"class": "Edges", "unit": window.unit, "values": window.values.tolist(), **empty}
@@ -389,6 +407,14 @@ def _window(value: dict[str, Any]) -> AnyWindow:
             min_samples=value["min_samples"],
             peers=value["peers"],
         )
+    if name == "Session":
+        most = value["max_duration"]
+        return Session(_duration(value["gap"]), None if most is None else _duration(most))
+    if name == "Count":
+        return Count(value["n"], value["every"], value["complete_only"])
+    if name == "Threshold":
+        options = {name: value[name] for name in ("overshoot", "complete_only")}
+        return Threshold(value["column"], value["limit"], **options)
     if name == "Edges":
         return Edges(_edges(value["values"], value["unit"]), empty=empty)
     if name == "Calendar":

@@ -42,6 +42,7 @@ from tidegate.core.late import LateSide
 from tidegate.core.program import Program
 from tidegate.core.run import Run, Stats
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, array_of
+from tidegate.core.tracing import TracedRun, is_traced
 from tidegate.core.windows import Look, Rolling, look_of
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ NULL_TIME, NAN_TIME, FAR_TIME = 1, 2, 3  # the reasons of `late.REASONS`
 
 def make_run(plan: Plan) -> Run:
     """Make the run of a plan, of the class that its window needs."""
-    return RollingRun(plan) if isinstance(plan.window, Rolling) else Run(plan)
+    if isinstance(plan.window, Rolling):
+        return RollingRun(plan)
+    return TracedRun(plan) if is_traced(plan) else Run(plan)
 
 
 class Arrivals(NamedTuple):

@@ -12,6 +12,7 @@ from tidegate.core.batch import read_input
 from tidegate.core.decimals import unit_of, units_of
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.eventtime import number_of_time
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH
 from tidegate.core.state import DONE, NEEDS_EDGES
 
@@ -73,6 +74,8 @@ def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
         return None
     if run.is_side_full(MAX_BATCH) or not run.plan.time.is_plain:
         return None
+    if isinstance(run.plan.window, RowWindow):
+        return None
     program = bound.program
     numerics = [
         numeric if part.kind == "words" else _OTHER
@@ -114,7 +117,7 @@ def take_buffer(run: Run, buffer: RowBuffer) -> None:
     run.counts.rows_in += len(buffer)
     buffer.clear()
     if bound.texts and not bound.state.n_results:  # whether some wait is what push_row tells
-        run.sweep(bound)
+        run.sweep_texts(bound)
 
 
 class _Reader:
@@ -165,7 +168,8 @@ def _plain_number(value: Any, numeric: int | None, name: str, type_: pa.DataType
 
 def _names(plan: Plan) -> list[str]:
     """The columns in the order in which a row has them."""
-    return [plan.on, *plan.by, *plan.values]
+    sources = {plan.time.sources} - {None, *plan.by, *plan.values}
+    return [plan.on, *plan.by, *filter(None, sources), *plan.values]
 
 
 def _wrong_length(row: Sequence[object], names: list[str]) -> InputError:

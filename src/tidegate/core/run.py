@@ -15,6 +15,8 @@ from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
+from tidegate.core.rowrule import check_rows, first_late, late_bar_error
+from tidegate.core.rowwindows import Session
 from tidegate.core.state import (
     ASKS_LATER,
     DONE,
@@ -28,6 +30,7 @@ from tidegate.core.state import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tidegate.core.codes import Codes
     from tidegate.core.columns import Numbers
     from tidegate.core.plan import Plan
     from tidegate.core.state import OpenWindows
@@ -156,7 +159,7 @@ class Run:
         """
         bound = self.bind(batch.schema)
         if bound.texts:
-            self.sweep(bound)
+            self.sweep_texts(bound)
         intake = self._intake_of(bound)
         if intake is not None and intake.take(batch, self):
             return
@@ -247,36 +250,38 @@ class Run:
             if self._holds_still:
                 raise
             self.settle()
-            bound.sweep(always=True)
+            bound.sweep_texts(always=True)
             return rows_of(batch, bound)
 
-    def sweep(self, bound: Bound) -> None:
+    def sweep_texts(self, bound: Bound) -> None:
         """Let go of texts that nothing refers to any more, if there are many."""
         if not self._holds_still and any(texts.has_doubled for texts in bound.texts.values()):
             self.settle()
-            bound.sweep()
+            bound.sweep_texts()
 
     def _push(
         self, bound: Bound, batch: pa.RecordBatch, rows: Rows, later: Callable[[], int] | None
     ) -> None:
         """Take the rows of a batch."""
         rows = bound.without_far(rows)
+        sources = bound.codes_of_sources(batch)
+        check_rows(bound, rows, self.counts.rows_in)
         if self.plan.late == "raise":
-            self._refuse_late(bound, rows)
-        mark, codes = None, None
-        if bound.keys is not None:
-            mark = bound.keys.mark()
-            codes = bound.keys.encode(batch)
+            self._refuse_late(bound, batch, rows, sources)
+        if bound.is_crowded():
+            self._sweep(bound)
+        mark, codes = self._codes_of(bound, batch)
         guard = self.guard(bound, len(rows.order))
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
         horizon: int | None = None
-        status, n_taken = state.push(*given)
+        known: Any = {} if sources is None else {"sources": sources}  # only grids follow sources
+        status, n_taken = state.push(*given, **known)
         while status in (ASKS_LATER, NEEDS_EDGES):
             if status == NEEDS_EDGES:
                 bound.cover(int(rows.order[n_taken]))
             else:
                 horizon = INT64_MIN if later is None else later()
-            status, n_taken = state.push(*given, n_taken, horizon)
+            status, n_taken = state.push(*given, n_taken, horizon, **known)
         if status != DONE:
             if bound.keys is not None and mark is not None and guard is not None:
                 bound.keys.rollback(mark)
@@ -307,12 +312,43 @@ class Run:
             )
         return self.intake
 
-    def _refuse_late(self, bound: Bound, rows: Rows) -> None:
+    def _codes_of(
+        self, bound: Bound, batch: pa.RecordBatch
+    ) -> tuple[list[int] | None, Codes | None]:
+        """Give the codes of the keys of a batch, and how many there were before."""
+        if bound.keys is None:
+            return None, None
+        mark = bound.keys.mark()
+        try:
+            return mark, bound.keys.encode(batch)
+        except LimitError:
+            if self.plan.time.ttl is None:
+                raise
+            self._sweep(bound, share=1.0)  # some may be forgotten
+        mark = bound.keys.mark()
+        return mark, bound.keys.encode(batch)
+
+    def _sweep(self, bound: Bound, share: float = 0.5) -> None:
+        """Forget the keys whose time is over."""
+        self.settle()
+        bound.sweep(share)
+        self.let_go()
+
+    def _refuse_late(
+        self, bound: Bound, batch: pa.RecordBatch, rows: Rows, sources: Codes | None
+    ) -> None:
         """Raise for the first late row, before anything is taken."""
         bound.cover_rows(rows)
-        found = bound.state.rehearse(rows.order, rows.time_valid)
+        known: Any = {} if sources is None else {"sources": sources}  # only grids follow sources
+        found = bound.state.rehearse(rows.order, rows.time_valid, **known)
+        if found is not None and isinstance(self.plan.window, Session):
+            self.settle()
+            found = first_late(bound, batch, rows)
+            self.let_go()
         if found is not None:
             time = rows.times[found[0]].item()
+            if not bound.has_window:
+                raise late_bar_error(found, self.counts.rows_in, self.plan.on, time)
             raise late_row_error(found, self.counts.rows_in, self.plan.on, time)
 
     def guard(self, bound: Bound, n_rows: int) -> OpenWindows | None:
@@ -332,7 +368,8 @@ class Run:
         late, rejected = bound.state.count_left()
         left = bound.state.take_left()
         if self.plan.late != "drop":
-            bound.late.add(batch, times, left, self.counts.rows_in)
+            base = self.counts.rows_in
+            bound.late.add(batch, times, left, base, has_window=bound.has_window)
         self.counts.late += late
         self.counts.rejected += rejected
         if self.is_side_full(MAX_BATCH):
@@ -406,7 +443,7 @@ class Run:
             self.ready.clear()
         self.counts.windows += table.num_rows
         if self.bound.texts:
-            self.sweep(self.bound)
+            self.sweep_texts(self.bound)
         return table
 
     @property
@@ -461,6 +498,6 @@ class Run:
             used=0 if state is None else state.used,
             late=mine.late,
             rejected=mine.rejected,
-            pending=0,
+            pending=0 if self.bound is None else self.bound.n_waiting,
             windows=mine.windows + ready,
         )

@@ -18,6 +18,7 @@ from tidegate.core.bound import Values, rows_of
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.results import ResultTables
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE
 from tidegate.core.windows import Sliding
 
@@ -81,7 +82,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     list of pyarrow.Table or None
         The results in order; None where the rows cannot be cut into shares.
     """
-    if isinstance(bound.plan.window, Sliding):
+    if isinstance(bound.plan.window, Sliding | RowWindow):
         return None
     rows = rows_of(batch, bound)
     bound.lay_grid_on(rows)
@@ -99,6 +100,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     if len(done) < len(ran):
         return None
     bound.state.count_used(sum(state.used for state, _ in done))
+    bound.state.count_falls(sum(state.falls for state, _ in done))
     return [bound.take_results(state) if table is None else table for state, table in done]
 
 

@@ -56,7 +56,9 @@ def write(run: Run) -> bytes:
         sections = _rolling_sections(run.tied, kept, run.ready)
     if run.bound is not None:
         run.settle()
-        run.bound.sweep(always=True)
+        run.bound.sweep_texts(always=True)
+        run.bound.sweep()
+        run.let_go()
         windows = dump(run.bound.state)
         header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
         if run.bound.filler is not None:
@@ -88,6 +90,8 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         sections[f"extra_{name}"] = values.tobytes()
     if bound.keys is not None:
         sections["keys"] = _table_bytes(bound.keys.dump())
+    if bound.sources is not None:
+        sections["sources"] = _table_bytes(bound.sources.dump())
     if bound.filler is not None:
         sections["filling"] = _table_bytes(bound.filler.dump())
     for number, texts in enumerate(bound.texts.values()):
@@ -203,6 +207,11 @@ def _bound(
     if bound.keys is not None:
         bound.keys = Keys.load(_table(sections["keys"]), plan.by, plan.limits.max_keys)
         bound.keys.bind(columns)
+    if bound.sources is not None:
+        names = bound.sources.names
+        bound.sources = Keys.load(_table(sections["sources"]), names, plan.limits.max_keys)
+        bound.sources.bind(columns)
+        bound.state.origins_upto(bound.sources.n_keys)
     largest, watermark, closed_to, used = header["clock"]
     clock = (largest, watermark, closed_to, used)
     if not all(type(n) is int and -(2**63) <= n < 2**63 for n in clock):

@@ -13,6 +13,7 @@ from tidegate.core.calendar import MOST, UNITS, CalendarTable, load_zone
 from tidegate.core.durations import NS_PER_UNIT, Duration, in_units
 from tidegate.core.edges import EdgeTable, edge_table, read_edges
 from tidegate.core.errors import LimitError, WindowError
+from tidegate.core.rowwindows import RowWindow
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -372,7 +373,7 @@ def _check_number(value: object, what: str, least: int) -> None:
         raise WindowError(f"{what} is {value!r}: give a whole number from {least} on")
 
 
-Window: TypeAlias = Tumbling | Sliding | Edges | Calendar
+Window: TypeAlias = Tumbling | Sliding | Edges | Calendar | RowWindow
 AnyWindow: TypeAlias = Window | Rolling
 
 
@@ -422,7 +423,8 @@ def check_window(window: object) -> None:
     if not isinstance(window, AnyWindow):
         raise WindowError(
             f"the window is {window!r} ({type(window).__name__}): give tg.Tumbling(size), "
-            f"tg.Sliding(size, every), tg.Edges(times), tg.Calendar(unit) or tg.Rolling(size)"
+            f"tg.Sliding(size, every), tg.Edges(times), tg.Calendar(unit), tg.Rolling(size), "
+            f"tg.Session(gap), tg.Count(n) or tg.Threshold(column, limit)"
         )
     if not isinstance(window, Rolling) and window.empty not in get_args(Empty):
         raise WindowError(f"empty is {window.empty!r}: choose from {', '.join(get_args(Empty))}")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tidegate.core import aggregations as agg
 from tidegate.core.grouping import in_one_unit
 from tidegate.core.oneshot import aggregate
-from tidegate.core.windows import Sliding, Tumbling
+from tidegate.core.windows import Rolling, Tumbling
 
 if TYPE_CHECKING:
     from tidegate.core.grouping import Times
@@ -92,12 +92,8 @@ def moving_average(prices: npt.NDArray[Any], size: int, step: int) -> pa.Table:
     {'start_index': 1, 'end_index': 2, 'average': 4.0}
     """
     rows = {"t": np.arange(len(prices)), "price": prices}
-    windows = aggregate(rows, Sliding(size, step), on="t", average=agg.mean("price"))
-    start = windows["window_start"]
-    full = (start >= 0) & (start + size <= len(prices))
-    columns = {
-        "start_index": start[full],
-        "end_index": start[full] + (size - 1),
-        "average": windows["average"][full],
-    }
+    moved = aggregate(rows, Rolling(rows=size), on="t", average=agg.mean("price"))
+    average = moved["average"][size - 1 :: step]
+    start = np.arange(len(average)) * step
+    columns = {"start_index": start, "end_index": start + (size - 1), "average": average}
     return pa.table({name: pa.array(values) for name, values in columns.items()})

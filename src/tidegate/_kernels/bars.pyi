@@ -1,0 +1,25 @@
+"""Bars: windows of so many rows, or of so much of something, in order of time."""
+
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import disjoint_base
+
+from tidegate._kernels.row_state import RowState
+
+def first_wild(
+    values: npt.NDArray[np.float64], valid: npt.NDArray[np.uint8] | None, skip_nan: bool
+) -> int: ...
+
+@final
+@disjoint_base
+class BarState(RowState):
+    def lay_count(self, size: int, every: int, complete_only: bool) -> None: ...
+    def lay_sum(
+        self,
+        columns: tuple[int, int],
+        limit: tuple[bool, int, float],
+        rest: int,
+        complete_only: bool,
+    ) -> None: ...

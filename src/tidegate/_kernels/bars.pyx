@@ -1,0 +1,1155 @@
+"""Bars: windows of so many rows, or of so much of something, in order of time.
+
+Rows wait for the watermark in a `ReorderBuffer`; those that come in order after all that wait are
+taken where they stand. A row belongs to the open bar of its key.
+
+    BY_COUNT    windows of n rows, one every `every` rows; where they overlap, window k is of class
+                k % n_classes, and those of one class do not overlap
+    BY_SUM      a running sum, compensated or of 128-bit integers, closes the bar that brings it to
+                the limit
+"""
+
+cimport cython
+from cpython.buffer cimport PyBuffer_Release
+from libc.math cimport fabs, floor, isfinite
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memset
+
+from tidegate._kernels.buffer cimport Buffer, buffer_of
+from tidegate._kernels.clock cimport see
+from tidegate._kernels.exact cimport (
+    Exact, exact, exact_add, exact_mul, exact_neg, exact_push, exact_push_product,
+)
+from tidegate._kernels.grid cimport float_of_order
+from tidegate._kernels.lanes cimport all_rise, wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.memory cimport grow
+from tidegate._kernels.push cimport as_float, has_value, is_plain, push_row
+from tidegate._kernels.records cimport (
+    DISORDER, DONE, NO_MEMORY, TAME, TOO_MANY_OPEN, UNSIGNED, Acc, Column, Word,
+)
+from tidegate._kernels.route cimport IS_LATE, NAN_TIME, NO_PLACE, NULL_TIME, Left, leave
+from tidegate._kernels.row_state cimport (
+    HEAD, RECORD_WORDS, ROWS_OF_BLOCK, RowState, add_closing, add_run, add_whole, begin_block,
+    closing_room, no_more_wholes,
+)
+from tidegate._kernels.row_store cimport IS_CLOSED, Seat, rows_open, rows_spare
+from tidegate._kernels.rows cimport reduce_rows
+from tidegate._kernels.runs cimport reduce_runs
+from tidegate._kernels.whole cimport all_plain, is_calm
+
+from tidegate._kernels.reorder import ReorderBuffer
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    #include "records.h"
+    #undef CYTHON_INLINE
+    #define CYTHON_INLINE TG_ALWAYS_INLINE
+    TG_CLONES static int tg_row_times_rise(const int64_t *, Py_ssize_t);
+    TG_CLONES static Py_ssize_t tg_first_odd(const double *, const uint8_t *, Py_ssize_t, int);
+    """
+
+cdef enum Rule:
+    BY_COUNT
+    BY_SUM
+
+cdef enum Rest:        # of a sum that has gone beyond the limit
+    IS_DROPPED
+    IS_CARRIED
+    IS_SPLIT
+
+cdef enum:
+    MATRIX = 1 << 20   # places of rows in windows that overlap, at a time
+    STATE_WORDS = 5    # of each state of a key in a dump: class, skip, seen and the sum
+
+cdef int64_t MOST_ROWS = <int64_t>1 << 62
+cdef double NEARLY = 1.0 - 1.0 / (1 << 40)  # of a limit: below it nothing has to be weighed
+
+
+cdef struct Bar:       # of a key (and a class)
+    int64_t seen       # rows that came
+    int64_t skip       # rows until the next window begins
+    Word[2] total      # the running sum: two floats, or a 128-bit integer
+    int64_t last       # time of its last row
+    int32_t slot       # the open window, -1: none
+
+
+cdef struct Ending:    # a bar at the end of input
+    int64_t last
+    int64_t first
+    int32_t code
+    int32_t slot
+
+
+cdef int by_ending(const void* a, const void* b) noexcept nogil:
+    """Order of two unfinished bars: by window end, then by key, then by window start."""
+    cdef const Ending* x = <const Ending*>a
+    cdef const Ending* y = <const Ending*>b
+    if x.last != y.last:
+        return 1 if x.last > y.last else -1
+    if x.code != y.code:
+        return 1 if x.code > y.code else -1
+    return (x.first > y.first) - (x.first < y.first)
+
+
+cdef struct Sorted:
+    int64_t time
+    int64_t row
+
+
+cdef int by_time(const void* a, const void* b) noexcept nogil:
+    """Order of two rows: by time, then by arrival."""
+    cdef const Sorted* x = <const Sorted*>a
+    cdef const Sorted* y = <const Sorted*>b
+    if x.time != y.time:
+        return 1 if x.time > y.time else -1
+    return (x.row > y.row) - (x.row < y.row)
+
+
+cdef bint never_falls "tg_row_times_rise"(const int64_t* times, Py_ssize_t n) noexcept nogil:
+    """Whether n > 0 times never fall."""
+    return all_rise(times + 1, n - 1)
+
+
+cdef Py_ssize_t first_odd "tg_first_odd"(
+    const double* x, const uint8_t* valid, Py_ssize_t n, bint skip_nan
+) noexcept nogil:
+    """The first value that is there and is no number that can be added up; -1: none."""
+    cdef Py_ssize_t i, block, end
+    cdef int64_t odd
+    for block in range(0, n, 64):
+        end = min(block + 64, n)
+        odd = 0
+        for i in range(block, end):
+            odd |= not fabs(x[i]) < TAME
+        if odd:
+            for i in range(block, end):
+                if not fabs(x[i]) < TAME and (valid == NULL or valid[i]) and (
+                        not skip_nan or x[i] == x[i]):
+                    return i
+    return -1
+
+
+cdef int in_order(const int64_t* times, int64_t* rows, Py_ssize_t n) noexcept nogil:
+    """Bring the numbers of rows into order of their times; rows of one time stay in order."""
+    cdef Sorted* sorted_rows = <Sorted*>malloc((n + 1) * sizeof(Sorted))
+    cdef Py_ssize_t i
+    if sorted_rows == NULL:
+        return NO_MEMORY
+    for i in range(n):
+        sorted_rows[i].time = times[rows[i]]
+        sorted_rows[i].row = rows[i]
+    qsort(sorted_rows, n, sizeof(Sorted), by_time)
+    for i in range(n):
+        rows[i] = sorted_rows[i].row
+    free(sorted_rows)
+    return DONE
+
+
+cdef Buffer words_at(const void* values, const int64_t* rows, Py_ssize_t n):
+    """Copy 8-byte words of some rows; zeros where there are none."""
+    cdef int64_t* out = <int64_t*>calloc(n + 1, 8)
+    cdef Py_ssize_t i
+    if out == NULL:
+        raise MemoryError
+    if values != NULL:
+        for i in range(n):
+            out[i] = (<const int64_t*>values)[rows[i]]
+    return buffer_of(out, n * 8)
+
+
+cdef Buffer flags_at(const uint8_t* flags, const int64_t* rows, Py_ssize_t n):
+    """Copy the flags of some rows; None where there are none."""
+    cdef uint8_t* out
+    cdef Py_ssize_t i
+    if flags == NULL:
+        return None
+    out = <uint8_t*>malloc(n + 1)
+    if out == NULL:
+        raise MemoryError
+    for i in range(n):
+        out[i] = flags[rows[i]]
+    return buffer_of(out, n)
+
+
+cdef Buffer codes_at(const int32_t* codes, const int64_t* rows, Py_ssize_t n):
+    """Copy the key codes of some rows; None where there are none."""
+    cdef int32_t* out
+    cdef Py_ssize_t i
+    if codes == NULL:
+        return None
+    out = <int32_t*>malloc((n + 1) * 4)
+    if out == NULL:
+        raise MemoryError
+    for i in range(n):
+        out[i] = codes[rows[i]]
+    return buffer_of(out, n * 4)
+
+
+cdef Py_ssize_t places_before(const int64_t[::1] times, int64_t upto) noexcept:
+    """How many of times that do not fall are before one."""
+    cdef Py_ssize_t low = 0, high = times.shape[0], middle
+    while low < high:
+        middle = (low + high) // 2
+        if times[middle] < upto:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def first_wild(const double[::1] values not None, const uint8_t[::1] valid, bint skip_nan):
+    """Find the first value that cannot be added up: a NaN, an infinity, from 2**480 on.
+
+    Parameters
+    ----------
+    values : (n_rows,) float64
+    valid : (n_rows,) uint8 or None
+        Only rows with a 1 count; None: all.
+    skip_nan : bool
+        A NaN is a missing value.
+
+    Returns
+    -------
+    int
+        -1 where there is none.
+    """
+    cdef Py_ssize_t n = values.shape[0], at = -1
+    if valid is not None and valid.shape[0] != n:
+        raise ValueError("the columns of a batch differ in length")
+    if n:
+        with nogil:
+            at = first_odd(&values[0], NULL if valid is None else &valid[0], n, skip_nan)
+    return at
+
+
+@cython.final
+cdef class BarState(RowState):
+    """Open bars, the watermark, the rows that wait for it, and what waits to be taken.
+
+    It is made as a `WindowState`, without a grid; `lay_count` or `lay_sum` says what a bar is.
+    """
+
+    cdef int rule
+    cdef Bar* bars              # by key code and class
+    cdef Py_ssize_t n_bars
+    cdef int64_t size
+    cdef int64_t every
+    cdef int64_t stride
+    cdef Py_ssize_t n_classes
+    cdef int first_column       # whose values are added up, or multiplied by those of the other
+    cdef int second_column
+    cdef bint is_int
+    cdef int64_t limit
+    cdef double limit_f
+    cdef int rest
+    cdef bint complete_only
+    cdef int32_t* matrix        # slots of the rows of a block, class by class
+    cdef object waiting         # a ReorderBuffer
+
+    def __cinit__(self, *args):
+        self.n_classes = 1
+        self.second_column = -1
+        self.waiting = ReorderBuffer(self.n_columns)
+
+    def __dealloc__(self):
+        free(self.bars)
+        free(self.matrix)
+
+    def lay_count(self, int64_t size, int64_t every, bint complete_only):
+        """Make windows of `size` rows, one every `every` rows, before any row comes.
+
+        Parameters
+        ----------
+        complete_only : bool
+            Whether shorter ones at the end of input are left out.
+        """
+        cdef int64_t block = ROWS_OF_BLOCK
+        self.rule = BY_COUNT
+        self.size = size
+        self.every = every
+        self.complete_only = complete_only
+        self.n_classes = max(1, (size + every - 1) // every)
+        self.stride = every * self.n_classes
+        if self.n_classes > 1:
+            block = max(1, min(block, <int64_t>MATRIX // self.n_classes))
+            self.matrix = <int32_t*>malloc(self.n_classes * block * sizeof(int32_t))
+            if self.matrix == NULL:
+                raise MemoryError
+
+    def lay_sum(self, tuple columns not None, tuple limit not None, int rest, bint complete_only):
+        """Make bars that close when a sum reaches a limit, before any row comes.
+
+        Parameters
+        ----------
+        columns : tuple (first, second)
+            What is added up: the values of a column, times those of a second one unless it is -1.
+        limit : tuple (is_int, limit, limit_f)
+            Whether the values are integers, and the limit in either kind.
+        rest : int
+            What becomes of the sum beyond the limit, a `Rest`.
+        complete_only : bool
+            Whether unfinished ones at the end of input are left out.
+        """
+        self.rule = BY_SUM
+        self.first_column, self.second_column = columns
+        self.is_int, self.limit, self.limit_f = limit
+        self.rest = rest
+        self.complete_only = complete_only
+        if not 0 <= self.first_column < self.n_columns or self.second_column >= self.n_columns:
+            raise ValueError("the sum is of a column that is not there")
+
+    cdef int make_keys(self, Py_ssize_t n_keys) except -1:
+        """Make room for the codes below n_keys."""
+        cdef Py_ssize_t n = n_keys * self.n_classes, room, k
+        if n <= self.n_bars:
+            return 0
+        room = max(n, 2 * self.n_bars)
+        room = (room + self.n_classes - 1) // self.n_classes * self.n_classes
+        if not grow(<void**>&self.bars, room * sizeof(Bar)):
+            raise MemoryError
+        for k in range(self.n_bars, room):
+            memset(&self.bars[k], 0, sizeof(Bar))
+            self.bars[k].slot = -1
+            self.bars[k].skip = (k % self.n_classes) * self.every
+        self.n_bars = room
+        return 0
+
+    # ------------------------------------------------------------------------------------ rows in
+
+    def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
+             Py_ssize_t start=0, later=None):
+        """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
+        """
+        cdef Py_ssize_t n_rows = len(times)
+        cdef int i, n_views = 0
+        cdef int64_t before = self.router.clock.largest
+        cdef const int64_t* time
+        cdef const uint8_t* valid
+        cdef const int32_t* code
+        if len(columns) != self.n_columns:
+            raise ValueError("the columns are not those of the plan")
+        self.make_keys(n_keys)
+        try:
+            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
+            valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
+            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
+            if (code == NULL) == (self.plan.lanes == 1):
+                raise ValueError("a plan with keys takes key codes, and no other does")
+            for i in range(self.n_columns):
+                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
+                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            rows = self.take_in(time, valid, code, n_rows, before)
+        finally:
+            for i in range(n_views):
+                PyBuffer_Release(&self.views[i])
+        if type(rows) is int:
+            return rows, 0
+        return self.take_ordered(rows, times, codes, columns), n_rows
+
+    cdef object take_in(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, int64_t before
+    ):
+        """Put late and rejected rows on the side, move the clock, and bring the others into order.
+
+        None where the rows are in order as they stand, and after all that wait; a status where
+        something is in the way.
+        """
+        cdef int64_t* kept = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
+        cdef Py_ssize_t n_kept = 0, i
+        cdef bint rises = True
+        cdef int status
+        if kept == NULL:
+            raise MemoryError
+        try:
+            with nogil:
+                status = self.screen(times, valid, n_rows, kept, &n_kept, &rises)
+                if status == DONE and not rises:
+                    status = in_order(times, kept, n_kept)
+            if status != DONE:
+                return status
+            if rises and n_kept == n_rows:
+                if n_rows == 0 or not len(self.waiting) or times[0] >= before:
+                    return None
+                for i in range(n_rows):
+                    kept[i] = i
+            return self.picked(times, codes, kept, n_kept)
+        finally:
+            free(kept)
+
+    cdef int screen(
+        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n_rows, int64_t* kept,
+        Py_ssize_t* n_kept, bint* rises
+    ) noexcept nogil:
+        """Tell which rows are used, moving the clock row by row."""
+        cdef int64_t before = INT64_MIN, mark
+        cdef Py_ssize_t i, n = 0
+        cdef int status = DONE
+        if valid == NULL and not self.is_float and n_rows and never_falls(times, n_rows):
+            # The watermark that a row moves is not after the next one.
+            if times[0] >= self.router.clock.watermark and not (
+                    self.guesses and times[0] < self.router.clock.largest):
+                see(&self.router.clock, times[n_rows - 1])
+                n_kept[0] = n_rows
+                return DONE
+        for i in range(n_rows):
+            mark = self.router.clock.watermark
+            if valid != NULL and valid[i] != 1:
+                status = leave(&self.left, i, NULL_TIME if valid[i] == 0 else NAN_TIME, 0, mark)
+            elif self.is_float and not isfinite(float_of_order(times[i])):
+                status = leave(&self.left, i, NO_PLACE, 0, mark)
+            elif times[i] < mark:
+                status = leave(&self.left, i, IS_LATE, times[i], mark)
+            else:
+                if self.guesses and times[i] < self.router.clock.largest:
+                    return DISORDER
+                rises[0] = rises[0] and times[i] >= before
+                before = times[i]
+                see(&self.router.clock, times[i])
+                kept[n] = i
+                n += 1
+            if status != DONE:
+                return status
+        n_kept[0] = n
+        return DONE
+
+    cdef tuple picked(
+        self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n
+    ):
+        """Copy rows out of the columns, as the buffer of those that wait takes them."""
+        cdef int c
+        columns = [(words_at(self.columns[c].values, kept, n),
+                    flags_at(self.columns[c].valid, kept, n)) for c in range(self.n_columns)]
+        return (memoryview(words_at(times, kept, n)).cast("q"), codes_at(codes, kept, n), columns)
+
+    cdef int take_ordered(self, object rows, object times, object codes, list columns) except -1:
+        """Take rows that have been screened, as far as the watermark has come."""
+        cdef int64_t mark = INT64_MAX if self.guesses else self.router.clock.watermark
+        cdef Py_ssize_t n
+        cdef int status
+        if rows is not None:
+            self.waiting.push(*rows)
+            return self.release(mark, self.guesses)
+        status = self.release(mark, self.guesses)
+        n = len(times) if self.guesses else places_before(times, mark)
+        if status == DONE and n:
+            status = self.take_views(times, codes, columns, len(times), n)
+        if n < len(times):
+            self.waiting.push(
+                times[n:], None if codes is None else codes[n:],
+                [tuple([None if part is None else part[n:] for part in column])
+                 for column in columns])
+        return status
+
+    cdef int release(self, int64_t upto, bint is_end) except -1:
+        """Take the rows that wait and are before a time, or all."""
+        cdef Py_ssize_t n
+        if not len(self.waiting) or not (is_end or self.waiting.has_before(upto)):
+            return DONE
+        times, codes, columns = self.waiting.release(upto, is_end)
+        n = memoryview(times).nbytes // 8
+        return self.take_views(times, None if self.plan.lanes > 1 else codes, columns, n, n)
+
+    cdef int take_views(
+        self, object times, object codes, list columns, Py_ssize_t n_rows, Py_ssize_t n
+    ) except -1:
+        """Take the first n of the rows of some columns, which are in order of time."""
+        cdef int i, n_views = 0, status
+        cdef const int64_t* time
+        cdef const int32_t* code
+        try:
+            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
+            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
+            for i in range(self.n_columns):
+                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
+                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            with nogil:
+                status = self.take_bars(time, code, n, n_rows)
+        finally:
+            for i in range(n_views):
+                PyBuffer_Release(&self.views[i])
+        return status
+
+    # ------------------------------------------------------------------------------------- bars
+
+    cdef int take_bars(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
+    ) noexcept nogil:
+        """Take the first n rows, which are in order of time, block by block."""
+        cdef Py_ssize_t at = 0, size, most = ROWS_OF_BLOCK
+        cdef int status = DONE
+        cdef bint plain = (codes == NULL and self.n_classes == 1
+                           and all_plain(&self.plan, self.columns, self.n_columns))
+        if self.n_classes > 1:
+            most = max(<Py_ssize_t>1, min(most, <Py_ssize_t>MATRIX // self.n_classes))
+        while at < n and status == DONE:
+            size = min(most, n - at)
+            self.make_floats(at, size)
+            self.block.may_be_whole = plain
+            status = begin_block(&self.block, 2 * size)
+            if status != DONE:
+                break
+            if self.n_classes > 1:
+                status = self.route_classes(times, codes, at, size, n_rows)
+                if status == DONE:
+                    status = self.read_block(times, at, n_rows)
+            else:
+                if self.rule == BY_COUNT and codes == NULL:
+                    status = self.route_counts(times, at, size)
+                elif self.rule == BY_COUNT:
+                    status = self.route_key_counts(times, codes, at, size)
+                else:
+                    status = self.route_sums(times, codes, at, size)
+                if status == DONE:
+                    self.reduce_block(times, codes != NULL, at, size, n_rows)
+                    status = self.read_block(times, at, n_rows)
+            at += size
+            self.router.used = self.router.used + size
+        return status
+
+    cdef inline int open_bar(self, Bar* bar, int32_t code, int64_t time) noexcept nogil:
+        """Open the window of a key."""
+        return rows_open(&self.rows, code, time, &bar.slot)
+
+    cdef inline void close_bar(self, Bar* bar) noexcept nogil:
+        """Close the window of a key."""
+        self.rows.seats[bar.slot].standing = IS_CLOSED
+        self.rows.seats[bar.slot].last = bar.last
+        self.rows.n_open = self.rows.n_open - 1
+        add_closing(&self.block, bar.slot)
+        bar.slot = -1
+
+    cdef int route_counts(
+        self, const int64_t* times, Py_ssize_t base, Py_ssize_t n
+    ) noexcept nogil:
+        """Windows of so many rows, without keys: slices."""
+        cdef Bar* bar = &self.bars[0]
+        cdef Seat* seat
+        cdef Py_ssize_t i = 0, size
+        cdef int status
+        bar.seen += n
+        while i < n:
+            if bar.skip:
+                size = min(<Py_ssize_t>bar.skip, n - i)
+                bar.skip -= size
+                i += size
+                continue
+            if bar.slot < 0 and self.block.may_be_whole and self.size <= n - i:
+                add_whole(&self.block, i, i + self.size)
+                i += self.size
+                bar.skip = self.stride - self.size
+                continue
+            if bar.slot < 0:
+                status = self.open_bar(bar, 0, times[base + i])
+                if status != DONE:
+                    return status
+                no_more_wholes(&self.block)
+            seat = &self.rows.seats[bar.slot]
+            size = min(<Py_ssize_t>(self.size - seat.rows), n - i)
+            add_run(&self.block, &self.rows, bar.slot, i, i + size)
+            seat.rows += size
+            i += size
+            bar.last = times[base + i - 1]
+            if seat.rows == self.size:
+                self.close_bar(bar)
+                bar.skip = self.stride - self.size
+        return DONE
+
+    cdef inline int count_row(
+        self, Bar* bar, int32_t code, int64_t time, int32_t* slot
+    ) noexcept nogil:
+        """Count one row; its slot is -1 where it is between windows."""
+        cdef Seat* seat
+        cdef int status
+        slot[0] = -1
+        bar.seen += 1
+        if bar.skip:
+            bar.skip -= 1
+            return DONE
+        if bar.slot < 0:
+            status = self.open_bar(bar, code, time)
+            if status != DONE:
+                return status
+        slot[0] = bar.slot
+        seat = &self.rows.seats[bar.slot]
+        seat.rows += 1
+        bar.last = time
+        if seat.rows == self.size:
+            self.close_bar(bar)
+            bar.skip = self.stride - self.size
+        return DONE
+
+    cdef int route_key_counts(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t base, Py_ssize_t n
+    ) noexcept nogil:
+        """Windows of so many rows of a key."""
+        cdef Py_ssize_t i
+        cdef int status
+        for i in range(n):
+            status = self.count_row(&self.bars[codes[base + i]], codes[base + i], times[base + i],
+                                    &self.slots[i])
+            if status != DONE:
+                return status
+        return DONE
+
+    cdef int route_classes(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t base, Py_ssize_t n,
+        Py_ssize_t n_rows
+    ) noexcept nogil:
+        """Windows that overlap: those of one class do not, and are reduced together."""
+        cdef Py_ssize_t i, c
+        cdef int32_t code = 0
+        cdef int status = closing_room(&self.block, n * min(self.n_classes, n + 1))
+        for i in range(n):
+            if status != DONE:
+                return status
+            if codes != NULL:
+                code = codes[base + i]
+            for c in range(self.n_classes):
+                status = self.count_row(&self.bars[code * self.n_classes + c], code,
+                                        times[base + i], &self.matrix[c * n + i])
+                if status != DONE:
+                    return status
+        for c in range(self.n_classes):
+            if codes != NULL:
+                reduce_rows(&self.plan, self.columns, self.n_columns, times, self.matrix + c * n,
+                            base, n, &self.rows.arena)
+            else:
+                self.find_runs(self.matrix + c * n, n)
+                if self.block.n_runs:
+                    reduce_runs(&self.plan, self.columns, self.n_columns, times, self.block.runs,
+                                self.block.n_runs, base, n_rows, &self.rows.arena)
+        return DONE
+
+    cdef void find_runs(self, const int32_t* slots, Py_ssize_t n) noexcept nogil:
+        """Find the runs of rows of one slot."""
+        cdef Py_ssize_t i = 0, j
+        self.block.n_runs = 0
+        while i < n:
+            j = i + 1
+            while j < n and slots[j] == slots[i]:
+                j += 1
+            if slots[i] >= 0:
+                add_run(&self.block, &self.rows, slots[i], i, j)
+            i = j
+
+    cdef inline bint add_amount(self, Bar* bar, Py_ssize_t row) noexcept nogil:
+        """Add what a row brings to the running sum; whether that has reached the limit."""
+        cdef const Column* column = &self.columns[self.first_column]
+        cdef const Column* other
+        cdef Exact total
+        cdef wide_t sum_so_far
+        if not has_value(column, row):
+            return False
+        if self.is_int:
+            sum_so_far = wide_of(bar.total[0].u, bar.total[1].i)
+            if column.numeric == UNSIGNED:
+                sum_so_far = sum_so_far + (<const uint64_t*>column.values)[row]
+            else:
+                sum_so_far = sum_so_far + (<const int64_t*>column.values)[row]
+            bar.total[0].u = wide_lo(sum_so_far)
+            bar.total[1].i = wide_hi(sum_so_far)
+            return sum_so_far >= self.limit
+        if self.second_column >= 0:
+            other = &self.columns[self.second_column]
+            if not has_value(other, row):
+                return False
+            exact_push_product(&bar.total[0].f, &bar.total[1].f, as_float(column, row),
+                               as_float(other, row))
+        else:
+            exact_push(&bar.total[0].f, &bar.total[1].f, (<const double*>column.values)[row])
+        total = exact(bar.total[0].f, bar.total[1].f)
+        return total.hi > self.limit_f or (total.hi == self.limit_f and total.lo >= 0.0)
+
+    cdef bint is_calm_sum(self, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
+        """Whether the values of a block can be added up in 64 bits, or are plain floats."""
+        cdef const Column* column = &self.columns[self.first_column]
+        if self.second_column >= 0 or not is_plain(column):
+            return False
+        return not self.is_int or (
+            self.limit <= <int64_t>1 << 61 and is_calm(column, base, n))
+
+    cdef Py_ssize_t add_amounts(
+        self, Bar* bar, Py_ssize_t base, Py_ssize_t i, Py_ssize_t n, bint calm, bint* closes
+    ) noexcept nogil:
+        """Add what rows from i on bring, up to that which reaches the limit; where it stopped."""
+        cdef const int64_t* whole
+        cdef const double* x
+        cdef int64_t so_far, limit = self.limit
+        cdef double hi, lo, s, b, near = self.limit_f * NEARLY
+        cdef Exact total
+        closes[0] = False
+        if calm and self.is_int and bar.total[1].i == (bar.total[0].i >> 63) and (
+                bar.total[0].i > -(<int64_t>1 << 61)):
+            whole = <const int64_t*>self.columns[self.first_column].values + base
+            so_far = bar.total[0].i
+            while i < n and not closes[0]:
+                so_far += whole[i]
+                closes[0] = so_far >= limit
+                i += 1
+            bar.total[0].i = so_far
+            bar.total[1].i = so_far >> 63
+        elif calm and not self.is_int:
+            x = <const double*>self.columns[self.first_column].values + base
+            hi = bar.total[0].f
+            lo = bar.total[1].f
+            while i < n and not closes[0]:
+                s = hi + x[i]  # as exact_push
+                b = s - hi
+                lo = lo + ((hi - (s - b)) + (x[i] - b))
+                hi = s
+                if hi + lo >= near:
+                    total = exact(hi, lo)
+                    closes[0] = total.hi > self.limit_f or (
+                        total.hi == self.limit_f and total.lo >= 0.0)
+                i += 1
+            bar.total[0].f = hi
+            bar.total[1].f = lo
+        else:
+            while i < n and not closes[0]:
+                closes[0] = self.add_amount(bar, base + i)
+                i += 1
+        return i
+
+    cdef int64_t take_limit(self, Bar* bar) noexcept nogil:
+        """Take the limit off a sum that has reached it, as often as it goes, which is returned."""
+        cdef wide_t whole, times
+        cdef Exact total, limit, back
+        cdef double n
+        if self.rest == IS_DROPPED:
+            bar.total[0].i = bar.total[1].i = 0
+            return 1
+        if self.is_int:
+            whole = wide_of(bar.total[0].u, bar.total[1].i)
+            times = whole / self.limit
+            whole = whole - times * self.limit
+            bar.total[0].u = wide_lo(whole)
+            bar.total[1].i = wide_hi(whole)
+            return MOST_ROWS if times > MOST_ROWS else <int64_t>times
+        total = exact(bar.total[0].f, bar.total[1].f)
+        limit.hi = self.limit_f
+        limit.lo = 0.0
+        n = floor(total.hi / self.limit_f)
+        back.hi = n
+        back.lo = 0.0
+        total = exact_add(total, exact_neg(exact_mul(back, limit)))
+        if total.hi < 0.0:  # the quotient was rounded up
+            total = exact_add(total, limit)
+            n -= 1.0
+        elif total.hi > limit.hi or (total.hi == limit.hi and total.lo >= 0.0):
+            total = exact_add(total, exact_neg(limit))
+            n += 1.0
+        bar.total[0].f = total.hi
+        bar.total[1].f = total.lo
+        return <int64_t>min(max(n, 1.0), <double>MOST_ROWS)
+
+    cdef int add_alone(
+        self, const int64_t* times, int32_t code, Py_ssize_t row, int64_t n
+    ) noexcept nogil:
+        """Close n more bars that a row makes alone."""
+        cdef int32_t slot
+        cdef int64_t _k
+        cdef const Acc* acc
+        cdef int status = TOO_MANY_OPEN  # only what was forged can ask for so many
+        if n <= self.rows.max_open:
+            status = closing_room(&self.block, n + ROWS_OF_BLOCK)
+        for _k in range(n):
+            if status != DONE:
+                return status
+            status = rows_open(&self.rows, code, times[row], &slot)
+            if status == DONE:
+                for a in range(self.plan.n_accs):
+                    acc = &self.plan.accs[a]
+                    push_row(acc, self.columns, row, times[row], self.plan.lanes, 0,
+                             self.rows.arena.records + slot * self.rows.arena.wide + acc.wide,
+                             self.rows.arena.colds + slot * self.rows.arena.cold + acc.rare)
+                self.rows.seats[slot].standing = IS_CLOSED
+                self.rows.n_open = self.rows.n_open - 1
+                add_closing(&self.block, slot)
+        return status
+
+    cdef int route_sums(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t base, Py_ssize_t n
+    ) noexcept nogil:
+        """Bars that close when a sum reaches the limit."""
+        cdef Bar* bar = &self.bars[0]
+        cdef int32_t code = 0
+        cdef Py_ssize_t i = 0, begin = 0
+        cdef bint keyed = codes != NULL, closes = False, fresh, calm
+        cdef int64_t n_limits
+        cdef int status = DONE
+        calm = not keyed and self.is_calm_sum(base, n)
+        fresh = not keyed and bar.slot < 0  # the rows since `begin` have no slot yet
+        while i < n:
+            if keyed:
+                code = codes[base + i]
+                bar = &self.bars[code]
+                if bar.slot < 0:
+                    status = self.open_bar(bar, code, times[base + i])
+                    if status != DONE:
+                        return status
+                self.slots[i] = bar.slot
+                bar.seen += 1
+                bar.last = times[base + i]
+                if not self.add_amount(bar, base + i):
+                    i += 1
+                    continue
+                self.close_bar(bar)
+            else:
+                i = self.add_amounts(bar, base, i, n, calm, &closes)
+                status = self.end_slice(bar, times, base, begin, i, fresh, closes)
+                if status != DONE or not closes:
+                    break
+                begin = i
+                fresh = True
+                i -= 1
+            n_limits = self.take_limit(bar)
+            if self.rest == IS_SPLIT and n_limits > 1:
+                no_more_wholes(&self.block)
+                status = self.add_alone(times, code, base + i, n_limits - 1)
+                if status != DONE:
+                    return status
+            i += 1
+        if not keyed:
+            bar.seen += n
+        return status
+
+    cdef int end_slice(
+        self, Bar* bar, const int64_t* times, Py_ssize_t base, Py_ssize_t begin, Py_ssize_t end,
+        bint fresh, bint closes
+    ) noexcept nogil:
+        """Note rows of one bar, without keys."""
+        cdef int status
+        if begin == end:
+            return DONE
+        if fresh and closes and self.block.may_be_whole:
+            add_whole(&self.block, begin, end)
+            return DONE
+        if bar.slot < 0:
+            status = self.open_bar(bar, 0, times[base + begin])
+            if status != DONE:
+                return status
+            no_more_wholes(&self.block)
+        add_run(&self.block, &self.rows, bar.slot, begin, end)
+        bar.last = times[base + end - 1]
+        if closes:
+            self.close_bar(bar)
+        return DONE
+
+    cdef int end_bars(self) noexcept nogil:
+        """Close what is unfinished at the end of input; read it unless only whole bars are wanted.
+        """
+        cdef Ending* endings = <Ending*>malloc((self.rows.n_open + 1) * sizeof(Ending))
+        cdef const Seat* seat
+        cdef Py_ssize_t k, n = 0
+        cdef int status
+        if endings == NULL:
+            return NO_MEMORY
+        status = begin_block(&self.block, self.rows.n_open)
+        if status != DONE:
+            free(endings)
+            return status
+        for k in range(self.n_bars):
+            if self.bars[k].slot >= 0:
+                seat = &self.rows.seats[self.bars[k].slot]
+                self.rows.seats[self.bars[k].slot].last = self.bars[k].last
+                endings[n].last = seat.last
+                endings[n].first = seat.first
+                endings[n].code = seat.code
+                endings[n].slot = self.bars[k].slot
+                self.bars[k].slot = -1
+                n += 1
+        self.rows.n_open = 0
+        qsort(endings, n, sizeof(Ending), by_ending)
+        for k in range(n):
+            if self.complete_only:
+                rows_spare(&self.rows, endings[k].slot)
+            else:
+                add_closing(&self.block, endings[k].slot)
+        free(endings)
+        return self.read_slots(self.block.closing, self.block.n_closing)
+
+    # ---------------------------------------------------------------------------------- results out
+
+    def close(self, int64_t watermark):
+        """Take the rows before a time; the largest time is the end of input."""
+        cdef bint is_end = watermark == INT64_MAX
+        cdef int status = DONE
+        if watermark > self.router.clock.watermark:
+            self.router.clock.watermark = watermark
+        status = self.release(self.router.clock.watermark, is_end)
+        if status == DONE and is_end:
+            with nogil:
+                status = self.end_bars()
+        return status
+
+    cdef tuple describe(self, const Left* row):
+        """A row left out; a late one has no window."""
+        time = self.outside(row.pane)
+        return row.row, row.reason, time, time, self.outside(row.watermark)
+
+    def rehearse(self, times not None, time_valid):
+        """Find the first late row, without taking any, as `WindowState.rehearse` does."""
+        cdef const int64_t[::1] time = times
+        cdef const uint8_t[::1] valid = time_valid
+        cdef Py_ssize_t row
+        cdef Left left
+        found = None
+        clock = self.router.clock
+        for row in range(time.shape[0]):
+            if valid is not None and valid[row] != 1:
+                continue
+            if self.is_float and not isfinite(float_of_order(time[row])):
+                continue
+            if time[row] < self.router.clock.watermark:
+                left.row = row
+                left.reason = IS_LATE
+                left.pane = time[row]
+                left.watermark = self.router.clock.watermark
+                found = self.describe(&left)
+                break
+            see(&self.router.clock, time[row])
+        self.router.clock = clock
+        return found
+
+    @property
+    def n_waiting(self):
+        """How many rows wait for the watermark."""
+        return len(self.waiting)
+
+    # ------------------------------------------------------------------------------- state in, out
+
+    def dump(self):
+        """Write the state down, as `WindowState.dump` does.
+
+        Returns
+        -------
+        tuple (clock, numbers, codes, records, kept)
+            numbers: how many records, states of keys and waiting rows there are; what is known of
+            each record, its class, and what is known of each key; codes of the records, keys and
+            waiting rows; records; the values that records keep, then the waiting rows, column by
+            column, and their flags.
+        """
+        cdef Py_ssize_t n = 0, k, n_states = 0, at = HEAD
+        cdef const Bar* bar
+        cdef int32_t* slots = <int32_t*>malloc((self.rows.n_open + 1) * sizeof(int32_t))
+        cdef int64_t* head
+        cdef int64_t* states
+        cdef int32_t* of_states
+        if slots == NULL:
+            raise MemoryError
+        for k in range(self.n_bars):
+            if self.bars[k].slot >= 0:
+                slots[n] = self.bars[k].slot
+                self.rows.seats[slots[n]].last = self.bars[k].last
+                n += 1
+            n_states += self.bars[k].seen > 0
+        try:
+            numbers, codes, records, kept = self.dump_records(slots, n)
+        finally:
+            free(slots)
+        head = <int64_t*>calloc(HEAD, sizeof(int64_t))
+        states = <int64_t*>malloc((n + n_states * STATE_WORDS + 1) * sizeof(int64_t))
+        of_states = <int32_t*>malloc((n_states + 1) * sizeof(int32_t))
+        if head == NULL or states == NULL or of_states == NULL:
+            free(head)
+            free(states)
+            free(of_states)
+            raise MemoryError
+        head[0] = n
+        head[1] = n_states
+        head[2] = len(self.waiting)
+        n = 0
+        for k in range(self.n_bars):
+            if self.bars[k].slot >= 0:
+                states[n] = k % self.n_classes
+                n += 1
+        at = n
+        n_states = 0
+        for k in range(self.n_bars):
+            bar = &self.bars[k]
+            if bar.seen:
+                states[at] = k % self.n_classes
+                states[at + 1] = bar.skip
+                states[at + 2] = bar.seen
+                states[at + 3] = bar.total[0].i
+                states[at + 4] = bar.total[1].i
+                at += STATE_WORDS
+                of_states[n_states] = <int32_t>(k // self.n_classes)
+                n_states += 1
+        clock = (self.router.clock.largest, self.router.clock.watermark, 0, self.router.used)
+        numbers = b"".join([bytes(buffer_of(head, HEAD * 8)), bytes(numbers),
+                            bytes(buffer_of(states, at * 8))])
+        codes = bytes(codes) + bytes(buffer_of(of_states, n_states * 4))
+        return self.with_waiting((clock, numbers, codes, records, kept), len(self.waiting))
+
+    cdef tuple with_waiting(self, tuple state, Py_ssize_t n):
+        """Put the rows that wait behind the rest of a dump."""
+        times, codes, columns = self.waiting.peek()
+        parts = [bytes(state[4]), bytes(times)]
+        for values, flags in columns:
+            parts.append(bytes(values))
+            parts.append(b"\1" * n if flags is None else bytes(flags))
+            parts.append(bytes((8 - n % 8) % 8))
+        return (state[0], state[1], bytes(state[2]) + bytes(codes), state[3], b"".join(parts))
+
+    def load(self, tuple clock not None, const int64_t[::1] numbers not None,
+             const int32_t[::1] codes not None, const int64_t[::1] records not None,
+             const int64_t[::1] kept not None, Py_ssize_t n_keys):
+        """Add what was written down to the state, all of it or nothing.
+
+        Returns
+        -------
+        int
+            -1, or the first record that cannot be: its key is unknown, or has rows here already,
+            or what it says of itself does not fit together.
+        """
+        cdef Py_ssize_t n, n_states, n_waiting, n_kept = 0, i, at
+        cdef int32_t* slots
+        cdef Bar* bar
+        self.make_keys(n_keys)
+        if numbers.shape[0] < HEAD:
+            return 0
+        n, n_states, n_waiting = numbers[0], numbers[1], numbers[2]
+        for i in (n, n_states, n_waiting):
+            if not 0 <= i < <int64_t>1 << 40:
+                return 0
+        if (numbers.shape[0] != HEAD + n * (RECORD_WORDS + 1) + n_states * STATE_WORDS
+                or codes.shape[0] != n + n_states + n_waiting):
+            return 0
+        i = self.check_records(numbers, codes, records, kept, n_keys, n, &n_kept)
+        if i >= 0:
+            return i
+        if self.has_any(codes, n_keys) or not self.check_states(numbers, codes, n, n_states):
+            return n
+        waiting = self.waiting_in(kept, codes, n_kept, n + n_states, n_waiting)
+        if waiting is None:
+            return n
+        slots = <int32_t*>malloc((n + 1) * sizeof(int32_t))
+        if slots == NULL:
+            raise MemoryError
+        try:
+            self.take_records(numbers, codes, records, kept, n, slots)
+            at = HEAD + n * RECORD_WORDS
+            for i in range(n):
+                bar = &self.bars[codes[i] * self.n_classes + numbers[at + i]]
+                bar.slot = slots[i]
+                bar.last = self.rows.seats[slots[i]].last
+        finally:
+            free(slots)
+        self.take_states(numbers, codes, n, n_states)
+        if n_waiting:
+            self.waiting.push(*waiting)
+        self.router.clock.largest = max(self.router.clock.largest, <int64_t>clock[0])
+        self.router.clock.watermark = max(self.router.clock.watermark, <int64_t>clock[1])
+        self.router.used += <int64_t>clock[3]
+        return -1
+
+    cdef bint has_any(self, const int32_t[::1] codes, Py_ssize_t n_keys) except -1:
+        """Whether one of the keys has rows here."""
+        cdef uint8_t* here = <uint8_t*>calloc(n_keys + 1, 1)
+        cdef const int32_t[::1] waiting
+        cdef bint has = False
+        cdef Py_ssize_t k
+        if here == NULL:
+            raise MemoryError
+        for k in range(min(n_keys * self.n_classes, self.n_bars)):
+            here[k // self.n_classes] |= self.bars[k].seen > 0
+        if len(self.waiting):
+            waiting = memoryview(self.waiting.peek()[1]).cast("i")
+            for k in range(waiting.shape[0]):
+                here[waiting[k] if self.plan.lanes == 1 else 0] = 1
+        for k in range(codes.shape[0]):
+            has = has or here[codes[k]]
+        free(here)
+        return has
+
+    cdef bint check_states(
+        self, const int64_t[::1] numbers, const int32_t[::1] codes, Py_ssize_t n,
+        Py_ssize_t n_states
+    ) except -1:
+        """Whether the states of keys can be, and every bar is of one of them."""
+        cdef Py_ssize_t i, k, at
+        cdef Py_ssize_t n_bars = self.n_bars
+        cdef int64_t* known
+        cdef bint fits = True
+        known = <int64_t*>calloc(n_bars + 1, sizeof(int64_t))
+        if known == NULL:
+            raise MemoryError
+        at = HEAD + n * (RECORD_WORDS + 1)
+        for i in range(n_states):
+            if not 0 <= numbers[at] < self.n_classes:
+                fits = False
+                break
+            k = codes[n + i] * self.n_classes + numbers[at]
+            fits = fits and not known[k] and 1 <= numbers[at + 2] <= MOST_ROWS and (
+                0 <= numbers[at + 1] <= MOST_ROWS)
+            fits = fits and (self.rule == BY_COUNT or self.is_below(
+                numbers[at + 3], numbers[at + 4]))
+            known[k] = 1
+            at += STATE_WORDS
+        for i in range(n):
+            if not fits:
+                break
+            at = HEAD + i * RECORD_WORDS
+            k = numbers[HEAD + n * RECORD_WORDS + i]
+            if not 0 <= k < self.n_classes or numbers[at + 3]:
+                fits = False
+                break
+            k += codes[i] * self.n_classes
+            fits = known[k] == 1 and numbers[at + 2] >= 0 and (
+                self.rule != BY_COUNT or 1 <= numbers[at + 2] < self.size)
+            known[k] = 2
+        free(known)
+        return fits
+
+    cdef bint is_below(self, int64_t first, int64_t second) noexcept:
+        """Whether a running sum that was written down is one that has not reached the limit."""
+        cdef Word[2] total
+        cdef Exact so_far
+        total[0].i = first
+        total[1].i = second
+        if self.is_int:
+            return wide_of(total[0].u, total[1].i) < self.limit
+        so_far = exact(total[0].f, total[1].f)
+        return isfinite(so_far.hi) and so_far.hi <= self.limit_f
+
+    cdef object waiting_in(
+        self, const int64_t[::1] kept, const int32_t[::1] codes, Py_ssize_t first,
+        Py_ssize_t first_code, Py_ssize_t n
+    ):
+        """The rows that wait, as the buffer takes them; None where they are not whole."""
+        cdef Py_ssize_t n_flags = (n + 7) // 8, at = first, i
+        if kept.shape[0] - first != (
+                n + self.n_columns * (n + n_flags) if n else 0):
+            return None
+        if n == 0:
+            return ()
+        words = memoryview(kept)
+        times = kept[at:at + n]
+        for i in range(1, n):
+            if times[i] < times[i - 1]:
+                return None
+        at += n
+        columns = []
+        for _ in range(self.n_columns):
+            columns.append((words[at:at + n], words[at + n:at + n + n_flags].cast("B")[:n]))
+            at += n + n_flags
+        return times, memoryview(codes)[first_code:], columns
+
+    cdef void take_states(
+        self, const int64_t[::1] numbers, const int32_t[::1] codes, Py_ssize_t n,
+        Py_ssize_t n_states
+    ) noexcept:
+        """Take the states of keys."""
+        cdef Py_ssize_t at = HEAD + n * (RECORD_WORDS + 1), i
+        cdef Bar* bar
+        for i in range(n_states):
+            bar = &self.bars[codes[n + i] * self.n_classes + numbers[at]]
+            bar.skip = numbers[at + 1]
+            bar.seen = numbers[at + 2]
+            bar.total[0].i = numbers[at + 3]
+            bar.total[1].i = numbers[at + 4]
+            at += STATE_WORDS

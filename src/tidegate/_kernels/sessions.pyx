@@ -1,0 +1,702 @@
+"""Sessions: windows of rows that come closely after one another, in whatever order they come.
+
+A row joins the session of its key that it is closer to than the gap. One that is close to two makes
+them one: the records of both are folded and added up like panes, and later rows go into an empty
+record beside that sum (its *base*), so that the result depends on the rows and their order alone.
+
+The sessions of a key that are due are closed when its next row comes, all others at the end of a
+block; those of a block are sorted then. Where there are so many keys that looking at all of them
+costs more than the rows do, a heap tells which are due.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBuffer_Release
+from libc.math cimport isfinite
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.clock cimport see
+from tidegate._kernels.grid cimport float_of_order, order_of_float
+from tidegate._kernels.kept cimport (
+    KEPT_WORDS, VALUES_AT, VALUES_N, kept_drop, kept_extend, kept_failed,
+)
+from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY, Acc, Word
+from tidegate._kernels.results cimport merge_record
+from tidegate._kernels.route cimport IS_LATE, NAN_TIME, NO_PLACE, NULL_TIME, Left, leave
+from tidegate._kernels.row_state cimport (
+    HEAD, RECORD_WORDS, ROWS_OF_BLOCK, RowState, add_closing, add_run, add_whole, begin_block,
+    closing_room, no_more_wholes,
+)
+from tidegate._kernels.row_store cimport (
+    IS_ABSORBED, IS_OPEN, Seat, line_next, line_up, rows_keys, rows_open, rows_spare, seat_closes,
+    sort_due, treap_first, treap_near, treap_put, treap_remove,
+)
+from tidegate._kernels.whole cimport all_plain
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    #include "records.h"
+    #undef CYTHON_INLINE
+    #define CYTHON_INLINE TG_ALWAYS_INLINE
+    TG_CLONES static Py_ssize_t tg_near_run(
+        const int64_t *, Py_ssize_t, Py_ssize_t, int64_t, int64_t);
+    """
+
+cdef enum Place:       # of a row among the sessions of its key
+    JOINS = 100
+    OPENS
+    BRIDGES            # also a status: the row makes one of two, once those before are reduced
+    COMES_LATE
+
+cdef enum:
+    WORTH = 16         # records looked at for what is due, for each row, up to which it pays
+    SPARE_LOOKS = 1 << 17
+
+
+cdef Py_ssize_t near_run "tg_near_run"(
+    const int64_t* times, Py_ssize_t i, Py_ssize_t n, int64_t gap, int64_t stop
+) noexcept nogil:
+    """Where the rows end that follow row i, rise, are closer than `gap`, and are not after `stop`.
+    """
+    cdef uint64_t width = <uint64_t>gap
+    cdef Py_ssize_t k
+    cdef int64_t far
+    i += 1
+    while i + 16 <= n:
+        far = 0
+        for k in range(16):
+            far |= <uint64_t>times[i + k] - <uint64_t>times[i + k - 1] >= width
+        if far or times[i + 15] > stop:
+            break
+        i += 16
+    while i < n and <uint64_t>times[i] - <uint64_t>times[i - 1] < width and times[i] <= stop:
+        i += 1
+    return i
+
+
+@cython.final
+cdef class SessionState(RowState):
+    """Open sessions, the watermark, and what waits to be taken.
+
+    It is made as a `WindowState`, without a grid; `lay_gap` says what a session is.
+    """
+
+    cdef int64_t gap
+    cdef int64_t most
+    cdef double gap_f
+    cdef double most_f
+    cdef bint has_most
+    cdef int32_t bridge_from    # the sessions that the next row makes one
+    cdef int32_t bridge_to
+    cdef int64_t soonest        # no open session ends before it
+    cdef int64_t n_looks        # at records that might have been due, beyond what rows are worth
+
+    def __cinit__(self, *args):
+        self.soonest = INT64_MAX
+
+    def lay_gap(self, int64_t gap, int64_t most, double gap_f, double most_f):
+        """Say what a session is, before any row comes; all in the unit of the times.
+
+        Parameters
+        ----------
+        gap, gap_f : int, float
+            Rows closer than this are of one session; which of the two holds, the times tell.
+        most, most_f : int, float
+            How long a session may be; 0: as long as it gets.
+        """
+        self.gap = gap
+        self.most = most
+        self.gap_f = gap_f
+        self.most_f = most_f
+        self.has_most = most > 0 or most_f > 0.0
+
+    # ------------------------------------------------------------------------------------ rows in
+
+    def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
+             Py_ssize_t start=0, later=None):
+        """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
+        """
+        cdef Py_ssize_t n_rows = len(times), n_taken = start
+        cdef int i, n_views = 0, status
+        cdef const int64_t* time
+        cdef const uint8_t* valid
+        cdef const int32_t* code
+        if len(columns) != self.n_columns:
+            raise ValueError("the columns are not those of the plan")
+        if rows_keys(&self.rows, n_keys) != DONE:
+            raise MemoryError
+        try:
+            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
+            valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
+            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
+            if (code == NULL) == (self.plan.lanes == 1):
+                raise ValueError("a plan with keys takes key codes, and no other does")
+            for i in range(self.n_columns):
+                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
+                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            with nogil:
+                status = self.take_sessions(time, valid, code, n_rows, &n_taken)
+        finally:
+            for i in range(n_views):
+                PyBuffer_Release(&self.views[i])
+        return status, n_taken
+
+    cdef int take_sessions(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) noexcept nogil:
+        """Take rows as they come, block by block."""
+        cdef Py_ssize_t at = n_taken[0], size, taken = 0
+        cdef int status = DONE, failure
+        cdef bint keyed = codes != NULL
+        cdef bint at_once = self.guesses or (
+            self.router.clock.moves and self.router.clock.lateness == 0
+            and self.router.clock.lateness_f == 0.0)
+        cdef bint plain = at_once and not keyed and (
+            all_plain(&self.plan, self.columns, self.n_columns))
+        while at < n_rows and status == DONE:
+            size = min(<Py_ssize_t>ROWS_OF_BLOCK, n_rows - at)
+            self.make_floats(at, size)
+            self.block.may_be_whole = plain
+            status = begin_block(&self.block, size)
+            if status != DONE:
+                break
+            status = self.route_sessions(times, valid, codes, at, size, &taken)
+            self.reduce_block(times, keyed, at, taken, n_rows)
+            if status == DONE or status == BRIDGES:
+                failure = self.close_due(keyed, taken)
+                if failure == DONE:
+                    failure = self.read_block(times, at, n_rows)
+                status = failure if failure != DONE else status
+            if status == BRIDGES:
+                status = self.bridge()
+            at += taken
+        n_taken[0] = at
+        return status
+
+    cdef int64_t end_after(self, int64_t last) noexcept nogil:
+        """The end of a session, by its last time."""
+        cdef int64_t end
+        self.end_of(last, &end)
+        return end
+
+    cdef inline bint end_of(self, int64_t time, int64_t* end) noexcept nogil:
+        """The end of the session of a row alone; False where it can't be written."""
+        cdef double x, y
+        if self.is_float:
+            x = float_of_order(time)
+            y = x + self.gap_f
+            end[0] = order_of_float(y)
+            return isfinite(x) and isfinite(y) and y > x
+        end[0] = INT64_MAX
+        if time > INT64_MAX - self.gap:
+            return False
+        end[0] = time + self.gap
+        return True
+
+    cdef inline bint fits(self, int64_t first, int64_t end) noexcept nogil:
+        """Whether a session may be as long as that."""
+        if not self.has_most:
+            return True
+        if self.is_float:
+            return float_of_order(end) - float_of_order(first) <= self.most_f
+        return <uint64_t>end - <uint64_t>first <= <uint64_t>self.most
+
+    cdef int seat_row(
+        self, int64_t time, int64_t end, int32_t code, int32_t* slot, int32_t* other
+    ) noexcept nogil:
+        """Find the session that a row joins, or the two that it makes one."""
+        cdef int32_t before, after
+        cdef const Seat* seats = self.rows.seats
+        cdef bint joins_before, joins_after
+        before = self.rows.roots[code]
+        after = -1
+        if before >= 0 and (seats[before].left >= 0 or seats[before].right >= 0
+                            or time < seats[before].first):
+            treap_near(&self.rows, code, time, &before, &after)
+        slot[0] = before
+        if before >= 0 and time <= seats[before].last:
+            return JOINS
+        joins_before = (before >= 0 and time < seats[before].end
+                        and self.fits(seats[before].first, end))
+        joins_after = (after >= 0 and seats[after].first < end
+                       and self.fits(time, seats[after].end))
+        if joins_before and joins_after and self.fits(seats[before].first, seats[after].end):
+            other[0] = after
+            return BRIDGES
+        if joins_before:
+            return JOINS
+        if joins_after:
+            slot[0] = after
+            return JOINS
+        slot[0] = -1
+        return COMES_LATE if end <= self.router.clock.watermark else OPENS
+
+    cdef int open_session(
+        self, int64_t time, int64_t end, int32_t code, int32_t* slot
+    ) noexcept nogil:
+        """Open the session of a row."""
+        cdef int status = rows_open(&self.rows, code, time, slot)
+        if status != DONE:
+            return status
+        self.rows.seats[slot[0]].end = end
+        treap_put(&self.rows, slot[0])
+        self.soonest = min(self.soonest, end)
+        no_more_wholes(&self.block)
+        return line_up(&self.rows, slot[0]) if self.rows.lined else DONE
+
+    cdef inline int64_t reached(self) noexcept nogil:
+        """Up to where sessions are closed: a one-shot run guesses that rows are in order."""
+        if self.guesses and not self.router.clock.moves:
+            return self.router.clock.largest
+        return self.router.clock.watermark
+
+    cdef Py_ssize_t run_from(
+        self, const int64_t* times, Py_ssize_t i, Py_ssize_t n, int64_t first
+    ) noexcept nogil:
+        """Where the rows end that follow row i, rise, and are in its session with `first`."""
+        cdef int64_t stop = INT64_MAX - self.gap, end
+        if self.is_float:
+            self.end_of(times[i], &end)
+            i += 1
+            while i < n and times[i - 1] <= times[i] < end:
+                if not self.end_of(times[i], &end) or not self.fits(first, end):
+                    break
+                i += 1
+            return i
+        if self.has_most and first <= stop - (self.most - self.gap):
+            stop = first + (self.most - self.gap)
+        return near_run(times, i, n, self.gap, stop)
+
+    cdef inline bint is_whole(
+        self, const int64_t* times, Py_ssize_t last, Py_ssize_t next, Py_ssize_t n
+    ) noexcept nogil:
+        """Whether the row after a session is in the block, and closes it."""
+        cdef int64_t end, far
+        if next >= n or not self.block.may_be_whole:
+            return False
+        self.end_of(times[last], &end)
+        return times[next] >= end and self.end_of(times[next], &far)
+
+    cdef Py_ssize_t join_some(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t i, Py_ssize_t n
+    ) noexcept nogil:
+        """Let rows into the only session of their key; up to a row that needs a closer look."""
+        cdef Seat* seats = self.rows.seats
+        cdef Seat* seat
+        cdef const int32_t* roots = self.rows.roots
+        cdef int32_t* slots = self.slots
+        cdef int64_t largest = self.router.clock.largest, upto = self.reached(), time, end
+        cdef int64_t lateness = self.router.clock.lateness, gap = self.gap
+        cdef int64_t lowest = INT64_MIN + lateness, highest = INT64_MAX - gap
+        cdef bint guesses = self.guesses and not self.router.clock.moves, has_most = self.has_most
+        cdef bint moves = self.router.clock.moves
+        cdef uint64_t most = <uint64_t>self.most
+        cdef Py_ssize_t begin = i
+        cdef int32_t slot
+        while i < n:
+            time = times[i]
+            slot = roots[codes[i]]
+            if slot < 0 or time > highest or (guesses and time < largest):
+                break
+            seat = &seats[slot]
+            if time < seat.first or time >= seat.end or seat.end <= upto or (
+                    seat.left >= 0 or seat.right >= 0):
+                break
+            if time > seat.last:
+                end = time + gap
+                if has_most and <uint64_t>end - <uint64_t>seat.first > most:
+                    break
+                seat.last = time
+                seat.end = end
+            slots[i] = slot
+            if time > largest:
+                largest = time
+                if guesses:
+                    upto = time
+                elif moves and time >= lowest:
+                    upto = max(upto, time - lateness)
+            i += 1
+        if i > begin:
+            see(&self.router.clock, largest)
+            self.router.used = self.router.used + (i - begin)
+        return i
+
+    cdef int route_sessions(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t base,
+        Py_ssize_t n, Py_ssize_t* taken
+    ) noexcept nogil:
+        """Find the slots of the rows of a block; stops at a row that makes one session of two."""
+        cdef const int64_t* block = times + base
+        cdef bint in_runs = codes == NULL and valid == NULL
+        cdef Seat* seat
+        cdef int64_t time, end, mark
+        cdef int32_t slot = -1, other = -1, code = 0
+        cdef Py_ssize_t i = 0, j
+        cdef int status = DONE, place
+        while i < n and status == DONE:
+            time = block[i]
+            mark = self.router.clock.watermark
+            slot = -1
+            j = i + 1
+            taken[0] = i
+            if codes != NULL:
+                if valid == NULL and not self.is_float:
+                    i = self.join_some(block, codes + base, i, n)
+                    taken[0] = i
+                    if i == n:
+                        break
+                    time = block[i]
+                    mark = self.router.clock.watermark
+                    j = i + 1
+                code = codes[base + i]
+            if valid != NULL and valid[base + i] != 1:
+                status = leave(&self.left, base + i,
+                               NULL_TIME if valid[base + i] == 0 else NAN_TIME, 0, mark)
+            elif not self.end_of(time, &end):
+                status = leave(&self.left, base + i, NO_PLACE, 0, mark)
+            elif self.guesses and time < self.router.clock.largest:
+                return DISORDER
+            else:
+                status = self.close_of(code, self.reached())
+                place = self.seat_row(time, end, code, &slot, &other)
+                if status != DONE:
+                    return status
+                if place == BRIDGES:
+                    self.bridge_from = slot
+                    self.bridge_to = other
+                    return BRIDGES
+                if place == COMES_LATE:
+                    status = leave(&self.left, base + i, IS_LATE, time, mark)
+                else:
+                    if place == OPENS:
+                        see(&self.router.clock, time)
+                        if in_runs:  # what the row closes comes before it
+                            status = self.close_of(0, self.reached())
+                            if status != DONE:
+                                return status
+                        if in_runs and self.rows.n_open == 0:
+                            j = self.run_from(block, i, n, time)
+                            if self.is_whole(block, j - 1, j, n):
+                                add_whole(&self.block, i, j)
+                                self.router.used = self.router.used + (j - i)
+                                see(&self.router.clock, block[j - 1])
+                                i = j
+                                continue
+                        status = self.open_session(time, end, code, &slot)
+                        if status != DONE:
+                            return status
+                    seat = &self.rows.seats[slot]
+                    if time < seat.first:
+                        seat.first = time
+                    elif time >= seat.last:
+                        if in_runs and place == JOINS and seat.left < 0 and seat.right < 0 and (
+                                self.rows.roots[0] == slot):
+                            j = self.run_from(block, i, n, seat.first)
+                        seat.last = block[j - 1]
+                        seat.end = self.end_after(seat.last)
+                    self.router.used = self.router.used + (j - i)
+                    see(&self.router.clock, block[j - 1])
+            if codes != NULL:
+                self.slots[i] = slot
+            elif slot >= 0:
+                add_run(&self.block, &self.rows, slot, i, j)
+            i = j
+        taken[0] = i
+        return status
+
+    # ------------------------------------------------------------------------------- what is due
+
+    cdef inline int close_of(self, int32_t code, int64_t upto) noexcept nogil:
+        """Close the sessions of a key that end up to a time, but read none."""
+        cdef int32_t slot = self.rows.roots[code]
+        if slot < 0 or (self.rows.seats[slot].end > upto and self.rows.seats[slot].left < 0):
+            return DONE
+        return self.close_all_of(code, upto)
+
+    cdef int close_all_of(self, int32_t code, int64_t upto) noexcept nogil:
+        """Do that one by one; a line has to let go of them too."""
+        cdef int32_t slot = treap_first(&self.rows, code)
+        if self.rows.lined:
+            return self.close_line(upto)
+        while slot >= 0 and self.rows.seats[slot].end <= upto:
+            if closing_room(&self.block, 1) != DONE:
+                return NO_MEMORY
+            seat_closes(&self.rows, slot)
+            add_closing(&self.block, slot)
+            slot = treap_first(&self.rows, code)
+        return DONE
+
+    cdef int close_line(self, int64_t upto) noexcept nogil:
+        """Close all sessions that end up to a time, in order."""
+        cdef int32_t slot = line_next(&self.rows, upto)
+        while slot >= 0:
+            if closing_room(&self.block, 1) != DONE:
+                return NO_MEMORY
+            add_closing(&self.block, slot)
+            slot = line_next(&self.rows, upto)
+        return DONE
+
+    cdef int close_due(self, bint keyed, Py_ssize_t n_rows) noexcept nogil:
+        """Close the sessions that are due after some rows, and bring all that are into order."""
+        cdef int status
+        if not keyed:
+            return self.close_of(0, self.reached())
+        if self.rows.lined:
+            return self.close_line(self.reached())
+        self.n_looks = max(<int64_t>0, self.n_looks - WORTH * n_rows)
+        status = self.close_any(self.reached())
+        if status == DONE and self.n_looks > SPARE_LOOKS:
+            status = self.form_line()
+        return status
+
+    cdef int close_any(self, int64_t upto) noexcept nogil:
+        """Look at all sessions for those that are due; all that are closed come into order."""
+        cdef int64_t soonest = INT64_MAX
+        cdef const Seat* seat
+        cdef int32_t slot
+        if self.soonest <= upto:
+            if closing_room(&self.block, self.rows.n_open) != DONE:
+                return NO_MEMORY
+            self.n_looks = self.n_looks + self.rows.n_slots
+            for slot in range(<int32_t>self.rows.n_slots):
+                seat = &self.rows.seats[slot]
+                if seat.standing != IS_OPEN:
+                    continue
+                if seat.end <= upto:
+                    seat_closes(&self.rows, slot)
+                    add_closing(&self.block, slot)
+                else:
+                    soonest = min(soonest, seat.end)
+            self.soonest = soonest
+        return sort_due(&self.rows, self.block.closing, self.block.n_closing)
+
+    cdef int form_line(self) noexcept nogil:
+        """Begin to keep the open sessions in a line."""
+        cdef int32_t slot
+        self.rows.lined = True
+        for slot in range(<int32_t>self.rows.n_slots):
+            if self.rows.seats[slot].standing == IS_OPEN and line_up(&self.rows, slot) != DONE:
+                return NO_MEMORY
+        return DONE
+
+    # ------------------------------------------------------------------------------ two into one
+
+    cdef int bridge(self) noexcept nogil:
+        """Make one session of two; the record of the first begins anew, beside their sum."""
+        cdef int32_t low = self.bridge_from, high = self.bridge_to
+        cdef Seat* seat = &self.rows.seats[low]
+        cdef Seat* other = &self.rows.seats[high]
+        cdef Word* base = <Word*>malloc(self.plan.narrow * sizeof(Word))
+        if base == NULL:
+            return NO_MEMORY
+        self.fold_slot(low, base)
+        self.fold_slot(high, self.folded)
+        merge_record(&self.plan, base, self.folded)
+        self.clear_kept(base)
+        free(seat.base)
+        seat.base = base
+        seat.last = other.last
+        seat.end = other.end
+        self.join_kept(low, high)
+        treap_remove(&self.rows, high)
+        self.rows.n_open = self.rows.n_open - 1
+        if self.rows.lined:
+            other.standing = IS_ABSORBED
+        else:
+            rows_spare(&self.rows, high)
+        return NO_MEMORY if self.plan.keeps and kept_failed(&self.plan) else DONE
+
+    cdef void join_kept(self, int32_t low, int32_t high) noexcept nogil:
+        """Empty a record, but let it keep its values and those of another: the fewer move."""
+        cdef Word* record = self.rows.arena.records + low * self.rows.arena.wide
+        cdef Word* other = self.rows.arena.records + high * self.rows.arena.wide
+        cdef Word[KEPT_WORDS] mine
+        cdef Word* at
+        cdef Word* theirs
+        cdef const Acc* acc
+        for a in range(self.plan.n_accs):
+            acc = &self.plan.accs[a]
+            if acc.kept != NULL:
+                at = record + acc.wide
+                theirs = other + acc.wide
+                if theirs[VALUES_N].i > at[VALUES_N].i:
+                    memcpy(mine, at, KEPT_WORDS * sizeof(Word))
+                    memcpy(at, theirs, KEPT_WORDS * sizeof(Word))
+                    memcpy(theirs, mine, KEPT_WORDS * sizeof(Word))
+                if theirs[VALUES_N].i:
+                    kept_extend(acc, at, <const Word*>theirs[VALUES_AT].p, theirs[VALUES_N].i)
+        if self.plan.keeps:
+            kept_drop(&self.plan, other)
+        self.blank_but_kept(low)
+
+    cdef void blank_but_kept(self, int32_t slot) noexcept nogil:
+        """Empty a record but for the values that it keeps."""
+        cdef const Acc* acc
+        cdef Word* record = self.rows.arena.records + slot * self.rows.arena.wide
+        cdef Word* cold = self.rows.arena.colds + slot * self.rows.arena.cold
+        cdef int next_wide, a
+        for a in range(self.plan.n_accs):
+            acc = &self.plan.accs[a]
+            if acc.kept == NULL:
+                next_wide = self.plan.accs[a + 1].wide if a + 1 < self.plan.n_accs else (
+                    self.plan.wide)
+                memcpy(record + acc.wide, self.plan.blank + acc.wide,
+                       (next_wide - acc.wide) * sizeof(Word))
+        memcpy(cold, self.plan.blank_cold, self.plan.cold * sizeof(Word))
+
+    # ---------------------------------------------------------------------------------- results out
+
+    def close(self, int64_t watermark):
+        """Close the sessions that end up to a time; the clock moves there."""
+        cdef int status
+        if watermark > self.router.clock.watermark:
+            self.router.clock.watermark = watermark
+        with nogil:
+            status = begin_block(&self.block, 0)
+            if status == DONE and self.plan.lanes > 1 and self.rows.n_roots:
+                status = self.close_of(0, watermark)
+            elif status == DONE and self.rows.lined:
+                status = self.close_line(watermark)
+            elif status == DONE:
+                status = self.close_any(watermark)
+            if status == DONE:
+                status = self.read_slots(self.block.closing, self.block.n_closing)
+        return status
+
+    cdef tuple describe(self, const Left* row):
+        """A row left out; the window of a late one is the session that it would have made."""
+        cdef int64_t end = row.pane
+        if row.reason == IS_LATE:
+            self.end_of(row.pane, &end)
+        return (row.row, row.reason, self.outside(row.pane), self.outside(end),
+                self.outside(row.watermark))
+
+    def rehearse(self, times not None, time_valid):
+        """Find the first row that might be late, without taking any.
+
+        It may still join a session that is open: that has to be tried.
+        """
+        cdef const int64_t[::1] time = times
+        cdef const uint8_t[::1] valid = time_valid
+        cdef int64_t end
+        cdef Py_ssize_t row
+        cdef Left left
+        found = None
+        clock = self.router.clock
+        for row in range(time.shape[0]):
+            if (valid is not None and valid[row] != 1) or not self.end_of(time[row], &end):
+                continue
+            if end <= self.router.clock.watermark:
+                left.row = row
+                left.reason = IS_LATE
+                left.pane = time[row]
+                left.watermark = self.router.clock.watermark
+                found = self.describe(&left)
+                break
+            see(&self.router.clock, time[row])
+        self.router.clock = clock
+        return found
+
+    # ------------------------------------------------------------------------------- state in, out
+
+    cdef int32_t* slots_in_order(self) except NULL:
+        """All open sessions by key and time; to be freed."""
+        cdef int32_t* slots = <int32_t*>malloc((self.rows.n_open + 1) * sizeof(int32_t))
+        cdef int32_t before, after, slot
+        cdef Py_ssize_t k, n = 0
+        if slots == NULL:
+            raise MemoryError
+        for k in range(self.rows.n_roots):
+            slot = treap_first(&self.rows, <int32_t>k)
+            while slot >= 0:
+                slots[n] = slot
+                n += 1
+                treap_near(&self.rows, <int32_t>k, self.rows.seats[slot].first, &before, &after)
+                slot = after
+        return slots
+
+    def dump(self):
+        """Write the state down, as `WindowState.dump` does; numbers come in place of panes."""
+        cdef int32_t* slots = self.slots_in_order()
+        cdef int64_t* head
+        try:
+            numbers, codes, records, kept = self.dump_records(slots, self.rows.n_open)
+        finally:
+            free(slots)
+        head = <int64_t*>calloc(HEAD, sizeof(int64_t))
+        if head == NULL:
+            raise MemoryError
+        head[0] = self.rows.n_open
+        clock = (self.router.clock.largest, self.router.clock.watermark, 0, self.router.used)
+        return clock, bytes(buffer_of(head, HEAD * 8)) + bytes(numbers), codes, records, kept
+
+    def load(self, tuple clock not None, const int64_t[::1] numbers not None,
+             const int32_t[::1] codes not None, const int64_t[::1] records not None,
+             const int64_t[::1] kept not None, Py_ssize_t n_keys):
+        """Add what was written down to the state, all of it or nothing.
+
+        Returns
+        -------
+        int
+            -1, or the first record that cannot be: its key is unknown, or has sessions here
+            already, or what it says of itself does not fit together.
+        """
+        cdef Py_ssize_t n, i, n_kept = 0
+        cdef int32_t* slots
+        if rows_keys(&self.rows, n_keys) != DONE:
+            raise MemoryError
+        n = codes.shape[0]
+        if numbers.shape[0] != HEAD + n * RECORD_WORDS or numbers[0] != n or (
+                numbers[1] or numbers[2]):
+            return 0
+        i = self.check_records(numbers, codes, records, kept, n_keys, n, &n_kept)
+        if i < 0:
+            i = self.check_sessions(numbers, codes, n_keys, n)
+        if i >= 0:
+            return i
+        if n_kept != kept.shape[0]:
+            return max(n - 1, 0)
+        slots = <int32_t*>malloc((n + 1) * sizeof(int32_t))
+        if slots == NULL:
+            raise MemoryError
+        try:
+            self.take_records(numbers, codes, records, kept, n, slots)
+            for i in range(n):
+                treap_put(&self.rows, slots[i])
+                self.soonest = min(self.soonest, self.rows.seats[slots[i]].end)
+                if self.rows.lined and line_up(&self.rows, slots[i]) != DONE:
+                    raise MemoryError
+        finally:
+            free(slots)
+        self.router.clock.largest = max(self.router.clock.largest, <int64_t>clock[0])
+        self.router.clock.watermark = max(self.router.clock.watermark, <int64_t>clock[1])
+        self.router.used += <int64_t>clock[3]
+        return -1
+
+    cdef Py_ssize_t check_sessions(
+        self, const int64_t[::1] numbers, const int32_t[::1] codes, Py_ssize_t n_keys, Py_ssize_t n
+    ) except -2:
+        """Find the first session that is not after the one of its key before it, or -1."""
+        cdef Py_ssize_t i, at, bad = -1
+        cdef int64_t end
+        cdef uint8_t* here = <uint8_t*>calloc(n_keys + 1, 1)
+        if here == NULL:
+            raise MemoryError
+        for i in range(n):
+            at = HEAD + i * RECORD_WORDS
+            bad = i
+            if not self.end_of(numbers[at + 1], &end):
+                break
+            if i and codes[i] == codes[i - 1]:
+                if numbers[at] <= numbers[at - RECORD_WORDS + 1]:
+                    break
+            elif here[codes[i]] or self.rows.roots[codes[i]] >= 0:
+                break
+            here[codes[i]] = 1
+            bad = -1
+        free(here)
+        return bad

@@ -1,0 +1,303 @@
+"""Which input rows made a window: row ranges beside each result, and the rows back from them.
+
+A traced run reads one more column, the number of each row since the start, and collects it. Where
+all rows are in order of time and there are no keys, the ranges follow from the results alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from tidegate.core.aggregation import Aggregation
+from tidegate.core.batch import Input, read_input
+from tidegate.core.bound import times_of
+from tidegate.core.columns import Numbers
+from tidegate.core.errors import InputError, MergeError
+from tidegate.core.run import MAX_BATCH, Run
+from tidegate.core.windows import Rolling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidegate.core.bound import Bound
+    from tidegate.core.plan import Plan
+
+__all__ = [
+    "ROW_RANGES",
+    "TracedRun",
+    "counted",
+    "is_traced",
+    "trace",
+    "traced",
+    "with_ranges",
+]
+
+ROW_RANGES = "row_ranges"
+RANGES_TYPE: Any = pa.list_(
+    pa.struct([pa.field("start", pa.int64()), pa.field("stop", pa.int64())])
+)
+_ROW = "tidegate.row"  # the column of row numbers
+_COUNT = "tidegate.rows"  # the result that counts the rows of a window
+
+Data = TypeVar("Data")
+
+
+# ------------------------------------------------------------------------------------ the ranges
+
+
+def traced(plan: Plan) -> Plan:
+    """Have a plan collect the numbers of the rows too.
+
+    Raises
+    ------
+    InputError
+        If its window is a look-back.
+    """
+    if isinstance(plan.window, Rolling):
+        raise InputError("lineage: tg.Rolling has none yet; every row has its own look-back")
+    return replace(plan, results=(*plan.results, (ROW_RANGES, Aggregation("collect", (_ROW,)))))
+
+
+def is_traced(plan: Plan) -> bool:
+    """Whether a plan collects the numbers of the rows."""
+    return (ROW_RANGES, Aggregation("collect", (_ROW,))) in plan.results
+
+
+def counted(plan: Plan) -> Plan:
+    """Have a plan count the rows of each window too, for `with_ranges`."""
+    traced(plan)  # refuses what it must
+    return replace(plan, results=(*plan.results, (_COUNT, Aggregation("rows"))))
+
+
+def with_ranges(table: pa.Table, run: Run, rows: Input) -> pa.Table | None:
+    """Put the ranges beside the results of a plan from `counted`; None where they don't follow.
+
+    They do where no run of rows began before the largest time so far: then the rows of a window,
+    in whatever order, stand together, and windows stand in order.
+    """
+    bound = run.bound
+    if bound is None or bound.state.falls or run.stats.used != rows.n_rows:
+        return None
+    column: Any = table[_COUNT].combine_chunks()
+    counts: Numbers = column.to_numpy()  # a view, unlike that of a chunked array
+    bounds = np.empty(len(counts) + 1, np.int64)
+    bounds[0] = 0
+    np.cumsum(counts, out=bounds[1:])
+    starts, stops = bounds[:-1], bounds[1:]
+    if bounds[-1] != rows.n_rows:  # windows overlap, or there are gaps
+        first, last = (_edges(table, name, bound) for name in ("window_start", "window_end"))
+        n_panes = _overlap(first, last)
+        if n_panes:
+            starts = _starts_of_overlapping(counts, n_panes)
+        else:
+            starts = np.searchsorted(_times(rows, bound), first)
+        stops = starts + counts
+    if counts.min(initial=1) > 0:
+        ranges: Any = _ranges(np.arange(len(counts) + 1, dtype=np.int32), starts, stops)
+    else:
+        has_rows = counts > 0
+        offsets = np.concatenate([[0], np.cumsum(has_rows)])
+        ranges = _ranges(offsets, starts[has_rows], stops[has_rows])
+    return table.drop_columns([_COUNT]).append_column(
+        pa.field(ROW_RANGES, RANGES_TYPE), pa.chunked_array([ranges])
+    )
+
+
+def _times(rows: Input, bound: Bound) -> Numbers:
+    """All times, as the user has them; a view where they are in one piece."""
+    times = [times_of(batch, bound)[0] for batch in rows.batches(max(rows.n_rows or 0, 1))]
+    return times[0] if len(times) == 1 else np.concatenate(times)
+
+
+def _edges(table: pa.Table, name: str, bound: Bound) -> Numbers:
+    """The starts or ends of the windows, as numbers."""
+    edges: Any = table[name].combine_chunks()
+    numbers: Numbers = (edges if bound.is_float else edges.cast(pa.int64())).to_numpy()
+    return numbers
+
+
+def _overlap(first: Numbers, last: Numbers) -> int:
+    """How many windows cover a row, where they are a grid without gaps and it is the same number.
+
+    0 where they are not.
+    """
+    if len(first) < 2 or first.dtype.kind != "i":
+        return 0
+    size, every = int(last[0] - first[0]), int(first[1] - first[0])
+    is_grid = every > 0 and size % every == 0
+    is_grid = is_grid and bool((first[1:] - first[:-1] == every).all())
+    return size // every if is_grid and bool((last - first == size).all()) else 0
+
+
+def _starts_of_overlapping(counts: Numbers, n_panes: int) -> Numbers:
+    """Where windows begin of which each begins where another, `n_panes` before it, has ended.
+
+    The first ones, as many as cover a row, all begin with the first row.
+    """
+    n_rounds = -(-len(counts) // n_panes)
+    padded = np.zeros((n_rounds, n_panes), np.int64)
+    padded.reshape(-1)[: len(counts)] = counts
+    starts: Numbers = (np.cumsum(padded, axis=0) - padded).reshape(-1)[: len(counts)]
+    return starts
+
+
+def _ranges(offsets: Numbers, starts: Numbers, stops: Numbers) -> pa.Array[Any]:
+    """Make the column of starts and stops, and where each list begins."""
+    parts = [pa.array(edges.astype(np.int64, copy=False)) for edges in (starts, stops)]
+    structs: Any = pa.StructArray.from_arrays(parts, names=["start", "stop"])
+    begins: Any = pa.array(offsets.astype(np.int32, copy=False))
+    lists: pa.Array[Any] = pa.ListArray.from_arrays(begins, structs)
+    return lists
+
+
+def _told(table: pa.Table) -> pa.Table:
+    """Turn the lists of row numbers into ranges."""
+    place = table.schema.get_field_index(ROW_RANGES)
+    if table.schema.field(place).type != pa.list_(pa.int64()):
+        return table
+    chunks = [_ranges_of(chunk) for chunk in table.column(place).chunks]
+    ranges = pa.chunked_array(chunks, RANGES_TYPE)
+    return table.set_column(place, pa.field(ROW_RANGES, RANGES_TYPE), ranges)
+
+
+def _ranges_of(lists: pa.Array[Any]) -> pa.Array[Any]:
+    """Find the runs of numbers that follow each other, in lists in any order.
+
+    O(n log n) in the numbers where they are not in order yet.
+    """
+    lengths: Any = lists.value_lengths().fill_null(0)  # type: ignore[attr-defined]
+    owner = np.repeat(np.arange(len(lists)), lengths.to_numpy(zero_copy_only=False))
+    numbers = lists.flatten().to_numpy()  # type: ignore[attr-defined]
+    if ((numbers[1:] < numbers[:-1]) & (owner[1:] == owner[:-1])).any():
+        order = np.lexsort((numbers, owner))
+        numbers = numbers[order]
+    begins = np.ones(len(numbers), bool)
+    begins[1:] = (numbers[1:] != numbers[:-1] + 1) | (owner[1:] != owner[:-1])
+    at = np.flatnonzero(begins)
+    stops = numbers[np.append(at[1:], len(numbers)) - 1] + 1 if len(at) else numbers
+    offsets = np.searchsorted(owner[at], np.arange(len(lists) + 1))
+    return _ranges(offsets, numbers[at], stops)
+
+
+# --------------------------------------------------------------------------------------- the run
+
+
+class TracedRun(Run):
+    """A run whose plan collects the numbers of the rows, which it gives them."""
+
+    def push_input(self, data: object) -> None:
+        """Take whatever the user has."""
+        rows = read_input(data, [name for name in self.plan.inputs if name != _ROW])
+        if rows.n_rows == 0:
+            self.bind(rows.schema.append(pa.field(_ROW, pa.int64())))
+        self.push_all(rows.batches(MAX_BATCH))
+
+    def push(self, batch: pa.RecordBatch, later: Callable[[], int] | None = None) -> None:
+        """Number the rows of a batch and take them."""
+        first = self.counts.rows_in
+        numbers = pa.array(np.arange(first, first + batch.num_rows))
+        super().push(batch.append_column(_ROW, numbers), later)
+
+    def push_row(
+        self,
+        row: Sequence[object],
+        batch_of_row: Callable[[Run, Sequence[object]], pa.RecordBatch],
+    ) -> bool:
+        """Take one row, as a batch."""
+        names = [self.plan.on, *self.plan.by, *self.plan.values[:-1]]
+        if len(row) != len(names):
+            raise InputError(
+                f"push_row takes {len(names)} values ({', '.join(names)}), got {len(row)}: {row!r}"
+            )
+        super().push(batch_of_row(self, [*row, self.counts.rows_in]))
+        return self.bound is not None and self.bound.state.n_results > 0
+
+    def take(self) -> pa.Table:
+        """Hand over the results that are ready."""
+        return _told(super().take())
+
+    @property
+    def empty(self) -> pa.Table:
+        """No results."""
+        return _told(super().empty)
+
+    def take_late(self) -> pa.Table:
+        """Hand over the rows on the side."""
+        return super().take_late().drop_columns([_ROW])
+
+    def refuse_merge(self) -> NoReturn:
+        """Refuse: both have counted their rows from 0."""
+        raise MergeError("merge: with lineage=True the rows of two inputs would have one number")
+
+
+# -------------------------------------------------------------------------------------- the rows
+
+
+def trace(data: Data, ranges: Iterable[Any], /) -> Data:
+    """Give back the input rows of one window.
+
+    Parameters
+    ----------
+    data : pyarrow Table, pandas or Polars DataFrame, dict of arrays, list of dicts
+        The rows that were aggregated, all of them in the same order.
+    ranges : iterable
+        One value of the column ``row_ranges``: of each range ``start`` and ``stop``, half open.
+
+    Returns
+    -------
+    the kind of thing that came in
+        Those rows, in order of arrival; of a list the same dicts.
+
+    Raises
+    ------
+    InputError
+        If `ranges` is no such value, or speaks of rows that are not there.
+
+    Notes
+    -----
+    Aggregating these rows again in the same way gives the same bits, since a window's value
+    depends on its own rows and their order alone.
+
+    Examples
+    --------
+    >>> import tidegate as tg
+    >>> ticks = [{"t": 1, "x": 1.0}, {"t": 11, "x": 2.0}, {"t": 5, "x": 4.0}]
+    >>> total = tg.agg.sum("x")
+    >>> bars = tg.aggregate(ticks, tg.Tumbling(10), on="t", total=total, lineage=True)
+    >>> bars[0]["row_ranges"]
+    [{'start': 0, 'stop': 1}, {'start': 2, 'stop': 3}]
+    >>> tg.trace(ticks, bars[0]["row_ranges"])
+    [{'t': 1, 'x': 1.0}, {'t': 5, 'x': 4.0}]
+    """
+    pairs = [_pair(one) for one in (ranges.as_py() if hasattr(ranges, "as_py") else ranges)]
+    if isinstance(data, list):
+        _check_pairs(pairs, len(data))
+        rows: Any = [row for start, stop in pairs for row in data[start:stop]]
+        return rows  # type: ignore[no-any-return]
+    given = read_input(data)
+    table = given.table()
+    _check_pairs(pairs, table.num_rows)
+    slices = [table.slice(start, stop - start) for start, stop in pairs]
+    result: Data = given.give_back(pa.concat_tables(slices) if slices else table.slice(0, 0))
+    return result
+
+
+def _pair(one: Any) -> tuple[int, int]:
+    """Read one range, however it is written."""
+    try:
+        start, stop = (one["start"], one["stop"]) if isinstance(one, Mapping) else one
+        return int(start), int(stop)
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f"trace: {one!r} is no range: give a value of {ROW_RANGES!r}") from error
+
+
+def _check_pairs(pairs: list[tuple[int, int]], n_rows: int) -> None:
+    """Refuse ranges that speak of rows that are not there."""
+    for start, stop in pairs:
+        if not 0 <= start <= stop <= n_rows:
+            raise InputError(f"trace: rows {start} to {stop} are not in data of {n_rows} rows")
