@@ -98,10 +98,10 @@ class Bound(Binding):
         )
         self.sweep_at = FEWEST_SWEPT
         # What the kernels see of the columns; None: all of them are words.
-        self.reads: list[tuple[str, int | None, Part]] | None = None
+        self.views: list[tuple[str, int | None, Part]] | None = None
         if not self.program.reads_words:
             pairs = zip(self.program.columns, self.program.parts, strict=True)
-            self.reads = [(*column, part) for column, part in pairs]
+            self.views = [(*column, part) for column, part in pairs]
         self.texts = self._new_texts()
         self.tables = ResultTables(self.schema, self.program, self.texts)
         jump = plan.time.max_jump
@@ -408,10 +408,10 @@ def _has_views(type_: pa.DataType) -> bool:
 def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
     """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
     times, order, valid = times_of(batch, bound)
-    if bound.reads is None:
+    if bound.views is None:
         return Rows(times, order, valid, columns_of(batch, bound.program))
     skip_nan = bound.plan.nan == "missing"
-    columns = read_parts(batch, bound.reads, bound.texts, skip_nan=skip_nan)
+    columns = read_parts(batch, bound.views, bound.texts, skip_nan=skip_nan)
     for texts in bound.texts.values():
         texts.lay(bound.state)
     return Rows(times, order, valid, columns)

@@ -31,6 +31,7 @@ __all__ = [
 
 _NARROW = 18  # digits: the units of every value, and of the distance of two, fit int64
 _WORD = 8
+_BLOCK = 1 << 15  # rows that stay in the cache while they are checked
 _MOST = {128: 38, 256: 76}  # digits
 # Raises for what it would have to round; values of more digits than this fit no narrow type.
 _EXACT = decimal.Context(prec=60, traps=[decimal.Inexact, decimal.InvalidOperation])
@@ -90,21 +91,28 @@ def units_of(values: pa.Array[Any], name: str) -> Numbers:
     InputError
         If a value has more digits than its type; Arrow does not look.
     """
-    words = _words(values)
-    low: Numbers = words[:, 0].astype(np.int64)
-    most = most_of(values.type)
-    bad = (low <= -most) | (low >= most)
+    words, valid = _words(values), validity(values)
+    units: Numbers = np.empty(len(words), np.int64)
+    for at in range(0, len(words), _BLOCK):
+        block = slice(at, at + _BLOCK)
+        units[block] = words[block, 0]
+        bad = _too_long(words[block], units[block], most_of(values.type))
+        if valid is not None:
+            bad &= valid[block] != 0
+        if bad.any():
+            raise InputError(
+                f"column {name!r}, row {at + int(bad.argmax())} has more digits than its type, "
+                f"{values.type}: cast it to a wider one"
+            )
+    return units
+
+
+def _too_long(words: Any, units: Numbers, most: int) -> Any:
+    """Which rows have more digits than there may be, or words beyond the units."""
+    bad = (units <= -most) | (units >= most)
     for at in range(1, words.shape[1]):
-        bad |= words[:, at] != low >> 63
-    valid = validity(values)
-    if valid is not None:
-        bad &= valid != 0
-    if bad.any():
-        raise InputError(
-            f"column {name!r}, row {int(bad.argmax())} has more digits than its type, "
-            f"{values.type}: cast it to a wider one"
-        )
-    return low
+        bad |= words[:, at] != units >> 63
+    return bad
 
 
 def unit_of(value: object, type: pa.DataType) -> int | None:  # noqa: A002

@@ -274,13 +274,14 @@ class Run:
         guard = self.guard(bound, len(rows.order))
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
         horizon: int | None = None
-        status, n_taken = state.push(*given, sources=sources)
+        known: Any = {} if sources is None else {"sources": sources}  # only grids follow sources
+        status, n_taken = state.push(*given, **known)
         while status in (ASKS_LATER, NEEDS_EDGES):
             if status == NEEDS_EDGES:
                 bound.cover(int(rows.order[n_taken]))
             else:
                 horizon = INT64_MIN if later is None else later()
-            status, n_taken = state.push(*given, n_taken, horizon, sources)
+            status, n_taken = state.push(*given, n_taken, horizon, **known)
         if status != DONE:
             if bound.keys is not None and mark is not None and guard is not None:
                 bound.keys.rollback(mark)
@@ -338,7 +339,8 @@ class Run:
     ) -> None:
         """Raise for the first late row, before anything is taken."""
         bound.cover_rows(rows)
-        found = bound.state.rehearse(rows.order, rows.time_valid, sources)
+        known: Any = {} if sources is None else {"sources": sources}  # only grids follow sources
+        found = bound.state.rehearse(rows.order, rows.time_valid, **known)
         if found is not None and isinstance(self.plan.window, Session):
             self.settle()
             found = first_late(bound, batch, rows)

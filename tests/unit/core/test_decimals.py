@@ -121,6 +121,11 @@ def test_a_value_of_more_digits_than_its_type_is_refused_before_anything_is_take
             with pytest.raises(errors.InputError, match=r"'p', row 1 .*more digits.*\(5, 2\)"):
                 live.push(table)
             assert live.stats.rows_in == 0
+    units = [1] * 70_000
+    units[50_001] = 10**5
+    table = pa.table({"t": [0] * 70_000, "p": decimals_of(units, pa.decimal128(5, 2))})
+    with pytest.raises(errors.InputError, match=r"'p', row 50001 "):
+        tg.aggregate(table, WINDOW, agg.sum("p"), on="t")
     assert one([None, 7], agg.sum, pa.decimal128(5, 2)) == Decimal("0.07")
 
 
