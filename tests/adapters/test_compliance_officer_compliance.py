@@ -282,3 +282,68 @@ def test_lineage_tells_each_call(clean_lineage):
     assert dict(clean_lineage) == {7: ["transform", "transform"]}
     clean_lineage.clear()
     assert len(clean_lineage) == 0
+
+
+def command(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr("sys.argv", ["compliance", *arguments])
+    code = compliance.cli_manage()
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrase", "lacks"),
+    [
+        (["audit"], "Running audit with window size 60", "no ledger"),
+        (["audit", "--window_size", "5"], "Running audit with window size 5", "no ledger"),
+        (["show-logs"], "Displaying logs", "nothing was logged"),
+        (["deploy-rules", "--rule-file", "r.toml"], "Deploying rules from r.toml", "no such file"),
+    ],
+)
+def test_commands_say_their_phrase_and_what_they_did_not_find(
+    empty_folder, monkeypatch, capsys, arguments, phrase, lacks
+):
+    for _ in "twice":
+        code, out, err = command(monkeypatch, capsys, *arguments)
+        assert (code, out) == (0, f"{phrase}\n")
+        assert lacks in err
+        assert len(err.splitlines()) == 1
+    assert list(empty_folder.iterdir()) == []
+    assert not (empty_folder.parent / "home").exists()
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_no_command_prints_help(monkeypatch, capsys):
+    code, out, _ = command(monkeypatch, capsys)
+    assert code == 0
+    assert "usage:" in out
+
+
+def test_audit_audits_the_ledger_of_the_folder_by_the_deployed_rules(
+    empty_folder, monkeypatch, capsys
+):
+    rules = 'name = "aml"\nversion = "1"\n[[rules]]\nid = "big"\nkind = "max_amount"\nlimit = 5\n'
+    (empty_folder / "rules.toml").write_text(rules)
+    (empty_folder / "ledger.csv").write_text("timestamp,amount\n0,5\n70,7\n10,1\n")
+    code, out, err = command(monkeypatch, capsys, "deploy-rules", "--rule-file", "rules.toml")
+    assert (code, err) == (0, "")
+    assert out.startswith("Deploying rules from rules.toml\naml 1: installed as ")
+    code, out, err = command(monkeypatch, capsys, "audit")
+    assert (code, err) == (0, "")
+    assert "3 filings in 2 windows; 1 late, 0 without a time; rules: aml 1" in out
+    assert "broken rule: aml 1: big: 7, at most 5" in out
+    assert sorted(path.name for path in (empty_folder / "audit").iterdir()) == [
+        "audit.html",
+        "audit.parquet",
+    ]
+    code, out, err = command(monkeypatch, capsys, "show-logs")
+    assert out.splitlines()[0] == "Displaying logs"
+    assert "1 late" in out.splitlines()[-1]
+
+
+def test_a_ledger_that_cannot_be_used_is_one_line_and_1(empty_folder, monkeypatch, capsys):
+    (empty_folder / "ledger.parquet").write_bytes(b"PAR1 and no more")
+    code, out, err = command(monkeypatch, capsys, "audit")
+    assert (code, out) == (1, "Running audit with window size 60\n")
+    assert err.startswith("ledger.parquet: ")
+    assert len(err.splitlines()) == 1

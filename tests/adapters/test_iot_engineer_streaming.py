@@ -1,5 +1,6 @@
 """The contract of ``tidegate.iot_engineer.streaming``, promise by promise."""
 
+import argparse
 import inspect
 import logging
 import queue
@@ -216,3 +217,45 @@ def test_a_worker_can_be_ended():
     assert not worker.is_alive()
     results.close()
     results.join_thread()
+
+
+def do(*arguments):
+    options = streaming.cli_manage().parse_args(arguments)
+    return options.func(options)
+
+
+@pytest.mark.parametrize("command", ["scaffold", "start", "stop", "health"])
+def test_the_parser_knows_each_command_without_arguments(command):
+    parser = streaming.cli_manage()
+    assert isinstance(parser, argparse.ArgumentParser)
+    assert parser.parse_args([command]).command == command
+
+
+def test_commands_say_it_where_there_is_nothing(empty_folder, capsys):
+    assert do("health") == 3
+    assert do("stop") == 3
+    assert do("start") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 3
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_commands_run_a_pipeline_in_the_background(capsys):
+    assert do("scaffold") == 0
+    assert do("scaffold") == 0
+    assert do("health") == 3
+    assert "kept as it is" in capsys.readouterr().out
+    assert do("start") == 0
+    try:
+        assert do("health") == 0
+        assert do("start") == 1
+        said = capsys.readouterr()
+        assert "sensors: running" in said.out
+        assert "runs already" in said.err
+    finally:
+        assert do("stop") == 0
+    assert capsys.readouterr().out == "sensors: stopped\n"
+    assert do("stop") == 0
+    assert do("health") == 3

@@ -5,7 +5,9 @@ import logging
 import multiprocessing
 import time
 
+import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import scripts
@@ -210,3 +212,76 @@ def test_parallel_function_starts_in_a_process():
     assert process.exitcode == 0
     results.close()
     results.join_thread()
+
+
+def command(*arguments):
+    result = CliRunner().invoke(streaming.cli, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_cli_is_a_click_group_of_three_commands():
+    assert isinstance(streaming.cli, click.Group)
+    assert sorted(streaming.cli.commands) == ["inspect", "launch", "scaffold"]
+
+
+def test_commands_exit_0_in_an_empty_folder(empty_folder):
+    code, out, err = command("launch")
+    assert (code, out) == (0, "Pipeline launched\n")
+    assert "no strategy here" in err
+    code, out, _ = command("inspect")
+    assert (code, out) == (0, "Runtime metrics: none, nothing has run here\n")
+    assert list(empty_folder.iterdir()) == []
+    code, out, _ = command("scaffold", "momentum")
+    assert code == 0
+    assert out.startswith("Scaffolded strategy momentum\n")
+    assert (empty_folder / "strategies" / "momentum" / "pipeline.toml").is_file()
+
+
+def test_a_strategy_that_is_there_is_kept(empty_folder):
+    command("scaffold", "momentum")
+    readme = empty_folder / "strategies" / "momentum" / "README.md"
+    readme.write_text("mine")
+    code, out, _ = command("scaffold", "momentum")
+    assert code == 0
+    assert "Scaffolded strategy momentum" in out
+    assert "kept as it is" in out
+    assert readme.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "", ".hidden", "a b", "x" * 65])
+def test_unsafe_names_are_refused(empty_folder, name):
+    code, out, err = command("scaffold", name)
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == 1
+    assert list(empty_folder.parent.iterdir()) == [empty_folder]
+    assert list(empty_folder.iterdir()) == []
+
+
+def test_launch_runs_the_strategy_and_inspect_shows_it(empty_folder):
+    command("scaffold", "momentum")
+    folder = empty_folder / "strategies" / "momentum"
+    code, out, err = command("launch")
+    assert (code, out) == (1, "Pipeline launched\n")
+    assert "make the data first" in err
+    (folder / "data").mkdir()
+    line = '{"time": "2024-01-01T00:00:0%d", "symbol": "OAK", "price": %d, "size": 1}\n'
+    (folder / "data" / "0.ndjson").write_text("".join(line % (i, i) for i in range(5)))
+    code, out, _ = command("launch")
+    assert code == 0
+    assert out.startswith("Pipeline launched\nmomentum ended, rows in 5, rows out 5, late 0")
+    assert command("inspect")[1].startswith("Runtime metrics: momentum ended, rows in 5")
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_cli_manage_runs_the_group(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["quant", "inspect"])
+    with pytest.raises(SystemExit) as ended:
+        streaming.cli_manage()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("Runtime metrics: ")
+
+
+def test_the_module_has_no_other_name_made_on_demand():
+    with pytest.raises(AttributeError, match="clj"):
+        _ = streaming.clj

@@ -14,6 +14,10 @@ from hypothesis import strategies as st
 from reference import scripts
 from reference.records import SIZES, records
 
+from tidegate.core.background import stop
+from tidegate.core.projectfile import read_project
+from tidegate.domain.scaffolding import scaffold
+from tidegate.domain.social_media.project import POSTS
 from tidegate.social_media_analyst import streaming_toolkit as toolkit
 
 
@@ -177,3 +181,43 @@ def test_lineage_is_kept_in_the_post():
     assert toolkit.track_lineage(mine, "clean") is mine
     toolkit.track_lineage(mine, "score")
     assert mine == {"id": 1, "_lineage": ["clean", "score"]}
+
+
+@pytest.mark.parametrize(
+    ("command", "phrase"),
+    [
+        ("start", "Pipeline started"),
+        ("monitor", "Monitoring throughput"),
+        ("logs", "Tailing logs"),
+    ],
+)
+def test_commands_say_their_phrase_and_do_not_hang(empty_folder, capsys, command, phrase):
+    assert toolkit.cli_manage([command]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{phrase}\n"
+    assert "there is no pipeline here, nothing runs" in said.err
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_arguments_are_those_of_the_process_unless_given(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["toolkit", "logs"])
+    assert toolkit.cli_manage() == 0
+    assert capsys.readouterr().out == "Tailing logs\n"
+    assert toolkit.cli_manage([]) == 0
+    assert "usage:" in capsys.readouterr().out
+
+
+def test_commands_work_on_the_pipeline_that_is_there(empty_folder, capsys):
+    folder = empty_folder / "posts"
+    assert scaffold(POSTS, folder, "posts")
+    assert toolkit.cli_manage(["monitor"]) == 0
+    assert "posts: has not run yet" in capsys.readouterr().out
+    assert toolkit.cli_manage(["start"]) == 0
+    try:
+        assert toolkit.cli_manage(["monitor"]) == 0
+        assert "posts: running" in capsys.readouterr().out
+    finally:
+        assert stop(read_project(folder))
+    assert toolkit.cli_manage(["logs"]) == 0
+    assert "stopped" in capsys.readouterr().out.splitlines()[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from collections.abc import Iterable
@@ -13,9 +12,8 @@ from typing import get_args
 import click
 import pyarrow as pa
 
-from tidegate import Limits, agg
+from tidegate import Limits
 from tidegate.cli.base import common_options, fail_usage, print_json, say
-from tidegate.cli.expressions import Expression, ExpressionError, parse
 from tidegate.cli.inputs import FORMATS, find_inputs, output_format, parse_types
 from tidegate.cli.run import Job, Output, run_job
 from tidegate.cli.windows import (
@@ -27,6 +25,7 @@ from tidegate.cli.windows import (
     make_window,
 )
 from tidegate.core.aggregations import Aggregation
+from tidegate.core.aggregationtext import FUNCTIONS, read_aggregation
 from tidegate.core.calendar import UNITS
 from tidegate.core.durations import Duration
 from tidegate.core.errors import InputError
@@ -38,7 +37,6 @@ from tidegate.core.windows import CalendarUnit, Empty
 
 __all__ = ["aggregate"]
 
-FUNCTIONS = sorted(name for name in agg.__all__ if name.islower())
 LIMITS = [field.name for field in fields(Limits)]
 INTEGER = re.compile(r"\d{1,19}", re.ASCII)
 
@@ -293,48 +291,9 @@ def aggregate(
 def build(text: str) -> Aggregation:
     """Turn ``[name=]function(column, …, option=value)`` into an aggregation."""
     try:
-        expression = parse(text)
-    except ExpressionError as error:
-        fail_usage(f"--agg {text!r}: {error}; write [NAME=]FUNCTION(COLUMN,...)")
-    if expression.function not in FUNCTIONS:
-        fail_usage(
-            f"--agg {text!r}: there is no function {expression.function!r}; "
-            f"there are {_list(FUNCTIONS)}"
-        )
-    aggregation = _call(text, expression)
-    return aggregation if expression.name is None else aggregation.named(expression.name)
-
-
-def _call(text: str, expression: Expression) -> Aggregation:
-    """Call the function of `tidegate.agg`, if its parameters fit."""
-    function = getattr(agg, expression.function)
-    options = dict(expression.options)
-    signature = inspect.signature(function)
-    kinds = {name: _kind(p.default) for name, p in signature.parameters.items()}
-    n_columns, n_more = (list(kinds.values()).count(kind) for kind in ("COLUMN", "[COLUMN]"))
-    wrong = [name for name in options if kinds.get(name, "COLUMN") in ("COLUMN", "[COLUMN]")]
-    if not n_columns <= len(expression.columns) <= n_columns + n_more or wrong:
-        form = ", ".join(
-            name if kind == "COLUMN" else f"[{name}]" if kind == "[COLUMN]" else f"{name}={kind}"
-            for name, kind in kinds.items()
-        )
-        fail_usage(f"--agg {text!r}: write {expression.function}({form})")
-    try:
-        result: Aggregation = function(*expression.columns, **options)
+        return read_aggregation(text)
     except InputError as error:
         fail_usage(f"--agg {text!r}: {error}")
-    return result
-
-
-def _kind(default: object) -> str:
-    """Tell what a parameter of an aggregation takes, by its default."""
-    if default is inspect.Parameter.empty:
-        return "COLUMN"
-    if default is None:
-        return "[COLUMN]"
-    if isinstance(default, bool):
-        return "true|false"
-    return "WORD" if isinstance(default, str) else "NUMBER"
 
 
 def _check_time(

@@ -11,29 +11,11 @@ import pyarrow as pa
 from tidegate.cli.base import fail_usage
 from tidegate.core.errors import SourceError
 from tidegate.core.files import Format, InputFile
+from tidegate.core.typenames import TYPES
 
 __all__ = ["FORMATS", "find_inputs", "output_format", "parse_types"]
 
 FORMATS = [str(name) for name in Format]
-TYPES: dict[str, pa.DataType] = {
-    "int8": pa.int8(),
-    "int16": pa.int16(),
-    "int32": pa.int32(),
-    "int64": pa.int64(),
-    "uint8": pa.uint8(),
-    "uint16": pa.uint16(),
-    "uint32": pa.uint32(),
-    "uint64": pa.uint64(),
-    "float32": pa.float32(),
-    "float64": pa.float64(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-    "date32": pa.date32(),
-    "timestamp[s]": pa.timestamp("s"),
-    "timestamp[ms]": pa.timestamp("ms"),
-    "timestamp[us]": pa.timestamp("us"),
-    "timestamp[ns]": pa.timestamp("ns"),
-}
 
 
 def find_inputs(names: Sequence[str], given: Format | None) -> list[InputFile]:

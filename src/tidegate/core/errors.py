@@ -15,6 +15,7 @@ __all__ = [
     "LeftOutWarning",
     "LimitError",
     "MergeError",
+    "ProjectError",
     "SerializationError",
     "SinkError",
     "SnapshotError",
@@ -116,6 +117,10 @@ class SinkError(TidegateError, OSError):
 
 class WorkerError(TidegateError, RuntimeError):
     """A worker ended before it gave its result, or gave one that cannot be sent."""
+
+
+class ProjectError(TidegateError, RuntimeError):
+    """A folder's pipeline is not there, is not as it must be, or runs already."""
 
 
 class LeftOutWarning(UserWarning):

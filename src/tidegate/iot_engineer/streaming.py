@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from multiprocessing import Process, get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegate.core import grouping
 from tidegate.core.guarding import halt_on_error, skip_error
@@ -17,8 +17,12 @@ from tidegate.core.serializerview import SerializerView
 from tidegate.core.workers import start_workers
 from tidegate.domain.iot.sliding import sliding_deviation
 
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
 __all__ = [
     "add_serializer",
+    "cli_manage",
     "get_serializer",
     "halt_on_error",
     "parallelize_stages",
@@ -173,6 +177,25 @@ def setup_logging(level: int | str = logging.INFO) -> logging.Logger:
     'root'
     """
     return set_up(level)
+
+
+def cli_manage() -> ArgumentParser:
+    """Make the parser of ``scaffold``, ``start``, ``stop`` and ``health``.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        What it parses has ``command``, and ``func``: ``options.func(options)`` does the command
+        and returns its exit code.
+
+    Examples
+    --------
+    >>> cli_manage().parse_args(["health"]).command
+    'health'
+    """
+    from tidegate.iot_engineer.commands import make_parser
+
+    return make_parser()
 
 
 def parallelize_stages(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, MutableMapping
 from functools import wraps
 from multiprocessing import Process
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegate.core import grouping
 from tidegate.core.guarding import halt_on_error, skip_error
@@ -18,8 +18,13 @@ from tidegate.core.serializerview import SerializerView
 from tidegate.core.workers import start_workers
 from tidegate.domain.trading.bars import bars_by_count, bars_by_time, moving_average
 
+if TYPE_CHECKING:
+    from tidegate.quant_trader.commands import cli
+
 __all__ = [
     "add_serializer",
+    "cli",
+    "cli_manage",
     "get_serializer",
     "halt_on_error",
     "parallelize_stages",
@@ -176,6 +181,22 @@ def setup_logging(level: int | str = logging.INFO) -> logging.Logger:
     'root'
     """
     return set_up(level)
+
+
+def cli_manage() -> None:
+    """Run the click group `cli` on ``sys.argv``, and leave with its exit code."""
+    from tidegate.quant_trader.commands import cli
+
+    cli()
+
+
+def __getattr__(name: str) -> Any:
+    """Import click, and make `cli`, when it is asked for."""
+    if name == "cli":
+        from tidegate.quant_trader.commands import cli
+
+        return cli
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def parallelize_stages(func: Callable[..., Any]) -> Callable[..., Process]:

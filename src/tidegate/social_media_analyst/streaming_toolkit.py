@@ -21,6 +21,7 @@ from tidegate.domain.social_media.sentiment import moving_sentiment, window_numb
 
 __all__ = [
     "add_serializer",
+    "cli_manage",
     "halt_on_error",
     "parallelize_stages",
     "setup_logging",
@@ -157,6 +158,25 @@ def skip_error(fn: F) -> F:
 def setup_logging() -> logging.Logger:
     """Set the root logger to DEBUG, give it a handler if it has none, and return it."""
     return set_up(logging.DEBUG)
+
+
+def cli_manage(args: Sequence[str] | None = None) -> int:
+    """Run ``start``, ``monitor`` or ``logs``.
+
+    Parameters
+    ----------
+    args : sequence of str, optional
+        By default those of ``sys.argv``.
+
+    Returns
+    -------
+    int
+        0, also where there is no pipeline, which it then says on stderr; 1 where one could not be
+        used.
+    """
+    from tidegate.social_media_analyst.commands import run
+
+    return run(args)
 
 
 def parallelize_stages(functions: Iterable[Callable[[Any], Any]], data: object) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from tidegate.core.throttle import Backpressure
 
 __all__ = [
     "add_serializer",
+    "cli_manage",
     "halt_on_error",
     "lineage_store",
     "parallelize_stages",
@@ -175,6 +177,20 @@ def setup_logging(level: int | str = logging.INFO) -> logging.Logger:
     'root'
     """
     return set_up(level)
+
+
+def cli_manage() -> int:
+    """Run the command that ``sys.argv`` names: ``audit``, ``show-logs`` or ``deploy-rules``.
+
+    Returns
+    -------
+    int
+        0, also where there is no ledger, log or rule file yet, which it then says on stderr; 1
+        where one could not be used.
+    """
+    from tidegate.compliance_officer.pipeline.commands import run
+
+    return run(sys.argv[1:])
 
 
 def parallelize_stages(stages: Mapping[str, Callable[[Any], Any]], data: object) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.cli.expressions import Expression, ExpressionError, parse
+from tidegate.core.expressions import Expression, ExpressionError, parse
 
 
 @pytest.mark.parametrize(
