@@ -16,6 +16,8 @@ import pyarrow as pa
 from tidegate.core.avroarrow import record_schema_of
 from tidegate.core.avroencoding import datums_of
 from tidegate.core.avrofiles import (
+    FULL,
+    WRONG,
     BlockWriter,
     Header,
     Window,
@@ -285,11 +287,12 @@ class Avro:
         rows, batches, first_row = lent[1], [], 0
         for i, datum in enumerate(datums):
             rows.kernel.feed(datum)
-            if rows.kernel.begin_block(1) or rows.kernel.rows(rows.batch_rows + 1) == 2:
-                raise rows.error(f"Avro: datum {i}", 0, first_row)
-            if rows.kernel.n_rows >= rows.batch_rows:
+            status = rows.kernel.begin_block(1)
+            while status == 0 and (outcome := rows.kernel.rows(rows.batch_rows)) == FULL:
                 first_row += rows.kernel.n_rows
                 batches.append(rows.take())
+            if status or outcome == WRONG:
+                raise rows.error(f"Avro: datum {i}", 0, first_row)
         batches.append(rows.take())
         self._pool.give_back(lent)
         return pa.Table.from_batches(batches).replace_schema_metadata(lent[2].metadata)

@@ -23,6 +23,8 @@ from tidegate.core.errors import InputError, SerializationError, SourceError
 from tidegate.core.formatlimits import FormatLimits
 
 __all__ = [
+    "FULL",
+    "WRONG",
     "BlockWriter",
     "Header",
     "Window",

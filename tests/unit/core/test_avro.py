@@ -279,6 +279,17 @@ def test_datums_and_single_objects_are_those_of_fastavro():
         AVRO.loads_objects([objects[0], datums[0]], writer=schema)
 
 
+def test_datums_that_fill_more_than_a_batch_are_all_read():
+    schema = record(n="long", s="bytes")
+    texts = [bytes(1 << 20)] * 100 + [b"x"] * 70_000
+    rows = pa.table({"n": pa.array(range(len(texts))), "s": pa.array(texts, pa.large_binary())})
+    table = AVRO.loads_datums(AVRO.dumps_datums(rows, schema=schema), writer=schema)
+    assert table["n"].to_pylist() == list(range(len(texts)))
+    assert table["s"].num_chunks > 2
+    data = AVRO.dumps(rows, schema=schema)
+    assert AVRO.loads(data)["n"].to_pylist() == list(range(len(texts)))
+
+
 @given(tables())
 @settings(max_examples=40)
 def test_the_canonical_form_is_that_of_fastavro(drawn):

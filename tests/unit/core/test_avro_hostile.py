@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 
 import fastavro
+import pyarrow as pa
 import pytest
 
 from tidegate.core.avro import Avro
@@ -341,6 +342,15 @@ def test_few_bytes_do_not_become_many():
     n = 1_000_000
     with pytest.raises(SerializationError, match="limit batch_bytes"):
         one(type_, number(n) + bytes(n) + b"\0", batch_bytes=1 << 26)
+
+
+def test_a_small_limit_makes_small_batches_not_errors():
+    table = AVRO.loads(file_of(SCHEMA, (2, raw())))
+    data = AVRO.dumps(pa.concat_tables([table] * 5_000))
+    limits = FormatLimits(batch_bytes=1 << 18)
+    again = AVRO.loads(data, limits=limits)
+    assert again.num_rows == 10_000
+    assert again["id"].num_chunks > 4
 
 
 def test_memory_stays_below_the_limits_whatever_comes(run_python):
