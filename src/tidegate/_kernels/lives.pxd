@@ -12,7 +12,7 @@ cdef struct Lives:
     Py_ssize_t n
     Py_ssize_t capacity
     int64_t next_rank
-    bint disordered      # ranks are in another order than codes
+    bint disordered      # some rank is not the code: they may be in another order
 
 
 cdef void lives_free(Lives* lives) noexcept nogil

@@ -141,8 +141,7 @@ cdef Py_ssize_t note_keys(
             if (lives.dies_at[codes[i]] != INT64_MIN
                     and router.closed_to < router.clock.watermark):
                 return i
-            lives.disordered = lives.disordered or lives.next_rank < codes[i] or (
-                lives.dies_at[codes[i]] != INT64_MIN)
+            lives.disordered = lives.disordered or lives.next_rank != codes[i]
             lives.rank[codes[i]] = lives.next_rank
             lives.next_rank = lives.next_rank + 1
             lives.dies_at[codes[i]] = INT64_MIN

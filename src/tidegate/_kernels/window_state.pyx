@@ -1102,7 +1102,7 @@ cdef class WindowState:
     ) except -1:
         """Add lives behind those that are there; False where they cannot be."""
         cdef Lives* lives = &self.router.lives
-        cdef int64_t first = lives.next_rank, last = -1
+        cdef int64_t first = lives.next_rank
         cdef Py_ssize_t k, n = dies_at.shape[0]
         if ranks.shape[0] != n or n > n_keys:
             return False
@@ -1117,8 +1117,7 @@ cdef class WindowState:
             lives.dies_at[k] = max(lives.dies_at[k], dies_at[k])
         for k in range(lives.n):
             if lives.dies_at[k] != INT64_MIN:
-                lives.disordered = lives.disordered or lives.rank[k] < last
-                last = lives.rank[k]
+                lives.disordered = lives.disordered or lives.rank[k] != k
         return True
 
     cdef tuple dump_clocks(self):

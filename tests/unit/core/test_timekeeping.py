@@ -703,6 +703,16 @@ def test_key_that_comes_back_is_behind_those_that_stayed():
     assert live.flush()["k"].to_pylist() == ["b", "a"]
 
 
+def test_key_known_by_a_rejected_row_only_has_its_place_by_the_first_that_is_used():
+    table = rows(0, None, 0, 0, k=["a", "b", "c", "b"])
+    for cut in range(5):
+        live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=5)
+        live.push(table.slice(0, cut))
+        live = tg.Aggregator.restore(live.snapshot())
+        live.push(table.slice(cut))
+        assert live.flush()["k"].to_pylist() == ["a", "c", "b"]
+
+
 def test_memory_follows_the_keys_that_are_alive():
     live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=100)
     for t in range(0, 200_000, 100):
