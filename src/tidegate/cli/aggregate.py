@@ -313,23 +313,6 @@ def _check_time(
         fail_usage("--ttl is for keys; give --by, or leave it out")
 
 
-def _check_time(
-    lateness: Duration | None,
-    allowed: Duration | None,
-    ttl: Duration | None,
-    keys: tuple[str, ...],
-    empty: Empty,
-) -> None:
-    """Refuse options of time that do not go with the others."""
-    for option, value in (("--allowed-lateness", allowed), ("--ttl", ttl)):
-        if value is not None and lateness is None:
-            fail_usage(f"{option} is for a watermark that moves by the rows; give --lateness too")
-        if value is not None and empty != "skip":
-            fail_usage(f"{option} does not go with --empty {empty}; leave one of them out")
-    if ttl is not None and not keys:
-        fail_usage("--ttl is for keys; give --by, or leave it out")
-
-
 def _columns(on: str, keys: Iterable[str], aggregations: Iterable[Aggregation]) -> tuple[str, ...]:
     """List the columns that are needed, each once."""
     used = (column for aggregation in aggregations for column in aggregation.columns)
