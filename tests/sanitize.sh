@@ -14,7 +14,10 @@ trap 'rm -rf "$work"' EXIT
 if [ $# -eq 0 ]; then
     set -- tests/unit/kernels tests/integration/test_blocks.py tests/unit/core/test_engine.py \
         tests/unit/core/test_aggregations.py tests/unit/core/test_agg_*.py \
-        tests/unit/core/test_rolling*.py tests/unit/core/test_asof*.py tests/unit/core/test_snapshot.py
+        tests/unit/core/test_rolling*.py tests/unit/core/test_asof*.py tests/unit/core/test_snapshot.py \
+        tests/unit/core/test_rowwindows.py tests/integration/test_row_windows.py \
+        tests/unit/core/test_{texts,decimals,ranges,tracing,records}.py \
+        tests/unit/core/test_avro_hostile.py tests/unit/core/test_protobuf_safety.py
 fi
 
 preload=''
@@ -53,5 +56,5 @@ tar --null --files-from="$work/files" -cf - | tar -C "$work/main" -xf -
 cd "$work/main"
 TIDEGATE_SANITIZE=1 "$python" setup.py -q build_ext --inplace >"$work/build.log" 2>&1 ||
     { tail -n 50 "$work/build.log"; exit 1; }
-PYTHONPATH="$work/main/src" watched "$python" -m pytest -q -x -p no:cacheprovider \
+PYTHONPATH="$work/main/src" watched "$python" -m pytest -q -x -p no:cacheprovider --capture=sys \
     --hypothesis-profile=brief -m 'not memory' "$@"

@@ -379,7 +379,8 @@ cdef class Column:
             if not grow(<void**>&self.content, room):
                 return NO_MEMORY
             self.room = room
-        memcpy(self.content + self.n_content, start, size)
+        if size:  # there may be no memory yet
+            memcpy(self.content + self.n_content, start, size)
         self.n_content = self.n_content + size
         (<int32_t*>self.values)[self.n + 1] = <int32_t>self.n_content
         return DONE

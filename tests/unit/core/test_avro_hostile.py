@@ -353,6 +353,7 @@ def test_a_small_limit_makes_small_batches_not_errors():
     assert again["id"].num_chunks > 4
 
 
+@pytest.mark.memory
 def test_memory_stays_below_the_limits_whatever_comes(run_python):
     code = """
 import resource

@@ -299,6 +299,7 @@ print("rows", n_rows)
 """
 
 
+@pytest.mark.memory
 def test_a_few_bytes_never_become_much_memory(run_python):
     said = run_python(BOMBS).splitlines()
     assert said == [
