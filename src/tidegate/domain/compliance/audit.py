@@ -28,7 +28,7 @@ from tidegate.domain.compliance.rules import (
     RuleSet,
 )
 
-__all__ = ["Audit", "AuditPlan", "Finding", "audit_ledgers"]
+__all__ = ["Audit", "AuditPlan", "Finding", "audit_ledgers", "plain_values"]
 
 LATE = "late filing"  # the column that marks them
 RESULTS = ("filings", "amount_sum", "amount_min", "amount_max", "late_filings")
@@ -223,9 +223,16 @@ def _broken(
 
 
 def _place(windows: pa.Table, row: int, plan: AuditPlan) -> dict[str, Any]:
-    """Name a window."""
+    """Name a window; times as texts, whatever their unit."""
     names = (*plan.by, "window_start", "window_end")
-    return {name: windows[name][row].as_py() for name in names}
+    return {name: plain_values(windows[name].slice(row, 1))[0] for name in names}
+
+
+def plain_values(column: Any) -> list[Any]:
+    """Give the values of a column, times as texts: Python has none of nanoseconds."""
+    is_time = pa.types.is_timestamp(column.type)
+    values: list[Any] = (column.cast(pa.string()) if is_time else column).to_pylist()
+    return values
 
 
 def _with_broken(windows: pa.Table, findings: list[Finding], plan: AuditPlan) -> pa.Table:
@@ -236,7 +243,7 @@ def _with_broken(windows: pa.Table, findings: list[Finding], plan: AuditPlan) ->
     names = [*plan.by, "window_start", "window_end"]
     said = [""] * windows.num_rows
     if broken:
-        places = zip(*(windows[name].to_pylist() for name in names), strict=True)
+        places = zip(*(plain_values(windows[name]) for name in names), strict=True)
         said = ["; ".join(broken.get(place, [])) for place in places]
     kept = windows.select([*names, *RESULTS])
     column: Any = pa.chunked_array([pa.array(said, pa.string())])

@@ -11,7 +11,7 @@ from tidegate.core.files import Format
 from tidegate.core.logging import escape
 from tidegate.core.sinks import Sink
 from tidegate.core.wholefiles import written
-from tidegate.domain.compliance.audit import Audit
+from tidegate.domain.compliance.audit import Audit, plain_values
 
 __all__ = ["Paper", "summary_lines", "write_report"]
 
@@ -82,7 +82,7 @@ def summary_lines(audit: Audit) -> list[str]:
 def _cells(audit: Audit) -> tuple[list[str], list[list[str]]]:
     """Write the head and the rows of the table."""
     shown = audit.windows.slice(0, MAX_ROWS)
-    columns: list[list[Any]] = [column.to_pylist() for column in shown.columns]
+    columns: list[list[Any]] = [plain_values(column) for column in shown.columns]
     rows = [
         ["" if cell is None else str(cell) for cell in row] for row in zip(*columns, strict=True)
     ]
