@@ -153,3 +153,29 @@ def test_avro_to_arrow(
         target=50 if peer == "fastavro" else 4,
         n_rounds=N_SLOW_ROUNDS if peer == "fastavro" else N_ROUNDS,
     )
+
+
+@pytest.mark.parametrize(("name", "fields"), [("orders", "4 fields"), ("readings", "20 fields")])
+def test_dicts_to_avro_and_back(
+    race: Any, request: pytest.FixtureRequest, name: str, fields: str
+) -> None:
+    table = request.getfixturevalue(name)
+    schema = schema_for(table)
+    parsed = fastavro.parse_schema(schema)
+    rows = table.to_pylist()
+    data = AVRO.dumps(rows, schema=schema)
+
+    def write() -> bytes:
+        file = io.BytesIO()
+        fastavro.writer(file, parsed, rows)
+        return file.getvalue()
+
+    assert list(fastavro.reader(io.BytesIO(data))) == rows
+    assert AVRO.loads_records(write()) == rows
+    race(
+        f"dicts to Avro and back, {fields}",
+        lambda: AVRO.loads_records(AVRO.dumps(rows, schema=schema)),
+        {"fastavro writer and reader": lambda: list(fastavro.reader(io.BytesIO(write())))},
+        target=5,
+        n_rounds=N_SLOW_ROUNDS,
+    )

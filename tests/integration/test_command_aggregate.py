@@ -666,3 +666,37 @@ def test_nothing_heavy_is_imported_that_is_not_used(source: Path, tmp_path: Path
     assert "pyarrow.parquet" in imported
     heavy = ["pandas.core", "polars", "rich", "psutil", "pyarrow.dataset", "pyarrow.flight"]
     assert [name for name in heavy if name in imported] == []
+
+
+def test_options_of_time_are_those_of_python(run_tidegate: Run, tmp_path: Path) -> None:
+    table = ticks(shuffle=600)
+    times = table["time"].cast(pa.int64()).to_numpy().copy()
+    times[1_000] += 10**15
+    table = table.set_column(0, "time", pa.array(times).cast(pa.timestamp("ns")))
+    source = write(table, tmp_path / "ticks.parquet")
+    output = tmp_path / "bars.parquet"
+    options = ["--lateness", "1s", "--allowed-lateness", "2s", "--max-jump", "1h", "--ttl", "1m"]
+    run_tidegate("aggregate", source, *PLAN, *AGGS, *options, "-o", output)
+    expected = bars(
+        table, lateness="1s", allowed_lateness="2s", max_jump="1h", ttl="1m", side=tg.Side()
+    )
+    assert max(expected["revision"].to_pylist()) > 0
+    assert read(output).equals(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--allowed-lateness", "2s"], "give --lateness too"),
+        (["--ttl", "2s"], "give --lateness too"),
+        (["--lateness", "1s", "--ttl", "2s", "--empty", "zero"], "--empty zero"),
+    ],
+)
+def test_options_of_time_that_do_not_go_together_are_wrong_usage(
+    run_tidegate: Run, tmp_path: Path, options: list[str], message: str
+) -> None:
+    source = write(ticks(10), tmp_path / "ticks.parquet")
+    done = run_tidegate(
+        "aggregate", source, *PLAN, *AGGS, *options, "-o", tmp_path / "b.csv", code=2
+    )
+    assert message in done.stderr

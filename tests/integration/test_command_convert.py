@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from tidegate.cli.base import group
-from tidegate.core.errors import SerializationError, SinkError, SourceError
+from tidegate.core.errors import InputError, SerializationError, SinkError, SourceError
 from tidegate.core.serializers import serializers
 
 TICKS = pa.table(
@@ -124,6 +124,39 @@ def test_a_file_with_the_columns_is_a_schema(files, tmp_path):
     out = tmp_path / "out.arrow"
     run("convert", files / "ticks.jsonl", out, "--schema", schema)
     assert pa.ipc.open_file(out).read_all().schema == types
+
+
+def test_protobuf_is_read_by_the_columns_of_a_file_or_by_descriptors(files, tmp_path):
+    from google.protobuf import descriptor_pb2
+
+    stream, back = tmp_path / "ticks.binpb", tmp_path / "back.parquet"
+    run("convert", files / "ticks.parquet", stream)
+    run("convert", stream, back, "--schema", files / "ticks.arrow", "--columns", "price,symbol")
+    assert pq.read_table(back).equals(TICKS.select(["price", "symbol"]))
+    document = run("schema", stream, "--schema", files / "ticks.arrow", "--json").stdout
+    assert json.loads(document)["rows"] == 3
+
+    described = descriptor_pb2.FileDescriptorSet()
+    file = described.file.add(name="tick.proto", package="desk", syntax="proto3")
+    for name in ("Tick", "Other"):
+        message = file.message_type.add(name=name)
+        field = descriptor_pb2.FieldDescriptorProto
+        message.field.add(name="when", number=1, type=field.TYPE_INT64, label=1)
+        message.field.add(name="what", number=2, type=field.TYPE_STRING, label=1)
+    descriptors = tmp_path / "tick.desc"
+    descriptors.write_bytes(described.SerializeToString())
+    out = tmp_path / "ticks.jsonl"
+    run("convert", stream, out, "--schema", descriptors, "--message", "desk.Tick")
+    assert [json.loads(line) for line in out.read_text().splitlines()] == [
+        {"when": 1_700_000_000_000, "what": "A"},
+        {"when": 0, "what": ""},
+        {"when": 3, "what": ""},
+    ]
+    run("convert", out, tmp_path / "again.pb", "--schema", descriptors, "--message", "desk.Tick")
+    with pytest.raises((InputError, SerializationError)):
+        run("convert", stream, out, "--schema", descriptors)  # which of the two?
+    with pytest.raises(SerializationError, match="Protobuf"):
+        run("convert", stream, out)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

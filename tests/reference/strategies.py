@@ -101,13 +101,6 @@ def wants(
     return tuple(plan)
 
 
-# Plans of what look-backs have.
-LOOKING_BACK = wants(
-    one_column=("count", "first", "last", "min", "max", "sum", "mean", "var", "std"),
-    two_columns=("vwap", "wmean"),
-)
-
-
 @st.composite
 def grids(draw: st.DrawFn) -> Grid:
     """Draw tumbling and sliding windows of integer times, some with gaps between them."""

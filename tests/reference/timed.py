@@ -3,6 +3,7 @@
 It says what comes out, in order, row by row; the numbers are those of `oracle.compute`.
 """
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -91,6 +92,8 @@ class Timed:
         self.left: list[Row] = []
         self.n_rows = self.used = 0
         self.held: dict[tuple[Time, Time, Any], Held] = {}
+        self.places: dict[Any, set[tuple[Time, Time, Any]]] = collections.defaultdict(set)
+        self.n_held: collections.Counter[Any] = collections.Counter()
         self.shown: dict[Any, tuple[Any, ...]] = {}
         self.rank: dict[Any, int] = {}
         self.last: dict[Any, Time] = {}
@@ -126,7 +129,9 @@ class Timed:
         for start, end in sorted(covering, key=lambda place: place[1]):
             if self.all_past([(start, end)], mark):
                 continue
+            self.n_held[key] += (end, start, key) not in self.held
             held = self.held.setdefault((end, start, key), Held())
+            self.places[clock].add((end, start, key))
             held.rows.append(row)
             if mark is not None and end <= mark:
                 self.tell(start, end, key)
@@ -152,10 +157,9 @@ class Timed:
 
     def rank_of(self, key: Any, shown: tuple[Any, ...], t: Time, mark: Time | None) -> None:
         """Give a key its place in the order: at its first row, and after it was forgotten."""
-        if self.rules.ttl is not None and key in self.last and mark is not None:
-            is_open = any(place[2] == key for place in self.held)
-            if not is_open and mark > self.last[key] + self.rules.ttl:
-                del self.rank[key], self.last[key]
+        is_quiet = self.rules.ttl is not None and key in self.last and not self.n_held[key]
+        if is_quiet and mark is not None and mark > self.last[key] + self.rules.ttl:
+            del self.rank[key], self.last[key]
         self.seen(key, shown)
         self.last[key] = max(t, self.last.get(key, t))
 
@@ -183,17 +187,22 @@ class Timed:
                 or all(o - mine <= self.rules.idle for k, o in self.of_source.items() if k != name)
             ]
             reached = min(awake)
-        mark = max(reached - lateness, self.mark.get(clock, reached - lateness))
+        before = self.mark.get(clock)
+        mark = reached - lateness if before is None else max(reached - lateness, before)
         self.mark[clock] = mark
-        self.close([place for place in self.held if clock in (None, place[2])], mark)
+        if mark != before:
+            due = [place for place in self.places[clock] if place[0] <= mark]
+            self.close(clock, due, mark)
 
-    def close(self, places: list[tuple[Time, Time, Any]], mark: Time | None) -> None:
+    def close(self, clock: Any, places: list[tuple[Time, Time, Any]], mark: Time | None) -> None:
         """Close the windows that end up to a time; None is the end of input."""
         for end, start, key in sorted(places, key=lambda place: (place[0], self.rank[place[2]])):
             if self.held[end, start, key].revision < 0 and (mark is None or end <= mark):
                 self.tell(start, end, key)
-            if self.all_past([(start, end)], mark):
+            if mark is None or self.all_past([(start, end)], mark):
                 del self.held[end, start, key]
+                self.n_held[key] -= 1
+                self.places[clock].discard((end, start, key))
 
     def tell(self, start: Time, end: Time, key: Any) -> None:
         """Let a window come out."""
@@ -209,7 +218,10 @@ class Timed:
 
     def end(self) -> None:
         """End the input."""
-        self.close(list(self.held), None)
+        places = sorted(self.held, key=lambda place: (place[0], self.rank[place[2]]))
+        for place in places:
+            clock = place[2] if self.rules.watermark == "key" else None
+            self.close(clock, [place], None)
 
 
 def assert_timed(said: Said, timed: Timed) -> None:

@@ -23,6 +23,7 @@ def aggregations() -> None:
     assert_type(agg.quantile("p", 0.9, "lower"), agg.Aggregation)
     assert_type(agg.slope("p", "s"), agg.Aggregation)
     assert_type(agg.skew("p", bias=True), agg.Aggregation)
+    assert_type(agg.custom(max, "p", "s", type=pa.int64(), name="max"), agg.Aggregation)
     agg.corr("p")  # type: ignore[call-arg]
     agg.quantile("p", q="half")  # type: ignore[arg-type]
     agg.skew("p", bias="yes")  # type: ignore[arg-type]
@@ -126,6 +127,7 @@ def live(batch: pa.RecordBatch) -> None:
     assert_type(run.watermark, Any)
     assert_type(run.snapshot(), bytes)
     assert_type(tg.Aggregator.restore(run.snapshot()), tg.Aggregator)
+    assert_type(tg.Aggregator.restore(run.snapshot(), functions={"max": max}), tg.Aggregator)
     run.merge(run)
     assert_type(run.flush(), pa.Table)
 
@@ -207,3 +209,16 @@ def decorators() -> None:
     assert_type(tg.trace([{"t": 1}], [(0, 1)]), list[dict[str, int]])
     tg.throttle("fast")  # type: ignore[arg-type]
     tg.setup_logging("TRACE").info("ready")
+
+
+# Formats: whatever a serializer is, it turns rows into bytes and bytes into a table.
+
+
+def formats(table: pa.Table, records: list[dict[str, float]]) -> None:
+    format_ = tg.serializers.get("json")
+    assert_type(format_.dumps(table), bytes)
+    assert_type(format_.dumps(records), bytes)
+    assert_type(format_.loads(b""), pa.Table)
+    assert_type(tg.serializers.names(), list[str])
+    tg.serializers.view().register("mine", format_, replace=True)
+    tg.serializers.register("mine", 3)  # type: ignore[arg-type]

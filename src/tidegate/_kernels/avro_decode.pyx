@@ -7,6 +7,7 @@ something is wrong, with the reason in the cursor and the way to it in `notes`.
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
+from tidegate._kernels.avro_logical cimport take_decimal, take_duration, take_uuid
 from tidegate._kernels.builders cimport (
     Column, append_null, content_room, end_fields, end_items, mark_valid, put4, put8, put_bool,
     put_branch, put_fixed, put_null, room
@@ -16,11 +17,6 @@ from tidegate._kernels.cursor cimport (
     TRUNCATED, UNRESOLVED, cursor_init, Cursor, fail, has, is_utf8, load32, load64, store64,
     take_skip, take_zigzag
 )
-
-cdef enum:
-    UUID_TEXT = 36
-    UUID_BYTES = 16
-    DURATION_BYTES = 12
 
 
 cdef inline const uint8_t* note(Decoder* d, int node, int64_t item) noexcept nogil:
@@ -108,81 +104,6 @@ cdef inline const uint8_t* take_branch(
     if at != NULL and <uint64_t>branch[0] >= <uint64_t>n_branches:
         return fail(&d.c, begin, BAD_INDEX)
     return at
-
-
-cdef const uint8_t* take_decimal(
-    Decoder* d, const Target* r, Column* c, const uint8_t* at, int64_t n
-) noexcept nogil:
-    """Append n bytes of two's complement, the most significant first, as a decimal."""
-    cdef uint8_t* to = c.values + c.n * c.width
-    cdef uint8_t sign = 0xFF if n and at[0] & 0x80 else 0
-    cdef int64_t i
-    cdef int carry = sign != 0
-    cdef uint64_t magnitude
-    cdef int below = 0
-    for i in range(n - c.width):
-        if at[i] != sign:
-            return fail(&d.c, at, OUT_OF_RANGE)
-    for i in range(c.width):
-        to[i] = at[n - 1 - i] if i < n else sign
-    if (to[c.width - 1] ^ sign) & 0x80:
-        return fail(&d.c, at, OUT_OF_RANGE)
-    for i in range(c.width):
-        # The magnitude byte by byte, the least significant first; the last difference counts.
-        magnitude = <uint8_t>(to[i] ^ sign) + carry
-        carry = <int>(magnitude >> 8)
-        if <uint8_t>magnitude != r.text[i]:
-            below = 1 if <uint8_t>magnitude < r.text[i] else 0
-    if not below:
-        return fail(&d.c, at, OUT_OF_RANGE)
-    c.n = c.n + 1
-    return at + n
-
-
-cdef inline int nibble(uint8_t digit) noexcept nogil:
-    """Read a hexadecimal digit; -1 where it is none."""
-    if c"0" <= digit <= c"9":
-        return digit - c"0"
-    digit = digit | 0x20
-    return digit - c"a" + 10 if c"a" <= digit <= c"f" else -1
-
-
-cdef const uint8_t* take_uuid(Decoder* d, Column* c, const uint8_t* at) noexcept nogil:
-    """Append a UUID that is written as a text."""
-    cdef int64_t n = 0
-    cdef int i, high, low
-    cdef const uint8_t* begin = at
-    cdef uint8_t* to = c.values + UUID_BYTES * c.n
-    at = take_size(d, at, &n)
-    if at == NULL:
-        return NULL
-    if n != UUID_TEXT:
-        return fail(&d.c, begin, BAD_VALUE)
-    for i in range(UUID_BYTES):
-        if i == 4 or i == 6 or i == 8 or i == 10:
-            if at[0] != c"-":
-                return fail(&d.c, begin, BAD_VALUE)
-            at = at + 1
-        high, low = nibble(at[0]), nibble(at[1])
-        if high < 0 or low < 0:
-            return fail(&d.c, begin, BAD_VALUE)
-        to[i] = <uint8_t>(16 * high + low)
-        at = at + 2
-    c.n = c.n + 1
-    return at
-
-
-cdef const uint8_t* take_duration(Decoder* d, Column* c, const uint8_t* at) noexcept nogil:
-    """Append months, days and milliseconds as months, days and nanoseconds."""
-    cdef uint8_t* to = c.values + 16 * c.n
-    if not has(&d.c, at, DURATION_BYTES):
-        return NULL
-    if load32(at) > INT32_MAX or load32(at + 4) > INT32_MAX:
-        return fail(&d.c, at, OUT_OF_RANGE)
-    memcpy(to, at, 8)
-    store64(to + 8, <uint64_t>load32(at + 8) * 1000000)
-    c.n = c.n + 1
-    return at + DURATION_BYTES
 
 
 cdef const uint8_t* take_block(
@@ -417,13 +338,14 @@ cdef const uint8_t* decode_value(Decoder* d, int node, const uint8_t* at) noexce
         return at + c.width
     elif r.op == R_DECIMAL:
         at = take_size(d, at, &value)
-        return NULL if at == NULL else take_decimal(d, r, c, at, value)
+        return NULL if at == NULL else take_decimal(&d.c, c, r.text, at, value)
     elif r.op == R_DECIMAL_FIXED:
-        return take_decimal(d, r, c, at, r.size) if has(&d.c, at, r.size) else NULL
+        return take_decimal(&d.c, c, r.text, at, r.size) if has(&d.c, at, r.size) else NULL
     elif r.op == R_UUID:
-        return take_uuid(d, c, at)
+        at = take_size(d, at, &value)
+        return NULL if at == NULL else take_uuid(&d.c, c, at, value)
     elif r.op == R_DURATION:
-        return take_duration(d, c, at)
+        return take_duration(&d.c, c, at)
     elif r.op == R_SKIP_VARINT:
         return take_zigzag(&d.c, at, &value)
     elif r.op == R_SKIP_BYTES:

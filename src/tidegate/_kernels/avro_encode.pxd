@@ -45,6 +45,7 @@ cdef struct Source:
     const uint8_t* values  # at row 0: values, offsets, codes, type codes
     const uint8_t* content  # bytes; of a dictionary its encoded values; of a union its offsets
     const int32_t* ends    # of a dictionary: (n_values + 1,); of a union: branch of a type code
+    int64_t n_rows         # that `values` and `valid` have, from row 0 on
     int64_t n_values       # of a dictionary
     int64_t longest        # encoded value of it
 
@@ -57,6 +58,7 @@ cdef struct Encoder:
     int64_t bad_row
 
 
+cdef bint is_sound(const Encoder* e, int node) noexcept nogil
 cdef int64_t bound_of(const Encoder* e, int node, int64_t row, int64_t n) noexcept nogil
 cdef uint8_t* encode_node(Encoder* e, int node, int64_t row, uint8_t* out) noexcept nogil
 cdef uint8_t* encode_rows(

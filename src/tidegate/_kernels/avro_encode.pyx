@@ -34,6 +34,29 @@ cdef inline uint8_t* stop(Encoder* e, int node, int64_t row, int status) noexcep
     return NULL
 
 
+cdef bint is_sound(const Encoder* e, int node) noexcept nogil:
+    """Tell whether the offsets of a node never fall, and lead into its branches."""
+    cdef const Source* s = &e.nodes[node]
+    cdef const int32_t* ends = <const int32_t*>s.values
+    cdef const int64_t* large_ends = <const int64_t*>s.values
+    cdef const int32_t* places = <const int32_t*>s.content
+    cdef int64_t i
+    cdef int falls = 0, k
+    if s.op == W_TEXT or s.op == W_LIST:
+        for i in range(s.n_rows):
+            falls |= ends[i + 1] < ends[i]
+    elif s.op == W_LARGE_TEXT or s.op == W_LARGE_LIST:
+        for i in range(s.n_rows):
+            falls |= large_ends[i + 1] < large_ends[i]
+    elif s.op == W_UNION:
+        for i in range(s.n_rows):
+            k = s.ends[s.values[i]]
+            if k < 0 or k >= s.n_kids or places[i] < 0:
+                return False
+            falls |= places[i] >= e.nodes[e.kids[s.first + k]].n_rows
+    return not falls
+
+
 cdef int64_t bound_of(const Encoder* e, int node, int64_t row, int64_t n) noexcept nogil:
     """Give how many bytes n rows of a node can take."""
     cdef const Source* s = &e.nodes[node]

@@ -101,6 +101,7 @@ cdef class Reader(Builder):
         cursor_init(&self.d.c, &content[0] if len(content) else <const uint8_t*>b"", len(content))
         self.at = self.d.c.begin + skip
         self.rows_left = 0
+        self.d.n_notes = 0
 
     @property
     def position(self):

@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
 from tidegate._kernels.avro_encode cimport (
-    Encoder, Source, bound_of, encode_rows
+    Encoder, Source, bound_of, encode_rows, is_sound
 )
 from tidegate._kernels.cursor cimport FINE, OUT_OF_MEMORY, put_varint, zigzag
 from tidegate._kernels.sink cimport Sink, sink_free, sink_room, sink_take
@@ -22,9 +22,9 @@ cdef class Writer:
     Parameters
     ----------
     nodes : list of tuple
-        (op, null_branch, kids, width, size, bit_offset, valid, values, content, ends, n_values,
-        longest): addresses are integers, 0 is none; kids are places in the list. The last node
-        is the record.
+        (op, null_branch, kids, width, size, bit_offset, valid, values, content, ends, n_rows,
+        n_values, longest): addresses are integers, 0 is none; kids are places in the list. The
+        last node is the record.
     memory : object
         Keeps alive what the addresses point to.
     """
@@ -53,7 +53,7 @@ cdef class Writer:
             s.values = <const uint8_t*><uintptr_t>node[7]
             s.content = <const uint8_t*><uintptr_t>node[8]
             s.ends = <const int32_t*><uintptr_t>node[9]
-            s.n_values, s.longest = node[10], node[11]
+            s.n_rows, s.n_values, s.longest = node[10:]
             s.first = n_kids
             s.n_kids = len(kids)
             for k in kids:
@@ -66,6 +66,15 @@ cdef class Writer:
         free(self.e.nodes)
         free(self.e.kids)
         sink_free(&self.sink)
+
+    def unsound(self):
+        """Give the first node whose offsets are none; -1: there is none."""
+        cdef int i, bad = -1
+        with nogil:
+            for i in range(self.root + 1):
+                if bad < 0 and not is_sound(&self.e, i):
+                    bad = i
+        return bad
 
     def append(self, bytes head not None):
         """Write bytes as they are."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import disjoint_base
 
-from tidegate._kernels.row_state import RowState
+from tidegate._kernels.waiting import WaitingState
 
 def first_wild(
     values: npt.NDArray[np.float64], valid: npt.NDArray[np.uint8] | None, skip_nan: bool
@@ -14,7 +14,7 @@ def first_wild(
 
 @final
 @disjoint_base
-class BarState(RowState):
+class BarState(WaitingState):
     def lay_count(self, size: int, every: int, complete_only: bool) -> None: ...
     def lay_sum(
         self,

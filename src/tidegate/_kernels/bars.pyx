@@ -1,7 +1,6 @@
 """Bars: windows of so many rows, or of so much of something, in order of time.
 
-Rows wait for the watermark in a `ReorderBuffer`; those that come in order after all that wait are
-taken where they stand. A row belongs to the open bar of its key.
+A row belongs to the open bar of its key.
 
     BY_COUNT    windows of n rows, one every `every` rows; where they overlap, window k is of class
                 k % n_classes, and those of one class do not overlap
@@ -10,35 +9,30 @@ taken where they stand. A row belongs to the open bar of its key.
 """
 
 cimport cython
-from cpython.buffer cimport PyBuffer_Release
 from libc.math cimport fabs, floor, isfinite
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memset
 
-from tidegate._kernels.buffer cimport Buffer, buffer_of
-from tidegate._kernels.clock cimport see
+from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.exact cimport (
     Exact, exact, exact_add, exact_mul, exact_neg, exact_push, exact_push_product,
 )
-from tidegate._kernels.grid cimport float_of_order
-from tidegate._kernels.lanes cimport all_rise, wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.push cimport as_float, has_value, is_plain, push_row
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, NO_MEMORY, TAME, TOO_MANY_OPEN, UNSIGNED, Acc, Column, Word,
+    DONE, NO_MEMORY, TAME, TOO_MANY_OPEN, UNSIGNED, Acc, Column, Word,
 )
-from tidegate._kernels.route cimport IS_LATE, NAN_TIME, NO_PLACE, NULL_TIME, Left, leave
 from tidegate._kernels.row_state cimport (
-    HEAD, RECORD_WORDS, ROWS_OF_BLOCK, RowState, add_closing, add_run, add_whole, begin_block,
+    HEAD, RECORD_WORDS, ROWS_OF_BLOCK, add_closing, add_run, add_whole, begin_block,
     closing_room, no_more_wholes,
 )
 from tidegate._kernels.row_store cimport IS_CLOSED, Seat, rows_open, rows_spare
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
+from tidegate._kernels.waiting cimport WaitingState
 from tidegate._kernels.whole cimport all_plain, is_calm
-
-from tidegate._kernels.reorder import ReorderBuffer
 
 cdef extern from *:
     """
@@ -46,7 +40,6 @@ cdef extern from *:
     #include "records.h"
     #undef CYTHON_INLINE
     #define CYTHON_INLINE TG_ALWAYS_INLINE
-    TG_CLONES static int tg_row_times_rise(const int64_t *, Py_ssize_t);
     TG_CLONES static Py_ssize_t tg_first_odd(const double *, const uint8_t *, Py_ssize_t, int);
     """
 
@@ -93,25 +86,6 @@ cdef int by_ending(const void* a, const void* b) noexcept nogil:
     return (x.first > y.first) - (x.first < y.first)
 
 
-cdef struct Sorted:
-    int64_t time
-    int64_t row
-
-
-cdef int by_time(const void* a, const void* b) noexcept nogil:
-    """Order of two rows: by time, then by arrival."""
-    cdef const Sorted* x = <const Sorted*>a
-    cdef const Sorted* y = <const Sorted*>b
-    if x.time != y.time:
-        return 1 if x.time > y.time else -1
-    return (x.row > y.row) - (x.row < y.row)
-
-
-cdef bint never_falls "tg_row_times_rise"(const int64_t* times, Py_ssize_t n) noexcept nogil:
-    """Whether n > 0 times never fall."""
-    return all_rise(times + 1, n - 1)
-
-
 cdef Py_ssize_t first_odd "tg_first_odd"(
     const double* x, const uint8_t* valid, Py_ssize_t n, bint skip_nan
 ) noexcept nogil:
@@ -129,74 +103,6 @@ cdef Py_ssize_t first_odd "tg_first_odd"(
                         not skip_nan or x[i] == x[i]):
                     return i
     return -1
-
-
-cdef int in_order(const int64_t* times, int64_t* rows, Py_ssize_t n) noexcept nogil:
-    """Bring the numbers of rows into order of their times; rows of one time stay in order."""
-    cdef Sorted* sorted_rows = <Sorted*>malloc((n + 1) * sizeof(Sorted))
-    cdef Py_ssize_t i
-    if sorted_rows == NULL:
-        return NO_MEMORY
-    for i in range(n):
-        sorted_rows[i].time = times[rows[i]]
-        sorted_rows[i].row = rows[i]
-    qsort(sorted_rows, n, sizeof(Sorted), by_time)
-    for i in range(n):
-        rows[i] = sorted_rows[i].row
-    free(sorted_rows)
-    return DONE
-
-
-cdef Buffer words_at(const void* values, const int64_t* rows, Py_ssize_t n):
-    """Copy 8-byte words of some rows; zeros where there are none."""
-    cdef int64_t* out = <int64_t*>calloc(n + 1, 8)
-    cdef Py_ssize_t i
-    if out == NULL:
-        raise MemoryError
-    if values != NULL:
-        for i in range(n):
-            out[i] = (<const int64_t*>values)[rows[i]]
-    return buffer_of(out, n * 8)
-
-
-cdef Buffer flags_at(const uint8_t* flags, const int64_t* rows, Py_ssize_t n):
-    """Copy the flags of some rows; None where there are none."""
-    cdef uint8_t* out
-    cdef Py_ssize_t i
-    if flags == NULL:
-        return None
-    out = <uint8_t*>malloc(n + 1)
-    if out == NULL:
-        raise MemoryError
-    for i in range(n):
-        out[i] = flags[rows[i]]
-    return buffer_of(out, n)
-
-
-cdef Buffer codes_at(const int32_t* codes, const int64_t* rows, Py_ssize_t n):
-    """Copy the key codes of some rows; None where there are none."""
-    cdef int32_t* out
-    cdef Py_ssize_t i
-    if codes == NULL:
-        return None
-    out = <int32_t*>malloc((n + 1) * 4)
-    if out == NULL:
-        raise MemoryError
-    for i in range(n):
-        out[i] = codes[rows[i]]
-    return buffer_of(out, n * 4)
-
-
-cdef Py_ssize_t places_before(const int64_t[::1] times, int64_t upto) noexcept:
-    """How many of times that do not fall are before one."""
-    cdef Py_ssize_t low = 0, high = times.shape[0], middle
-    while low < high:
-        middle = (low + high) // 2
-        if times[middle] < upto:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def first_wild(const double[::1] values not None, const uint8_t[::1] valid, bint skip_nan):
@@ -225,7 +131,7 @@ def first_wild(const double[::1] values not None, const uint8_t[::1] valid, bint
 
 
 @cython.final
-cdef class BarState(RowState):
+cdef class BarState(WaitingState):
     """Open bars, the watermark, the rows that wait for it, and what waits to be taken.
 
     It is made as a `WindowState`, without a grid; `lay_count` or `lay_sum` says what a bar is.
@@ -246,12 +152,10 @@ cdef class BarState(RowState):
     cdef int rest
     cdef bint complete_only
     cdef int32_t* matrix        # slots of the rows of a block, class by class
-    cdef object waiting         # a ReorderBuffer
 
     def __cinit__(self, *args):
         self.n_classes = 1
         self.second_column = -1
-        self.waiting = ReorderBuffer(self.n_columns)
 
     def __dealloc__(self):
         free(self.bars)
@@ -315,162 +219,6 @@ cdef class BarState(RowState):
             self.bars[k].skip = (k % self.n_classes) * self.every
         self.n_bars = room
         return 0
-
-    # ------------------------------------------------------------------------------------ rows in
-
-    def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
-             Py_ssize_t start=0, later=None):
-        """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
-        """
-        cdef Py_ssize_t n_rows = len(times)
-        cdef int i, n_views = 0
-        cdef int64_t before = self.router.clock.largest
-        cdef const int64_t* time
-        cdef const uint8_t* valid
-        cdef const int32_t* code
-        if len(columns) != self.n_columns:
-            raise ValueError("the columns are not those of the plan")
-        self.make_keys(n_keys)
-        try:
-            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
-            valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
-            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
-            if (code == NULL) == (self.plan.lanes == 1):
-                raise ValueError("a plan with keys takes key codes, and no other does")
-            for i in range(self.n_columns):
-                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
-                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
-            rows = self.take_in(time, valid, code, n_rows, before)
-        finally:
-            for i in range(n_views):
-                PyBuffer_Release(&self.views[i])
-        if type(rows) is int:
-            return rows, 0
-        return self.take_ordered(rows, times, codes, columns), n_rows
-
-    cdef object take_in(
-        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
-        Py_ssize_t n_rows, int64_t before
-    ):
-        """Put late and rejected rows on the side, move the clock, and bring the others into order.
-
-        None where the rows are in order as they stand, and after all that wait; a status where
-        something is in the way.
-        """
-        cdef int64_t* kept = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
-        cdef Py_ssize_t n_kept = 0, i
-        cdef bint rises = True
-        cdef int status
-        if kept == NULL:
-            raise MemoryError
-        try:
-            with nogil:
-                status = self.screen(times, valid, n_rows, kept, &n_kept, &rises)
-                if status == DONE and not rises:
-                    status = in_order(times, kept, n_kept)
-            if status != DONE:
-                return status
-            if rises and n_kept == n_rows:
-                if n_rows == 0 or not len(self.waiting) or times[0] >= before:
-                    return None
-                for i in range(n_rows):
-                    kept[i] = i
-            return self.picked(times, codes, kept, n_kept)
-        finally:
-            free(kept)
-
-    cdef int screen(
-        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n_rows, int64_t* kept,
-        Py_ssize_t* n_kept, bint* rises
-    ) noexcept nogil:
-        """Tell which rows are used, moving the clock row by row."""
-        cdef int64_t before = INT64_MIN, mark
-        cdef Py_ssize_t i, n = 0
-        cdef int status = DONE
-        if valid == NULL and not self.is_float and n_rows and never_falls(times, n_rows):
-            # The watermark that a row moves is not after the next one.
-            if times[0] >= self.router.clock.watermark and not (
-                    self.guesses and times[0] < self.router.clock.largest):
-                see(&self.router.clock, times[n_rows - 1])
-                n_kept[0] = n_rows
-                return DONE
-        for i in range(n_rows):
-            mark = self.router.clock.watermark
-            if valid != NULL and valid[i] != 1:
-                status = leave(&self.left, i, NULL_TIME if valid[i] == 0 else NAN_TIME, 0, mark)
-            elif self.is_float and not isfinite(float_of_order(times[i])):
-                status = leave(&self.left, i, NO_PLACE, 0, mark)
-            elif times[i] < mark:
-                status = leave(&self.left, i, IS_LATE, times[i], mark)
-            else:
-                if self.guesses and times[i] < self.router.clock.largest:
-                    return DISORDER
-                rises[0] = rises[0] and times[i] >= before
-                before = times[i]
-                see(&self.router.clock, times[i])
-                kept[n] = i
-                n += 1
-            if status != DONE:
-                return status
-        n_kept[0] = n
-        return DONE
-
-    cdef tuple picked(
-        self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n
-    ):
-        """Copy rows out of the columns, as the buffer of those that wait takes them."""
-        cdef int c
-        columns = [(words_at(self.columns[c].values, kept, n),
-                    flags_at(self.columns[c].valid, kept, n)) for c in range(self.n_columns)]
-        return (memoryview(words_at(times, kept, n)).cast("q"), codes_at(codes, kept, n), columns)
-
-    cdef int take_ordered(self, object rows, object times, object codes, list columns) except -1:
-        """Take rows that have been screened, as far as the watermark has come."""
-        cdef int64_t mark = INT64_MAX if self.guesses else self.router.clock.watermark
-        cdef Py_ssize_t n
-        cdef int status
-        if rows is not None:
-            self.waiting.push(*rows)
-            return self.release(mark, self.guesses)
-        status = self.release(mark, self.guesses)
-        n = len(times) if self.guesses else places_before(times, mark)
-        if status == DONE and n:
-            status = self.take_views(times, codes, columns, len(times), n)
-        if n < len(times):
-            self.waiting.push(
-                times[n:], None if codes is None else codes[n:],
-                [tuple([None if part is None else part[n:] for part in column])
-                 for column in columns])
-        return status
-
-    cdef int release(self, int64_t upto, bint is_end) except -1:
-        """Take the rows that wait and are before a time, or all."""
-        cdef Py_ssize_t n
-        if not len(self.waiting) or not (is_end or self.waiting.has_before(upto)):
-            return DONE
-        times, codes, columns = self.waiting.release(upto, is_end)
-        n = memoryview(times).nbytes // 8
-        return self.take_views(times, None if self.plan.lanes > 1 else codes, columns, n, n)
-
-    cdef int take_views(
-        self, object times, object codes, list columns, Py_ssize_t n_rows, Py_ssize_t n
-    ) except -1:
-        """Take the first n of the rows of some columns, which are in order of time."""
-        cdef int i, n_views = 0, status
-        cdef const int64_t* time
-        cdef const int32_t* code
-        try:
-            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
-            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
-            for i in range(self.n_columns):
-                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
-                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
-            with nogil:
-                status = self.take_bars(time, code, n, n_rows)
-        finally:
-            for i in range(n_views):
-                PyBuffer_Release(&self.views[i])
-        return status
 
     # ------------------------------------------------------------------------------------- bars
 
@@ -885,40 +633,6 @@ cdef class BarState(RowState):
                 status = self.end_bars()
         return status
 
-    cdef tuple describe(self, const Left* row):
-        """A row left out; a late one has no window."""
-        time = self.outside(row.pane)
-        return row.row, row.reason, time, time, self.outside(row.watermark)
-
-    def rehearse(self, times not None, time_valid):
-        """Find the first late row, without taking any, as `WindowState.rehearse` does."""
-        cdef const int64_t[::1] time = times
-        cdef const uint8_t[::1] valid = time_valid
-        cdef Py_ssize_t row
-        cdef Left left
-        found = None
-        clock = self.router.clock
-        for row in range(time.shape[0]):
-            if valid is not None and valid[row] != 1:
-                continue
-            if self.is_float and not isfinite(float_of_order(time[row])):
-                continue
-            if time[row] < self.router.clock.watermark:
-                left.row = row
-                left.reason = IS_LATE
-                left.pane = time[row]
-                left.watermark = self.router.clock.watermark
-                found = self.describe(&left)
-                break
-            see(&self.router.clock, time[row])
-        self.router.clock = clock
-        return found
-
-    @property
-    def n_waiting(self):
-        """How many rows wait for the watermark."""
-        return len(self.waiting)
-
     # ------------------------------------------------------------------------------- state in, out
 
     def dump(self):
@@ -984,16 +698,6 @@ cdef class BarState(RowState):
                             bytes(buffer_of(states, at * 8))])
         codes = bytes(codes) + bytes(buffer_of(of_states, n_states * 4))
         return self.with_waiting((clock, numbers, codes, records, kept), len(self.waiting))
-
-    cdef tuple with_waiting(self, tuple state, Py_ssize_t n):
-        """Put the rows that wait behind the rest of a dump."""
-        times, codes, columns = self.waiting.peek()
-        parts = [bytes(state[4]), bytes(times)]
-        for values, flags in columns:
-            parts.append(bytes(values))
-            parts.append(b"\1" * n if flags is None else bytes(flags))
-            parts.append(bytes((8 - n % 8) % 8))
-        return (state[0], state[1], bytes(state[2]) + bytes(codes), state[3], b"".join(parts))
 
     def load(self, tuple clock not None, const int64_t[::1] numbers not None,
              const int32_t[::1] codes not None, const int64_t[::1] records not None,
@@ -1115,29 +819,6 @@ cdef class BarState(RowState):
             return wide_of(total[0].u, total[1].i) < self.limit
         so_far = exact(total[0].f, total[1].f)
         return isfinite(so_far.hi) and so_far.hi <= self.limit_f
-
-    cdef object waiting_in(
-        self, const int64_t[::1] kept, const int32_t[::1] codes, Py_ssize_t first,
-        Py_ssize_t first_code, Py_ssize_t n
-    ):
-        """The rows that wait, as the buffer takes them; None where they are not whole."""
-        cdef Py_ssize_t n_flags = (n + 7) // 8, at = first, i
-        if kept.shape[0] - first != (
-                n + self.n_columns * (n + n_flags) if n else 0):
-            return None
-        if n == 0:
-            return ()
-        words = memoryview(kept)
-        times = kept[at:at + n]
-        for i in range(1, n):
-            if times[i] < times[i - 1]:
-                return None
-        at += n
-        columns = []
-        for _ in range(self.n_columns):
-            columns.append((words[at:at + n], words[at + n:at + n + n_flags].cast("B")[:n]))
-            at += n + n_flags
-        return times, memoryview(codes)[first_code:], columns
 
     cdef void take_states(
         self, const int64_t[::1] numbers, const int32_t[::1] codes, Py_ssize_t n,

@@ -11,6 +11,7 @@ STATUSES: tuple[str, ...]
 @final
 class Column:
     def __new__(cls, kind: int, fixed: bool, expected: int, depth: int) -> Column: ...
+    most_cells: int
     @property
     def kind(self) -> int: ...
     @property

@@ -23,6 +23,7 @@ cdef extern from "Python.h":
     #define tg_list_item(list, i) PyList_GET_ITEM((PyObject*)(list), i)
     #define tg_tuple_item(tuple, i) PyTuple_GET_ITEM((PyObject*)(tuple), i)
     """
+    Py_ssize_t PY_SSIZE_T_MAX
     PyObject* Py_None
     PyObject* Py_True
     bint PyBool_Check(PyObject*)
@@ -67,15 +68,16 @@ cdef enum Kind:
     NOTHING, BOOL, INT, FLOAT, TEXT, BYTES, TIME, UTC_TIME, DATE, DURATION, LIST, STRUCT
 
 cdef enum Status:
-    DONE, MISFIT, NO_MEMORY, TOO_DEEP, NO_DICT, BAD_KEY
+    DONE, MISFIT, NO_MEMORY, TOO_DEEP, NO_DICT, BAD_KEY, TOO_WIDE
 
 KINDS = (
     "nothing", "bool", "int", "float", "text", "bytes", "time", "utc_time", "date", "duration",
     "list", "struct",
 )
-STATUSES = ("done", "misfit", "no memory", "too deep", "no dict", "bad key")
+STATUSES = ("done", "misfit", "no memory", "too deep", "no dict", "bad key", "too wide")
 
 cdef int MAX_DEPTH = 64
+cdef int MAX_AT_ONCE = 1000          # columns that get room for all rows at once
 cdef int64_t MAX_EXACT = 1 << 53     # integers up to here are floats exactly
 cdef Py_ssize_t MAX_OFFSET = 0x7FFFFFFF
 
@@ -154,6 +156,8 @@ cdef class Column:
     cdef readonly bint fixed
     cdef readonly bint failed      # some value was none for this column: it has to be read anew
     cdef bint is_root
+    cdef public Py_ssize_t most_cells  # rows times fields of a STRUCT: few bytes can ask for many
+    cdef Py_ssize_t most_rows
     cdef int depth
     cdef Py_ssize_t expected
     cdef readonly Py_ssize_t n
@@ -174,6 +178,7 @@ cdef class Column:
         self.expected = expected
         self.depth = depth
         self.is_root = depth == 0
+        self.most_cells = self.most_rows = PY_SSIZE_T_MAX
         if kind != NOTHING and self.begin(kind) != DONE:
             raise MemoryError
 
@@ -201,7 +206,14 @@ cdef class Column:
         self.keys[len(self.names)] = <PyObject*>name
         self.names.append(name)
         self.fields.append(column)
+        self.most_rows = self.most_cells // len(self.names)
         return DONE
+
+    cdef Column inner(self, Py_ssize_t expected):
+        """Make a column that is in this one."""
+        cdef Column made = Column.__new__(Column, NOTHING, False, expected, self.depth + 1)
+        made.most_cells = self.most_cells
+        return made
 
     cdef int begin(self, int kind) except -1:
         """Settle the kind and make room; all rows before were null."""
@@ -217,7 +229,7 @@ cdef class Column:
                 return NO_MEMORY
             memset(self.valid, 0, self.n)
         if kind == LIST:
-            self.child = Column.__new__(Column, NOTHING, False, 0, self.depth + 1)
+            self.child = self.inner(0)
         elif kind == STRUCT:
             self.names = []
             self.fields = []
@@ -251,6 +263,8 @@ cdef class Column:
                 return NO_MEMORY
             memset(self.valid, 1, self.n)
         if self.kind == STRUCT:
+            if self.n >= self.most_rows:
+                return TOO_WIDE
             for column in self.fields:
                 status = (<Column>column).put_null()
                 if status != DONE:
@@ -445,6 +459,8 @@ cdef class Column:
         cdef int status
         if self.depth >= MAX_DEPTH:
             return TOO_DEEP
+        if self.n >= self.most_rows:
+            return TOO_WIDE
         while i < n_fields and PyDict_Next(record, &place, &key, &value):
             if key != self.keys[i]:
                 break
@@ -474,7 +490,7 @@ cdef class Column:
             if not isinstance(key, str):
                 return BAD_KEY
             name = str.__str__(key)  # of a StrEnum, say
-            column = Column.__new__(Column, NOTHING, False, self.expected, self.depth + 1)
+            column = self.inner(self.expected if len(self.names) < MAX_AT_ONCE else 0)
             (<Column>column).n = self.n
             (<Column>column).n_null = self.n
             status = self.add_field(name, column)

@@ -5,7 +5,7 @@ from libc.stdlib cimport free, malloc, qsort
 
 from tidegate._kernels.grid cimport Grid, first_window, last_window, pane_index, window_end
 from tidegate._kernels.memory cimport grow
-from tidegate._kernels.output cimport Results, results_read, results_room
+from tidegate._kernels.output cimport Results, results_read, results_room, results_sort
 from tidegate._kernels.places cimport map_remove
 from tidegate._kernels.records cimport DONE, NO_MEMORY, Arena, Plan, Word
 from tidegate._kernels.results cimport fold_records
@@ -214,6 +214,8 @@ cdef int close_windows(
         status = close_tumbling(router, store, results, first, done)
     elif touched > first:
         status = close_sliding(router, store, results, first, touched, watermark)
+    if status == DONE and router.lives.disordered and results.n > before:
+        status = results_sort(results, before, router.lives.rank)
     if status == DONE and router.allows:
         status = stamp(&router.stamps, results)
     if status != DONE:

@@ -1,25 +1,12 @@
 """Times too far ahead: rows that must not move the watermark."""
 
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 
-from tidegate._kernels.grid cimport Grid, Pane, float_of_order, locate
-from tidegate._kernels.lanes cimport add_overflows
+from tidegate._kernels.grid cimport Grid, Pane, locate
 from tidegate._kernels.window_state cimport WindowState
 
 cdef enum:
     FAR = 3  # what stands in the flags of such a row
-
-
-cdef inline bint is_far(
-    bint is_float, int64_t time, int64_t largest, int64_t jump, double jump_f
-) noexcept nogil:
-    """Whether a time is further ahead of the largest one than a jump; nothing is of none."""
-    cdef int64_t most
-    if largest == INT64_MIN or time <= largest:
-        return False
-    if is_float:
-        return float_of_order(time) > float_of_order(largest) + jump_f
-    return not add_overflows(largest, jump, &most) and time > most
 
 
 cdef inline bint has_place(const Grid* grid, int64_t time) noexcept nogil:

@@ -19,8 +19,9 @@ from tidegate._kernels.lanes cimport wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport (
     FLOAT, KEPT, KEPT_TIMES, OF_LIST, OF_MAD, OF_MODE, OF_NUNIQUE, OF_RANK, UNSIGNED, Acc, Output,
-    Plan, Word,
+    Plan, Texts, Word,
 )
+from tidegate._kernels.texts cimport text_before
 
 cdef extern from * nogil:
     """
@@ -39,6 +40,7 @@ cdef struct Census:
     int64_t n_distinct
     int64_t most           # how often the most frequent key is there
     int64_t mode
+    const Texts* texts     # what the keys are codes of; NULL: nothing, they are what they are
 
 
 cdef enum Counted:
@@ -226,7 +228,7 @@ cdef int64_t* keys_of(
     return &values[0].i
 
 
-cdef inline Word value_of_key(int numeric, int64_t key) noexcept nogil:
+cdef Word value_of_key(int numeric, int64_t key) noexcept nogil:
     """The value that a key came from."""
     cdef Word value
     value.i = key
@@ -396,19 +398,29 @@ cdef double between(int numeric, int64_t low, int64_t high, double part) noexcep
     return exact_add(x, exact_mul(share, y)).hi * scale
 
 
+cdef Py_ssize_t quantile_rank(double q, int how, Py_ssize_t n, double* part) noexcept nogil:
+    """The rank of a quantile of n values, and how much of the way to the next is to be gone."""
+    cdef double h = q * <double>(n - 1)
+    cdef Py_ssize_t k = <Py_ssize_t>floor(h)
+    part[0] = h - <double>k
+    if how == HIGHER and part[0] > 0.0:
+        k += 1
+    elif how == NEAREST:
+        k = <Py_ssize_t>rint(h)
+    elif how == MIDPOINT and part[0] > 0.0:
+        part[0] = 0.5
+    if how in (LOWER, HIGHER, NEAREST):
+        part[0] = 0.0
+    return min(max(k, 0), n - 1)
+
+
 cdef double quantile(
     int64_t* keys, Py_ssize_t n, int numeric, double q, int how, int64_t* rank
 ) noexcept nogil:
     """A quantile of n keys between ranks, or the key of one rank."""
-    cdef double h = q * <double>(n - 1)
-    cdef Py_ssize_t k = <Py_ssize_t>floor(h), i
-    cdef double part = h - <double>k
+    cdef double part
+    cdef Py_ssize_t k = quantile_rank(q, how, n, &part), i
     cdef int64_t low, high
-    if how == HIGHER and part > 0.0:
-        k += 1
-    elif how == NEAREST:
-        k = <Py_ssize_t>rint(h)
-    k = min(max(k, 0), n - 1)
     select(keys, n, k)
     low = keys[k]
     rank[0] = low
@@ -419,14 +431,32 @@ cdef double quantile(
         high = keys[k + 1]
         for i in range(k + 2, n):
             high = min(high, keys[i])
-    return between(numeric, low, high, 0.5 if how == MIDPOINT and part > 0.0 else part)
+    return between(numeric, low, high, part)
+
+
+cdef double far_from_middle(int numeric, int64_t key, int64_t low, int64_t high) noexcept nogil:
+    """How far a value is from the mean of two finite ones, rounded once."""
+    cdef Exact d
+    cdef double a = 0.0, b = 0.0, x
+    if numeric != FLOAT:
+        d = exact_add(distance(numeric, key, low), distance(numeric, key, high))
+        return fabs(0.5 * d.hi)
+    a = value_of_key(numeric, low).f
+    b = value_of_key(numeric, high).f
+    x = value_of_key(numeric, key).f
+    if not isfinite(x):
+        return INFINITY
+    if max(fabs(x), max(fabs(a), fabs(b))) > HUGE:
+        d = exact_add(exact(0.5 * x, 0.0), exact(-0.25 * a, -0.25 * b))
+        return fabs(2.0 * d.hi)
+    d = exact_add(distance(numeric, key, low), distance(numeric, key, high))
+    return fabs(0.5 * d.hi)
 
 
 cdef double median_deviation(int64_t* keys, Py_ssize_t n, int numeric) noexcept nogil:
     """The median of the distances from the median."""
     cdef int64_t low, high, rank
-    cdef Exact d
-    cdef double a, b, x
+    cdef double a, b
     cdef Py_ssize_t i, k = (n - 1) // 2
     select(keys, n, k)
     low = high = keys[k]
@@ -439,16 +469,7 @@ cdef double median_deviation(int64_t* keys, Py_ssize_t n, int numeric) noexcept 
     if not isfinite(a) or not isfinite(b):
         return NAN
     for i in range(n):
-        x = value_of_key(numeric, keys[i]).f if numeric == FLOAT else 0.0
-        if not isfinite(x):
-            x = INFINITY
-        elif numeric == FLOAT and max(fabs(x), max(fabs(a), fabs(b))) > HUGE:
-            d = exact_add(exact(0.5 * x, 0.0), exact(-0.25 * a, -0.25 * b))
-            x = 2.0 * d.hi
-        else:
-            d = exact_add(distance(numeric, keys[i], low), distance(numeric, keys[i], high))
-            x = 0.5 * d.hi
-        keys[i] = order_of_float(fabs(x))
+        keys[i] = order_of_float(far_from_middle(numeric, keys[i], low, high))
     return quantile(keys, n, FLOAT, 0.5, LINEAR, &rank)
 
 
@@ -462,10 +483,24 @@ cdef int bits_for(Py_ssize_t n) noexcept nogil:
     return bits
 
 
+cdef inline void begin_census(Census* census) noexcept nogil:
+    """No key yet."""
+    census.n_distinct = 0
+    census.most = 0
+    census.mode = 0
+
+
+cdef inline bint is_less(const Census* census, int64_t key) noexcept nogil:
+    """Whether a key stands before the most frequent."""
+    if census.texts != NULL:
+        return text_before(census.texts, key, census.mode)
+    return key < census.mode
+
+
 cdef inline void note(const Tally* entry, Census* census) noexcept nogil:
     """Follow the number of keys and the most frequent, as the number of one rises."""
     census.n_distinct += entry.n == 1
-    if entry.n > census.most or (entry.n == census.most and entry.key < census.mode):
+    if entry.n > census.most or (entry.n == census.most and is_less(census, entry.key)):
         census.most = entry.n
         census.mode = entry.key
 
@@ -477,7 +512,7 @@ cdef int tally(
     cdef Py_ssize_t i, at, budget = 8 * n + 64
     cdef Py_ssize_t mask = (<Py_ssize_t>1 << bits) - 1
     memset(table, 0, (mask + 1) * sizeof(Tally))
-    memset(census, 0, sizeof(Census))
+    begin_census(census)
     for i in range(n):
         at = <Py_ssize_t>((<uint64_t>keys[i] * GOLDEN) >> (64 - bits))
         while table[at].n and table[at].key != keys[i]:
@@ -497,7 +532,7 @@ cdef void count_sorted(int64_t* keys, Py_ssize_t n, Census* census) noexcept nog
     """The same by sorting, where keys were made to collide."""
     cdef Tally entry
     cdef Py_ssize_t i
-    memset(census, 0, sizeof(Census))
+    begin_census(census)
     sort(keys, n, ROUNDS)
     entry.n = 0
     for i in range(n):
@@ -601,6 +636,7 @@ cdef void read_one(
     if output.op == OF_LIST:
         write_list(plan, output, record, n, value)
         return
+    census.texts = acc.texts if output.op == OF_MODE and acc.texts.offsets != NULL else NULL
     if output.op == OF_NUNIQUE or output.op == OF_MODE:
         room = n + 2 * (<Py_ssize_t>1 << bits_for(n))  # the table stands behind the keys
     keys = NULL if scratch_of(acc, room) == NULL else keys_of(plan, acc, record, n, &has_nan)

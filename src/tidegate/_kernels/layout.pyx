@@ -7,9 +7,9 @@ from libc.stdlib cimport calloc, free
 from tidegate._kernels.kept cimport KEPT_WORDS
 from tidegate._kernels.moments cimport moment_rare_words, moment_words
 from tidegate._kernels.records cimport (
-    FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LAST, LEAST, LEAST_AT,
-    LEAST_INT, NULLS, PAIRS, POWERS, ROWS, SIGNED, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc,
-    Column, Kept, Plan, Word,
+    FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LAST, LEAST,
+    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, SIGNED, SQUARES, SQUARES_INT, SUM,
+    WEIGHTED, Acc, Column, Kept, Plan, Word,
 )
 
 cdef enum:
@@ -32,7 +32,8 @@ cdef int words_of(int kind, int lanes) noexcept nogil:
         return KEPT_WORDS
     if kind == NULLS:
         return 0
-    return 1 if kind in (ROWS, LEAST, GREATEST, LEAST_INT, GREATEST_INT) else 2
+    return 1 if kind in (
+        ROWS, LEAST, GREATEST, LEAST_INT, GREATEST_INT, LEAST_TEXT, GREATEST_TEXT) else 2
 
 
 cdef int rare_words_of(int kind) noexcept nogil:
@@ -61,6 +62,8 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
         at[1].i = INT64_MAX
     elif acc.kind == GREATEST_INT or acc.kind == LAST:
         at.i = INT64_MIN
+    elif acc.kind == LEAST_TEXT or acc.kind == GREATEST_TEXT:
+        at.i = -1
 
 
 cdef void list_sources(Plan* plan) noexcept nogil:
@@ -90,6 +93,8 @@ cdef int plan_init(
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
         acc.kind, acc.column, acc.weight, acc.nulls, acc.sum, acc.numeric = accs[a]
+        if acc.column >= 0:
+            acc.texts = &columns[acc.column].texts
         if acc.weight >= 0:
             acc.numeric_x = columns[acc.weight].numeric
         else:

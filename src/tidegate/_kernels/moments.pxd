@@ -4,6 +4,18 @@ from libc.stdint cimport int64_t
 
 from tidegate._kernels.records cimport Acc, Column, Output, Plan, Word
 
+cdef extern from * nogil:
+    """
+    #define TG_PAIR_HIGH 0x1p480
+    #define TG_PAIR_LOW 0x1p-400
+    #define TG_POWER_HIGH 0x1p240
+    #define TG_POWER_LOW 0x1p-180
+    """
+    const double PAIR_HIGH "TG_PAIR_HIGH"    # of tame values, where squares are summed
+    const double PAIR_LOW "TG_PAIR_LOW"
+    const double POWER_HIGH "TG_POWER_HIGH"  # and where fourth powers are
+    const double POWER_LOW "TG_POWER_LOW"
+
 cdef int moment_words(int kind, int lanes) noexcept nogil
 cdef int moment_rare_words(int kind) noexcept nogil
 cdef void push_moment(

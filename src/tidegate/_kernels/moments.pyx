@@ -69,18 +69,6 @@ cdef extern from *:
         Py_ssize_t room        # that can be read
         double shift
 
-cdef extern from * nogil:
-    """
-    #define TG_PAIR_HIGH 0x1p480
-    #define TG_PAIR_LOW 0x1p-400
-    #define TG_POWER_HIGH 0x1p240
-    #define TG_POWER_LOW 0x1p-180
-    """
-    const double PAIR_HIGH "TG_PAIR_HIGH"    # of tame values, where squares are summed
-    const double PAIR_LOW "TG_PAIR_LOW"
-    const double POWER_HIGH "TG_POWER_HIGH"  # and where fourth powers are
-    const double POWER_LOW "TG_POWER_LOW"
-
 cdef enum:
     CHUNK = 512  # rows taken at a time: they stay in the nearest cache
 

@@ -1,10 +1,16 @@
-"""Columns to records: Arrow's buffers straight into Python objects."""
+"""Columns to records: Arrow's buffers straight into Python objects.
+
+Many dicts and lists that all stay are no garbage, but Python would look for some among them again
+and again: three quarters of the time for a million records. It is told not to while they are made;
+the GIL is kept meanwhile, so that no other thread sees it.
+"""
 
 from cpython.datetime cimport PyDateTime_IMPORT, date_new, datetime_new
 from cpython.dict cimport PyDict_SetItem
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
 PyDateTime_IMPORT
 
@@ -18,6 +24,8 @@ cdef extern from "Python.h":
     void PyList_SET_ITEM(object, Py_ssize_t, object)
     PyObject* tg_list_item "PyList_GET_ITEM"(object, Py_ssize_t)
     Py_ssize_t PyList_GET_SIZE(object)
+    int PyGC_Disable()
+    int PyGC_Enable()
     object new_dict "__Pyx_PyDict_NewPresized"(Py_ssize_t)
 
 ctypedef fused number_t:
@@ -29,6 +37,9 @@ ctypedef fused offset_t:
     int32_t
     int64_t
 
+cdef enum:
+    N_SHARED = 512       # places for texts that may recur
+    MAX_SHARED = 32      # bytes of one
 cdef int64_t MICROS_A_DAY = 86400000000
 cdef int64_t FIRST_DAY = -719162     # 0001-01-01, the first that Python has
 cdef int64_t LAST_DAY = 2932896      # 9999-12-31
@@ -90,12 +101,16 @@ def texts(
     Py_ssize_t first,
     bint is_text,
 ):
-    """Return str (or bytes) objects, None where a bit is off."""
+    """Return str (or bytes) objects, None where a bit is off; short texts that recur are shared."""
     cdef Py_ssize_t row, n_rows = offsets.shape[0] - 1, start, size
-    cdef const char* bytes_ = NULL
+    cdef const char* bytes_ = b""
+    cdef Py_ssize_t[N_SHARED] rows  # where a text of this hash stood last
+    cdef int slot = 0
     check_bits(valid, first, n_rows)
     if content.shape[0]:
         bytes_ = <const char*>&content[0]
+    for slot in range(N_SHARED):
+        rows[slot] = -1
     cdef list objects = [None] * n_rows
     for row in range(n_rows):
         if is_null(valid, first + row):
@@ -103,11 +118,25 @@ def texts(
         start, size = offsets[row], offsets[row + 1] - offsets[row]
         if start < 0 or size < 0 or start > content.shape[0] - size:
             raise ValueError(f"row {row} is not within the content")
-        if is_text:
-            objects[row] = PyUnicode_DecodeUTF8(bytes_ + start, size, NULL)
-        else:
+        if not is_text:
             objects[row] = PyBytes_FromStringAndSize(bytes_ + start, size)
+            continue
+        if size <= MAX_SHARED:
+            slot = slot_of(bytes_ + start, size)
+            if rows[slot] >= 0 and offsets[rows[slot] + 1] - offsets[rows[slot]] == size:
+                if memcmp(bytes_ + offsets[rows[slot]], bytes_ + start, size) == 0:
+                    objects[row] = objects[rows[slot]]
+                    continue
+            rows[slot] = row
+        objects[row] = PyUnicode_DecodeUTF8(bytes_ + start, size, NULL)
     return objects
+
+
+cdef inline int slot_of(const char* text, Py_ssize_t size) noexcept:
+    """Where a short text is looked for: by its last 8 bytes and its size."""
+    cdef uint64_t word = 0
+    memcpy(&word, text + max(size - 8, 0), min(size, 8))
+    return <int>(((word ^ <uint64_t>size) * <uint64_t>0x9E3779B97F4A7C15) >> 55)
 
 
 def times(
@@ -244,14 +273,20 @@ def lists(
 ):
     """Return lists of the items, None where a bit is off."""
     cdef Py_ssize_t row, n_rows = offsets.shape[0] - 1
+    cdef bint was_on
     check_bits(valid, first, n_rows)
     cdef list objects = [None] * n_rows
-    for row in range(n_rows):
-        if is_null(valid, first + row):
-            continue
-        if not 0 <= offsets[row] <= offsets[row + 1] <= len(items):
-            raise ValueError(f"row {row} is not within the items")
-        objects[row] = items[offsets[row]:offsets[row + 1]]
+    was_on = PyGC_Disable()
+    try:
+        for row in range(n_rows):
+            if is_null(valid, first + row):
+                continue
+            if not 0 <= offsets[row] <= offsets[row + 1] <= len(items):
+                raise ValueError(f"row {row} is not within the items")
+            objects[row] = items[offsets[row]:offsets[row + 1]]
+    finally:
+        if was_on:
+            PyGC_Enable()
     return objects
 
 
@@ -294,6 +329,7 @@ def records(
     cdef Py_ssize_t row, i, n_columns = len(names)
     cdef list objects
     cdef dict record
+    cdef bint was_on
     check_bits(valid, first, n_rows)
     if len(columns) != n_columns:
         raise ValueError("names and columns differ in number")
@@ -301,13 +337,31 @@ def records(
         if type(column) is not list or PyList_GET_SIZE(column) != n_rows:
             raise ValueError("a column is no list of n_rows objects")
     objects = [None] * n_rows
-    for row in range(n_rows):
-        if is_null(valid, first + row):
-            continue
-        record = new_dict(n_columns)
-        for i in range(n_columns):
-            PyDict_SetItem(
-                record, <object>tg_list_item(names, i),
-                <object>tg_list_item(<object>tg_list_item(columns, i), row))
-        objects[row] = record
+    was_on = PyGC_Disable()
+    try:
+        for row in range(n_rows):
+            if is_null(valid, first + row):
+                continue
+            record = new_dict(n_columns)
+            for i in range(n_columns):
+                PyDict_SetItem(
+                    record, <object>tg_list_item(names, i),
+                    <object>tg_list_item(<object>tg_list_item(columns, i), row))
+            objects[row] = record
+    finally:
+        if was_on:
+            PyGC_Enable()
     return objects
+
+
+def unwatched(function, argument):
+    """Return ``function(argument)``, no garbage being looked for while it runs.
+
+    For functions that make many objects and keep the GIL: no other thread notices.
+    """
+    cdef bint was_on = PyGC_Disable()
+    try:
+        return function(argument)
+    finally:
+        if was_on:
+            PyGC_Enable()

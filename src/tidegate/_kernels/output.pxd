@@ -35,4 +35,6 @@ cdef int results_read(
 cdef int results_read_one(
     Results* results, const Plan* plan, int output, const Word* records, Py_ssize_t n
 ) noexcept nogil
-cdef int results_sort(Results* results, Py_ssize_t first) noexcept nogil
+cdef int results_sort(
+    Results* results, Py_ssize_t first, const int64_t* ranks
+) noexcept nogil

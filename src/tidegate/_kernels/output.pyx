@@ -140,7 +140,7 @@ cdef tuple results_take(Results* results):
 
 cdef struct Ranked:
     int64_t window
-    int32_t code
+    int64_t order
     Py_ssize_t at
 
 
@@ -150,22 +150,30 @@ cdef int by_window(const void* a, const void* b) noexcept nogil:
     cdef const Ranked* y = <const Ranked*>b
     if x.window != y.window:
         return 1 if x.window > y.window else -1
-    return (x.code > y.code) - (x.code < y.code)
+    return (x.order > y.order) - (x.order < y.order)
 
 
-cdef int results_sort(Results* results, Py_ssize_t first) noexcept nogil:
-    """Bring the results from `first` on into order."""
+cdef int results_sort(
+    Results* results, Py_ssize_t first, const int64_t* ranks
+) noexcept nogil:
+    """Bring the results from `first` on into order of window, then of the rank of their code.
+
+    NULL: codes are ranks.
+    """
     cdef Py_ssize_t i, n = results.n - first
     cdef Ranked* ranked = <Ranked*>malloc((n + 1) * sizeof(Ranked))
     cdef Word* values = <Word*>malloc((n + 1) * sizeof(Word))
     cdef uint8_t* valid = <uint8_t*>malloc(n + 1)
+    cdef int32_t* codes = <int32_t*>values
     cdef int o, status = DONE
     if ranked == NULL or values == NULL or valid == NULL:
         status = NO_MEMORY
     else:
         for i in range(n):
             ranked[i].window = results.windows[first + i]
-            ranked[i].code = results.codes[first + i]
+            ranked[i].order = results.codes[first + i]
+            if ranks != NULL:
+                ranked[i].order = ranks[ranked[i].order]
             ranked[i].at = first + i
         qsort(ranked, n, sizeof(Ranked), by_window)
         for o in range(results.n_outputs):
@@ -178,7 +186,8 @@ cdef int results_sort(Results* results, Py_ssize_t first) noexcept nogil:
                 memcpy(results.valid[o] + first, valid, n)
         for i in range(n):
             results.windows[first + i] = ranked[i].window
-            results.codes[first + i] = ranked[i].code
+            codes[i] = results.codes[ranked[i].at]
+        memcpy(results.codes + first, codes, n * sizeof(int32_t))
     free(ranked)
     free(values)
     free(valid)

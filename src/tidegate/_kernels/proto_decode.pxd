@@ -29,10 +29,6 @@ cdef struct Decoder:
     const Op* op          # where it went wrong
 
 
-cdef const uint8_t* read_row(
-    Decoder* d, const Op* root, const uint8_t* at, const uint8_t* end
-) noexcept nogil
-cdef const uint8_t* read_messages(
-    Decoder* d, const Op* root, const uint8_t* at, Py_ssize_t max_rows, Py_ssize_t max_bytes,
-    bint is_last
+cdef const uint8_t* read_fields(
+    Decoder* d, const Op* message, Py_ssize_t row, const uint8_t* at, const uint8_t* end
 ) noexcept nogil

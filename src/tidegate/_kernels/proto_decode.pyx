@@ -1,8 +1,7 @@
 """Protobuf messages into columns.
 
-A field's operation is guessed to be the one behind the last; a tag that says otherwise is looked
-up. Values go straight to their row, so that the last one wins, and the parts of a message that
-comes in parts become one. A position that is NULL has failed: the cursor then says why.
+Values go straight to their row, so that the last one wins, and the parts of a message that comes in
+parts become one. A position that is NULL has failed: the cursor then says why.
 """
 
 from libc.stdint cimport UINT32_MAX, int32_t, uint8_t, uint32_t, uint64_t
@@ -10,17 +9,17 @@ from libc.string cimport memcpy
 
 from tidegate._kernels.builders cimport Column
 from tidegate._kernels.cursor cimport (
-    BAD_TAG, BAD_UTF8, FINE, TOO_DEEP, TOO_LONG, TOO_MANY, TRUNCATED, fail, is_utf8, load64,
-    store32, store64, take_varint, unzigzag,
+    BAD_TAG, BAD_UTF8, TOO_LONG, TOO_MANY, TRUNCATED, fail, fail_varint, is_utf8, load64,
+    store32, store64, take_varint, unzigzag, varint
 )
 from tidegate._kernels.proto_program cimport (
-    BOOL, BYTES, DOUBLE, FIXED32, FIXED64, FLOAT, INT64, MESSAGE, REPEATED, SFIXED32, SFIXED64,
-    SINT32, SINT64, STRING, UINT64, WIRE_4, WIRE_8, WIRE_BEGIN, WIRE_END, WIRE_LENGTH, WIRE_VARINT,
-    Op, find, is_known,
+    BOOLS, HALVES, INTS, LONGS, REPEATED, SPECIAL, STRING, TEXTS, UNSIGNED_INTS, WIRE_4, WIRE_8,
+    WIRE_LENGTH, WIRE_VARINT, WORDS, ZIGZAG_INTS, ZIGZAG_LONGS, Op, find, is_known
 )
 from tidegate._kernels.proto_rows cimport (
     Field, Frame, begin_row, cut, frame_room, text_room
 )
+from tidegate._kernels.proto_skip cimport skip, take_length
 
 cdef enum:
     SHORT = 16            # bytes of a text that are copied as two words
@@ -35,68 +34,32 @@ cdef extern from *:
             return !(a & high & (((uint64_t)1 << 8 * n) - 1));
         return !(a & high) && !(n > 8 && (b & high & (~(uint64_t)0 >> 8 * (16 - n))));
     }
+
+    /* Whether one of eight bytes ends a varint. */
+    static inline int tg_ends(uint64_t word)
+    {
+        return (~word & 0x8080808080808080ULL) != 0;
+    }
+
+    /* A varint that ends within eight bytes; lengths that change at random cost no branch. */
+    static inline const uint8_t *tg_short_varint(const uint8_t *at, uint64_t *value)
+    {
+        uint64_t word = tg_load64(at), stop = ~word & 0x8080808080808080ULL;
+        *value = tg_draw_together(word & (stop ^ (stop - 1)) & 0x7f7f7f7f7f7f7f7fULL);
+        return at + (__builtin_ctzll(stop) + 1) / 8;
+    }
+
+    /* How many bytes of eight are below 128. */
+    static inline int tg_count_ends(uint64_t word)
+    {
+        word = (~word & 0x8080808080808080ULL) >> 7;
+        return (int)(word * 0x0101010101010101ULL >> 56);
+    }
     """
+    bint ends "tg_ends"(uint64_t) noexcept nogil
+    const uint8_t* short_varint "tg_short_varint"(const uint8_t*, uint64_t*) noexcept nogil
+    int count_ends "tg_count_ends"(uint64_t) noexcept nogil
     bint short_ascii "tg_short_ascii"(uint64_t, uint64_t, uint64_t) noexcept nogil
-
-
-cdef inline const uint8_t* take_length(
-    Decoder* d, const uint8_t* at, const uint8_t* end, uint64_t* n
-) noexcept nogil:
-    """Read a length, of bytes that are there."""
-    cdef const uint8_t* then = take_varint(&d.cursor, at, n)
-    if then == NULL:
-        return NULL
-    if then > end or n[0] > <uint64_t>(end - then):
-        return fail(&d.cursor, at, TRUNCATED)
-    return then
-
-
-cdef const uint8_t* skip_group(
-    Decoder* d, const uint8_t* at, const uint8_t* end, uint64_t number, int depth
-) noexcept nogil:
-    """Pass over the fields of an unknown group and its end."""
-    cdef uint64_t tag = 0
-    cdef const uint8_t* begin
-    if depth >= d.depth:
-        return fail(&d.cursor, at, TOO_DEEP)
-    while at < end:
-        begin = at
-        at = take_varint(&d.cursor, at, &tag)
-        if at == NULL:
-            return NULL
-        if tag & 7 == WIRE_END and tag >> 3 == number:
-            return at if at <= end else fail(&d.cursor, begin, TRUNCATED)
-        at = skip(d, begin, at, end, tag, depth + 1)
-        if at == NULL:
-            return NULL
-    return fail(&d.cursor, at, TRUNCATED)
-
-
-cdef const uint8_t* skip(
-    Decoder* d, const uint8_t* begin, const uint8_t* at, const uint8_t* end, uint64_t tag, int depth
-) noexcept nogil:
-    """Pass over the value of an unknown field, whose tag stood at `begin`."""
-    cdef uint64_t n = 0
-    cdef int wire = <int>(tag & 7)
-    if tag >> 3 == 0 or tag > UINT32_MAX:
-        return fail(&d.cursor, begin, BAD_TAG)
-    if wire == WIRE_VARINT:
-        at = take_varint(&d.cursor, at, &n)
-        if at == NULL:
-            return NULL
-    elif wire == WIRE_LENGTH:
-        at = take_length(d, at, end, &n)
-        return at + n if at != NULL else at
-    elif wire == WIRE_BEGIN:
-        return skip_group(d, at, end, tag >> 3, depth)
-    elif wire == WIRE_8 or wire == WIRE_4:
-        n = 8 if wire == WIRE_8 else 4
-        if at > end or <uint64_t>(end - at) < n:
-            return fail(&d.cursor, begin, TRUNCATED)
-        return at + n
-    else:
-        return fail(&d.cursor, begin, BAD_TAG)
-    return at if at <= end else fail(&d.cursor, begin, TRUNCATED)
 
 
 cdef const uint8_t* fail_memory(Decoder* d, const uint8_t* at) noexcept nogil:
@@ -104,14 +67,14 @@ cdef const uint8_t* fail_memory(Decoder* d, const uint8_t* at) noexcept nogil:
     return fail(&d.cursor, at, d.rows.columns.status)
 
 
-cdef inline const uint8_t* read_text(
+cdef const uint8_t* read_text(
     Decoder* d, const Op* op, Column* c, Py_ssize_t row, const uint8_t* at, const uint8_t* end
 ) noexcept nogil:
     """Read a string or bytes."""
     cdef uint64_t n = 0, a, b
     cdef const uint8_t* begin = at
     cdef uint8_t* to
-    at = take_length(d, at, end, &n)
+    at = take_length(&d.cursor, at, end, &n)
     if at == NULL:
         return NULL
     if n > d.text_bytes:
@@ -133,43 +96,76 @@ cdef inline const uint8_t* read_text(
     return at + n
 
 
-cdef inline const uint8_t* read_value(
+cdef inline const uint8_t* read_plain(
+    Decoder* d, int width, Column* c, Py_ssize_t row, const uint8_t* at, const uint8_t* end
+) noexcept nogil:
+    """Read a number of a fixed width."""
+    if end - at < width:
+        return fail(&d.cursor, at, TRUNCATED)
+    memcpy(c.values + width * row, at, width)
+    return at + width
+
+
+cdef const uint8_t* fail_number(
+    Decoder* d, const uint8_t* begin, const uint8_t* at
+) noexcept nogil:
+    """Say what is wrong with a varint; it ends behind its message where it has an end."""
+    if at == NULL:
+        return fail_varint(&d.cursor, begin)
+    return fail(&d.cursor, begin, TRUNCATED)
+
+
+cdef inline const uint8_t* read_number(
+    Decoder* d, int form, Column* c, Py_ssize_t row, const uint8_t* at, const uint8_t* end
+) noexcept nogil:
+    """Read a number of variable length."""
+    cdef uint64_t word = 0
+    cdef const uint8_t* then = varint(at, d.cursor.end, &word)
+    if then == NULL or then > end:
+        return fail_number(d, at, then)
+    if form == LONGS:
+        store64(c.values + 8 * row, word)
+    elif form == INTS:
+        store32(c.values + 4 * row, <uint32_t>word)
+    elif form == ZIGZAG_LONGS:
+        store64(c.values + 8 * row, <uint64_t>unzigzag(word))
+    elif form == ZIGZAG_INTS:
+        store32(c.values + 4 * row, <uint32_t>unzigzag(word & UINT32_MAX))
+    else:
+        c.values[row] = word != 0
+    return then
+
+
+cdef const uint8_t* read_value(
     Decoder* d, const Op* op, Column* c, Py_ssize_t row, const uint8_t* at, const uint8_t* end
 ) noexcept nogil:
     """Read one value of any kind into a row of a column."""
-    cdef uint64_t word = 0
-    cdef const uint8_t* begin = at
-    if op.kind == DOUBLE or op.kind == FIXED64 or op.kind == SFIXED64:
-        if end - at < 8:
-            return fail(&d.cursor, at, TRUNCATED)
-        memcpy(c.values + 8 * row, at, 8)
-        return at + 8
-    if op.kind == FLOAT or op.kind == FIXED32 or op.kind == SFIXED32:
-        if end - at < 4:
-            return fail(&d.cursor, at, TRUNCATED)
-        memcpy(c.values + 4 * row, at, 4)
-        return at + 4
-    if op.kind == STRING or op.kind == BYTES:
+    if op.form == WORDS:
+        return read_plain(d, 8, c, row, at, end)
+    elif op.form == LONGS:
+        return read_number(d, LONGS, c, row, at, end)
+    elif op.form == ZIGZAG_INTS:
+        return read_number(d, ZIGZAG_INTS, c, row, at, end)
+    elif op.form == INTS or op.form == UNSIGNED_INTS:
+        return read_number(d, INTS, c, row, at, end)
+    elif op.form == HALVES:
+        return read_plain(d, 4, c, row, at, end)
+    elif op.form == BOOLS:
+        return read_number(d, BOOLS, c, row, at, end)
+    elif op.form == ZIGZAG_LONGS:
+        return read_number(d, ZIGZAG_LONGS, c, row, at, end)
+    elif op.form == TEXTS:
         return read_text(d, op, c, row, at, end)
-    if op.kind == MESSAGE:
-        at = take_length(d, at, end, &word)
-        return read_fields(d, op, row, at, at + word) if at != NULL else at
-    at = take_varint(&d.cursor, at, &word)
-    if at == NULL:
-        return NULL
-    if at > end:
-        return fail(&d.cursor, begin, TRUNCATED)
-    if op.kind == INT64 or op.kind == UINT64:
-        store64(c.values + 8 * row, word)
-    elif op.kind == SINT64:
-        store64(c.values + 8 * row, <uint64_t>unzigzag(word))
-    elif op.kind == SINT32:
-        store32(c.values + 4 * row, <uint32_t>unzigzag(word & UINT32_MAX))
-    elif op.kind == BOOL:
-        c.values[row] = word != 0
-    else:
-        store32(c.values + 4 * row, <uint32_t>word)
-    return at
+    return read_message(d, op, row, at, end)
+
+
+cdef const uint8_t* read_message(
+    Decoder* d, const Op* op, Py_ssize_t row, const uint8_t* at, const uint8_t* end
+) noexcept nogil:
+    """Read a message behind its length."""
+    cdef uint64_t n = 0
+    at = take_length(&d.cursor, at, end, &n)
+    return read_fields(d, op, row, at, at + n) if at != NULL else at
 
 
 cdef const uint8_t* skip_unknown_number(
@@ -186,38 +182,64 @@ cdef const uint8_t* skip_unknown_number(
     return then if then <= end else fail(&d.cursor, at, TRUNCATED)
 
 
+cdef inline Py_ssize_t count_numbers(const uint8_t* at, const uint8_t* end) noexcept nogil:
+    """Count the bytes that end a varint."""
+    cdef Py_ssize_t n = 0
+    while end - at >= 8:
+        n += count_ends(load64(at))
+        at += 8
+    while at < end:
+        n += at[0] < 0x80
+        at += 1
+    return n
+
+
+cdef const uint8_t* read_packed_known(
+    Decoder* d, const Op* op, Field* field, const uint8_t* at, const uint8_t* end
+) noexcept nogil:
+    """Read the numbers of a closed enum up to the end, but for those that it doesn't have."""
+    cdef const uint8_t* then
+    while at < end:
+        then = skip_unknown_number(d, op, at, end)
+        if then == at:
+            then = read_value(d, op, field.values, field.items.n, at, end)
+            field.items.n = field.items.n + 1
+        if then == NULL:
+            return NULL
+        at = then
+    return at
+
+
 cdef const uint8_t* read_packed(
     Decoder* d, const Op* op, Field* field, const uint8_t* at, const uint8_t* end
 ) noexcept nogil:
     """Read the values that fill up to the end, one behind the other."""
-    cdef Frame* items = field.items
-    cdef Column* c = field.values
-    cdef Py_ssize_t width, n
-    cdef const uint8_t* then
+    cdef Column* c
+    cdef Py_ssize_t width = 8 if op.wire == WIRE_8 else 4, n = (end - at) // width, row
+    cdef uint64_t word = 0
+    if op.wire == WIRE_VARINT:
+        n = count_numbers(at, end)
+    elif n * width != end - at:
+        return fail(&d.cursor, at, TRUNCATED)
+    if not frame_room(&d.rows, field.items, n + 1):  # one may be cut
+        return fail_memory(d, at)
+    if op.known != NULL:
+        return read_packed_known(d, op, field, at, end)
+    c = field.values
+    row = field.items.n
+    field.items.n = row + n
     if op.wire != WIRE_VARINT:
-        width = 8 if op.wire == WIRE_8 else 4
-        n = (end - at) // width
-        if n * width != end - at:
-            return fail(&d.cursor, at, TRUNCATED)
-        if not frame_room(&d.rows, items, n):
-            return fail_memory(d, at)
-        memcpy(c.values + items.n * width, at, n * width)
-        items.n = items.n + n
+        memcpy(c.values + row * width, at, n * width)
         return end
-    while at < end:
-        if op.known != NULL:
-            then = skip_unknown_number(d, op, at, end)
-            if then != at:
-                if then == NULL:
-                    return NULL
-                at = then
-                continue
-        if not frame_room(&d.rows, items, 1):
-            return fail_memory(d, at)
-        at = read_value(d, op, c, items.n, at, end)
-        if at == NULL:
-            return NULL
-        items.n = items.n + 1
+    while at != NULL and at < end:
+        if op.form == LONGS and d.cursor.end - at >= 8 and ends(load64(at)):
+            at = short_varint(at, &word)
+            if at > end:
+                return fail(&d.cursor, end - 1, TRUNCATED)
+            store64(c.values + 8 * row, word)
+        else:
+            at = read_value(d, op, c, row, at, end)
+        row += 1
     return at
 
 
@@ -231,7 +253,7 @@ cdef const uint8_t* read_items(
     cdef const uint8_t* begin = at
     begin_row(field.column, row, items.n)
     if tag & 7 != <uint64_t>op.wire:
-        at = take_length(d, at, end, &n)
+        at = take_length(&d.cursor, at, end, &n)
         if at != NULL:
             at = read_packed(d, op, field, at, at + n)
     else:
@@ -265,69 +287,99 @@ cdef inline void choose(Decoder* d, const Op* op, Py_ssize_t row) noexcept nogil
     choice.row = row
 
 
-cdef inline const Op* lookup(
-    Decoder* d, const Op* message, uint64_t tag, const uint8_t* at
+cdef const uint8_t* read_known(
+    Decoder* d, const Op* op, Py_ssize_t row, uint64_t tag, const uint8_t* at, const uint8_t* end
 ) noexcept nogil:
-    """Find the field of a tag, NULL where it is unknown or, with a status, of a wrong wire type."""
-    cdef const Op* op = find(message, tag >> 3)
-    cdef uint64_t wire = tag & 7
-    if op == NULL or wire == <uint64_t>op.wire:
-        return op
-    if wire == WIRE_LENGTH and op.label >= REPEATED:
-        return op
-    fail(&d.cursor, at, BAD_TAG if wire > WIRE_4 else WRONG_WIRE_TYPE)
+    """Read a known field of any label."""
+    cdef Column* c
+    cdef const uint8_t* then
+    if op.known != NULL and tag & 7 == WIRE_VARINT:
+        then = skip_unknown_number(d, op, at, end)
+        if then != at:
+            return then
+    if op.label >= REPEATED:
+        return read_items(d, op, row, tag, at, end)
+    if op.oneof >= 0:
+        choose(d, op, row)
+    c = d.rows.fields[op.index].values
+    if c.valid != NULL:
+        c.valid[row] = 1
+    return read_value(d, op, c, row, at, end)
+
+
+cdef const uint8_t* read_any(
+    Decoder* d, const Op* message, Py_ssize_t row, const uint8_t* begin, const uint8_t* end
+) noexcept nogil:
+    """Read a field of any tag and any label, or skip it."""
+    cdef const Op* op
+    cdef uint64_t tag = 0, wire
+    cdef const uint8_t* at = take_varint(&d.cursor, begin, &tag)
+    if at == NULL:
+        return NULL
+    if at > end or tag > UINT32_MAX:
+        return fail(&d.cursor, begin, TRUNCATED if at > end else BAD_TAG)
+    op = find(message, tag >> 3)
+    wire = tag & 7
+    if op == NULL:
+        return skip(&d.cursor, begin, at, end, tag, d.depth)
     d.op = op
-    return NULL
+    if wire != <uint64_t>op.wire and (wire != WIRE_LENGTH or op.label < REPEATED):
+        return fail(&d.cursor, begin, BAD_TAG if wire > WIRE_4 else WRONG_WIRE_TYPE)
+    d.op = NULL
+    at = read_known(d, op, row, tag, at, end)
+    return at if at != NULL else blame(d, op)
 
 
 cdef const uint8_t* read_fields(
     Decoder* d, const Op* message, Py_ssize_t row, const uint8_t* at, const uint8_t* end
 ) noexcept nogil:
-    """Read the fields of a message into a row of its frame."""
-    cdef const Op* op = message.fields
-    cdef const Op* found
+    """Read the fields of a message into a row of its frame.
+
+    Tags of one and two bytes are looked up, even where the next field could be guessed: a null
+    that comes at random then costs no wrong guess, as long as the next field is of the same form.
+    """
+    cdef const Op* op
     cdef Column* c
     cdef const uint8_t* begin
-    cdef uint64_t tag = 0
+    cdef uint64_t tag
     while at < end:
         begin = at
         tag = at[0]
-        at += 1
-        if tag >= 0x80:
-            at = take_varint(&d.cursor, begin, &tag)
+        if tag < 0x80:
+            op = message.by_tag[tag]
+            at += 1
+        elif end - at > 1 and at[1] < 0x80:
+            tag = tag & 0x7f | <uint64_t>at[1] << 7
+            op = find(message, tag >> 3)
+            op = op if op != NULL and op.tag == tag else NULL
+            at += 2
+        else:
+            op = NULL
+        if op == NULL:
+            at = read_any(d, message, row, begin, end)
             if at == NULL:
                 return blame(d, message)
-            if at > end or tag > UINT32_MAX:
-                fail(&d.cursor, begin, TRUNCATED if at > end else BAD_TAG)
-                return blame(d, message)
-        if op == NULL or op.tag != tag:
-            found = lookup(d, message, tag, begin)
-            if found == NULL:
-                if d.cursor.status == FINE:
-                    at = skip(d, begin, at, end, tag, 0)
-                if d.cursor.status != FINE:
-                    return blame(d, message)
-                continue
-            op = found
-        if op.known != NULL and tag & 7 == WIRE_VARINT:
-            begin = at
-            at = skip_unknown_number(d, op, at, end)
-            if at != begin:
-                if at == NULL:
-                    return blame(d, op)
-                continue
-        if op.label >= REPEATED:
-            at = read_items(d, op, row, tag, at, end)
+            continue
+        c = d.rows.fields[op.index].values
+        if op.way == SPECIAL:
+            at = read_known(d, op, row, tag, at, end)
         else:
-            if op.oneof >= 0:
-                choose(d, op, row)
-            c = d.rows.fields[op.index].values
             if c.valid != NULL:
                 c.valid[row] = 1
-            at = read_value(d, op, c, row, at, end)
+            if op.way == WORDS:  # the usual ones here: a call would cost as much as the value
+                at = read_plain(d, 8, c, row, at, end)
+            elif op.way == LONGS:
+                at = read_number(d, LONGS, c, row, at, end)
+            elif op.way == INTS or op.way == UNSIGNED_INTS:
+                at = read_number(d, INTS, c, row, at, end)
+            elif op.way == ZIGZAG_INTS:
+                at = read_number(d, ZIGZAG_INTS, c, row, at, end)
+            elif op.way == TEXTS:
+                at = read_text(d, op, c, row, at, end)
+            else:
+                at = read_value(d, op, c, row, at, end)
         if at == NULL:
             return blame(d, op)
-        op = op.following
     return at
 
 
@@ -336,38 +388,3 @@ cdef const uint8_t* blame(Decoder* d, const Op* op) noexcept nogil:
     if d.op == NULL:
         d.op = op
     return NULL
-
-
-cdef const uint8_t* read_row(
-    Decoder* d, const Op* root, const uint8_t* at, const uint8_t* end
-) noexcept nogil:
-    """Read a message into the next row."""
-    cdef Frame* frame = &d.rows.frames[0]
-    if not frame_room(&d.rows, frame, 1):
-        return fail_memory(d, at)
-    frame.n = frame.n + 1
-    return read_fields(d, root, frame.n - 1, at, end)
-
-
-cdef const uint8_t* read_messages(
-    Decoder* d, const Op* root, const uint8_t* at, Py_ssize_t max_rows, Py_ssize_t max_bytes,
-    bint is_last
-) noexcept nogil:
-    """Read whole messages; see `Reader.read_stream`."""
-    cdef Frame* frame = &d.rows.frames[0]
-    cdef const uint8_t* begin = at
-    cdef const uint8_t* then
-    cdef uint64_t n = 0
-    while at < d.cursor.end and frame.n < max_rows and at - begin < max_bytes:
-        then = take_varint(&d.cursor, at, &n)
-        if then == NULL and (is_last or d.cursor.status != TRUNCATED):
-            return NULL
-        if then != NULL and n > d.message_bytes:
-            return fail(&d.cursor, at, LONG_MESSAGE)
-        if then == NULL or n > <uint64_t>(d.cursor.end - then):
-            d.cursor.status = FINE
-            return fail(&d.cursor, at, TRUNCATED) if is_last else at
-        at = read_row(d, root, then, then + n)
-        if at == NULL:
-            return NULL
-    return at

@@ -39,7 +39,22 @@ cdef enum:
     WIRE_END = 4
     WIRE_4 = 5
 
+# How one value is read and written.
 cdef enum:
+    WORDS = 0
+    HALVES = 1
+    LONGS = 2
+    INTS = 3
+    ZIGZAG_LONGS = 4
+    ZIGZAG_INTS = 5
+    BOOLS = 6
+    TEXTS = 7
+    MESSAGES = 8
+    UNSIGNED_INTS = 9     # only written: read they are INTS
+    SPECIAL = 10          # it repeats, is one of a oneof, or of a closed enum
+
+cdef enum:
+    N_SHORT_TAGS = 128
     MOST_LOW = 2048       # field numbers below are found by a table
 
 
@@ -49,6 +64,7 @@ cdef struct Op:
     int number
     int kind
     int label
+    int form
     int wire              # of one value, when it isn't packed
     uint32_t tag          # that it is written with
     int n_tag_bytes
@@ -57,11 +73,12 @@ cdef struct Op:
     const int32_t* known  # (n_known,) numbers of a closed enum, sorted; NULL: all are
     int n_known
     bint is_entry         # the message is the entry of a map
-    Op* following         # the field that is expected next
+    int way               # `form`, or SPECIAL
     Op* fields            # (n_fields,) of its message, by number
     int n_fields
     int16_t* low          # (n_low,) place of a field number in `fields`, -1: none
     int n_low
+    Op** by_tag           # (N_SHORT_TAGS,) field of a tag of one byte, as it is written
 
 
 cdef class Program:

@@ -51,6 +51,7 @@ cdef class Program:
         if self.ops != NULL:
             for i in range(self.n_ops):
                 free(self.ops[i].low)
+                free(self.ops[i].by_tag)
         free(self.ops)
         free(self.numbers)
 
@@ -78,12 +79,18 @@ cdef class Program:
         return 0
 
     cdef int order(self, Op* message) except -1:
-        """Link the fields of a message, and make the table of its numbers."""
+        """Make the tables that the fields of a message are found by."""
         cdef int i, n = message.n_fields
+        if message.kind != MESSAGE:
+            return 0
+        message.by_tag = <Op**>calloc(N_SHORT_TAGS, sizeof(Op*))
+        if message.by_tag == NULL:
+            raise MemoryError
         if n == 0:
             return 0
         for i in range(n):
-            message.fields[i].following = &message.fields[(i + 1) % n]
+            if message.fields[i].tag < N_SHORT_TAGS:
+                message.by_tag[message.fields[i].tag] = &message.fields[i]
         message.n_low = min(message.fields[n - 1].number + 1, <int>MOST_LOW)
         message.low = <int16_t*>malloc(message.n_low * sizeof(int16_t))
         if message.low == NULL:
@@ -96,10 +103,35 @@ cdef class Program:
         return 0
 
 
+cdef int form_of(int kind) noexcept:
+    """Give how a value of a kind is read and written."""
+    if kind == DOUBLE or kind == FIXED64 or kind == SFIXED64:
+        return WORDS
+    if kind == FLOAT or kind == FIXED32 or kind == SFIXED32:
+        return HALVES
+    if kind == STRING or kind == BYTES:
+        return TEXTS
+    if kind == MESSAGE:
+        return MESSAGES
+    if kind == INT64 or kind == UINT64:
+        return LONGS
+    if kind == SINT64:
+        return ZIGZAG_LONGS
+    if kind == SINT32:
+        return ZIGZAG_INTS
+    if kind == BOOL:
+        return BOOLS
+    return UNSIGNED_INTS if kind == UINT32 else INTS
+
+
 cdef void set_tag(Op* op) noexcept:
-    """Spell the tag of a field."""
+    """Spell the tag of a field, and say how its values are read and written."""
     cdef uint64_t rest
     op.wire = wire_of(op.kind)
+    op.form = form_of(op.kind)
+    op.way = op.form
+    if op.label >= REPEATED or op.oneof >= 0 or op.known != NULL:
+        op.way = SPECIAL
     op.tag = <uint32_t>op.number << 3 | <uint32_t>(
         WIRE_LENGTH if op.label == PACKED else op.wire)
     rest = op.tag

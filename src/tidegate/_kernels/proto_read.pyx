@@ -1,13 +1,13 @@
 """The columns of a batch, as Protobuf messages fill them."""
 
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from tidegate._kernels.builders cimport Builder, Column
-from tidegate._kernels.cursor cimport FINE, cursor_init
-from tidegate._kernels.proto_decode cimport Choice, Decoder, read_messages, read_row
+from tidegate._kernels.builders cimport Builder, Column, column_grow
+from tidegate._kernels.cursor cimport FINE, TRUNCATED, cursor_init, fail, take_varint, varint
+from tidegate._kernels.proto_decode cimport LONG_MESSAGE, Choice, Decoder, read_fields
 from tidegate._kernels.proto_program cimport REPEATED, Op, Program
-from tidegate._kernels.proto_rows cimport Field, Frame, Rows, rows_end
+from tidegate._kernels.proto_rows cimport Field, Frame, Rows, frame_room, rows_end
 
 
 cdef class Reader(Builder):
@@ -135,6 +135,32 @@ cdef class Reader(Builder):
                                is_last)
         return self.conclude(first, at)
 
+    def measure(
+        self, const uint8_t[::1] source not None, Py_ssize_t start, Py_ssize_t max_rows,
+        Py_ssize_t max_bytes,
+    ):
+        """Count the messages that `read_stream` would read, and make room for as many rows.
+
+        Returns
+        -------
+        tuple (stop, n_rows)
+            Where it would stop, should no message be wrong.
+        """
+        cdef Py_ssize_t n_rows = 0, stop = start
+        cdef Frame* frame = &self.d.rows.frames[0]
+        cdef int i
+        if not 0 <= start <= source.shape[0]:
+            raise ValueError("start is in the source")
+        if start < source.shape[0]:
+            cursor_init(&self.d.cursor, &source[0], source.shape[0])
+            with nogil:
+                stop = start + hop(&self.d, &source[0] + start, max_rows, max_bytes, &n_rows)
+        for i in range(frame.n_columns):
+            if frame.columns[i].room < n_rows:
+                column_grow(&self.t, frame.columns[i], n_rows)  # if not, it is told when it fills
+        self.t.status = FINE
+        return stop, n_rows
+
     def read_message(self, const uint8_t[::1] source not None):
         """Read one message, which fills all of `source`, into one row; see `read_stream`."""
         cdef const uint8_t* first = b""
@@ -181,3 +207,54 @@ cdef class Reader(Builder):
             self.d.choices[<int>i].op = NULL
         rows_end(&self.d.rows)
         return n
+
+
+cdef Py_ssize_t hop(
+    Decoder* d, const uint8_t* begin, Py_ssize_t max_rows, Py_ssize_t max_bytes, Py_ssize_t* n_rows
+) noexcept nogil:
+    """Go from length to length; give the bytes of the whole messages."""
+    cdef const uint8_t* at = begin
+    cdef const uint8_t* then
+    cdef uint64_t n = 0
+    while at < d.cursor.end and n_rows[0] < max_rows and at - begin < max_bytes:
+        then = varint(at, d.cursor.end, &n)
+        if then == NULL or n > <uint64_t>(d.cursor.end - then):
+            break
+        at = then + n
+        n_rows[0] += 1
+    return at - begin
+
+
+cdef const uint8_t* read_row(
+    Decoder* d, const Op* root, const uint8_t* at, const uint8_t* end
+) noexcept nogil:
+    """Read a message into the next row."""
+    cdef Frame* frame = &d.rows.frames[0]
+    if not frame_room(&d.rows, frame, 1):
+        return fail(&d.cursor, at, d.rows.columns.status)
+    frame.n = frame.n + 1
+    return read_fields(d, root, frame.n - 1, at, end)
+
+
+cdef const uint8_t* read_messages(
+    Decoder* d, const Op* root, const uint8_t* at, Py_ssize_t max_rows, Py_ssize_t max_bytes,
+    bint is_last
+) noexcept nogil:
+    """Read whole messages; see `Reader.read_stream`."""
+    cdef Frame* frame = &d.rows.frames[0]
+    cdef const uint8_t* begin = at
+    cdef const uint8_t* then
+    cdef uint64_t n = 0
+    while at < d.cursor.end and frame.n < max_rows and at - begin < max_bytes:
+        then = take_varint(&d.cursor, at, &n)
+        if then == NULL and (is_last or d.cursor.status != TRUNCATED):
+            return NULL
+        if then != NULL and n > d.message_bytes:
+            return fail(&d.cursor, at, LONG_MESSAGE)
+        if then == NULL or n > <uint64_t>(d.cursor.end - then):
+            d.cursor.status = FINE
+            return fail(&d.cursor, at, TRUNCATED) if is_last else at
+        at = read_row(d, root, then, then + n)
+        if at == NULL:
+            return NULL
+    return at

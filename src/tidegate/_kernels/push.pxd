@@ -13,10 +13,11 @@ from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.kept cimport kept_push
 from tidegate._kernels.moments cimport push_moment
 from tidegate._kernels.records cimport (
-    DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LAST, LEAST,
-    LEAST_AT, LEAST_INT, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME, UNSIGNED, WEIGHTED,
-    Acc, Column, Word,
+    DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LAST,
+    LEAST, LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME,
+    UNSIGNED, WEIGHTED, Acc, Column, Word,
 )
+from tidegate._kernels.texts cimport keep_extreme_text
 
 
 cdef inline bint has_value(const Column* column, Py_ssize_t row) noexcept nogil:
@@ -216,6 +217,9 @@ cdef inline void push_row(
         keep_nearest(at, rank_of(column, row, acc.kind == LEAST_AT), time)
     elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
         kept_push(acc, at, word_of(acc, column, row, time))
+    elif acc.kind == LEAST_TEXT or acc.kind == GREATEST_TEXT:
+        keep_extreme_text(at, acc.texts, (<const int64_t*>column.values)[row],
+                          acc.kind == LEAST_TEXT)
     elif acc.weight >= 0 and not has_value(&columns[acc.weight], row):
         return
     elif acc.kind == WEIGHTED:

@@ -22,6 +22,12 @@ typedef struct {
 } tg_kept;
 
 typedef struct {
+    const int64_t *offsets;
+    const uint8_t *content;
+    int is_number;
+} tg_texts;
+
+typedef struct {
     int kind;
     int column;
     int weight;
@@ -33,6 +39,7 @@ typedef struct {
     int numeric;
     int numeric_x;
     tg_kept *kept;
+    const tg_texts *texts;
 } tg_acc;
 
 typedef struct {
@@ -41,6 +48,7 @@ typedef struct {
     int numeric;
     int skip_nan;
     double *floats;
+    tg_texts texts;
 } tg_column;
 
 typedef struct {

@@ -20,6 +20,7 @@ there is one layout, `Acc.narrow`.
     LEAST_AT ...         rank of the value (the smaller the further out), its earliest time
     PAIRS, POWERS        as `moments` has them
     KEPT, KEPT_TIMES     the values, or their times, as `kept` has them
+    LEAST_TEXT ...       code, -1: none; the order is that of the values behind the codes
 
 Behind the bar stands what only nulls, NaN, infinities and `wild` values (magnitude >= 2**480, whose
 squares or sums could overflow) touch; wild values are kept scaled by 2**-544. It is kept apart, in
@@ -49,6 +50,11 @@ cdef extern from "records.h" nogil:
         Py_ssize_t n_lists
         Py_ssize_t cap_lists
 
+    ctypedef struct Texts "tg_texts":
+        const int64_t* offsets  # where the bytes of each code begin in `content`, and end
+        const uint8_t* content
+        bint is_number          # two's complement, the low byte first, all of one width
+
     ctypedef struct Acc "tg_acc":
         int kind
         int column   # which input column
@@ -61,6 +67,7 @@ cdef extern from "records.h" nogil:
         int numeric  # of the values
         int numeric_x  # PAIRS: of the weight, or of the times
         Kept* kept     # KEPT, KEPT_TIMES: what all records share
+        const Texts* texts  # of the column; no offsets: its values are no codes
 
     ctypedef struct Column "tg_column":
         const void* values      # n_rows values of 8 bytes
@@ -68,6 +75,7 @@ cdef extern from "records.h" nogil:
         int numeric
         bint skip_nan           # a NaN is a missing value
         double* floats          # of integers that are weighted: those of the block, as floats
+        Texts texts             # what codes stand for
 
     ctypedef struct Run "tg_run":
         int32_t begin      # rows [begin, end) of the block, all in one pane
@@ -124,6 +132,8 @@ cdef enum Kind:
     POWERS
     KEPT
     KEPT_TIMES
+    LEAST_TEXT
+    GREATEST_TEXT
 
 
 cdef enum Numeric:
@@ -157,6 +167,7 @@ cdef enum Op:
     OF_MODE
     OF_NUNIQUE
     OF_LIST      # `other`: their times
+    OF_HALF      # SUM_INT: its lower 64 bits, or with `how` its upper ones
 
 
 cdef enum Status:

@@ -19,11 +19,13 @@ from tidegate._kernels.lanes cimport fold_lanes, wide_hi, wide_lo, wide_of, wide
 from tidegate._kernels.moments cimport fold_moment, merge_moment, read_moment
 from tidegate._kernels.push cimport keep_nearest
 from tidegate._kernels.records cimport (
-    DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LANES, LAST, LEAST,
-    LEAST_AT, LEAST_INT, NULLS, OF_COUNT, OF_EXTREME, OF_MEAN, OF_QUANTILE, OF_RANGE, OF_RATIO,
-    OF_ROWS, OF_SEM, OF_STD, OF_SUM, OF_TIME, OF_VAR, OF_WORD, PAIRS, POWERS, ROWS, SQUARES,
-    SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Arena, Output, Plan, Word,
+    DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LANES,
+    LAST, LEAST, LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, OF_COUNT, OF_EXTREME, OF_HALF, OF_MEAN,
+    OF_QUANTILE, OF_RANGE, OF_RATIO, OF_ROWS, OF_SEM, OF_STD, OF_SUM, OF_TIME, OF_VAR, OF_WORD,
+    PAIRS, POWERS, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Arena, Output,
+    Plan, Word,
 )
+from tidegate._kernels.texts cimport keep_extreme_text
 
 cdef extern from *:
     """
@@ -59,7 +61,7 @@ cdef inline void fold_one(
     elif acc.kind == LEAST or acc.kind == GREATEST:
         out[0] = at[0]
         out[1] = rare[0]
-    elif acc.kind == ROWS or acc.kind == LEAST_INT or acc.kind == GREATEST_INT:
+    elif acc.kind in (ROWS, LEAST_INT, GREATEST_INT, LEAST_TEXT, GREATEST_TEXT):
         out[0] = at[0]
     elif acc.kind == SQUARES_INT:
         memcpy(out, at, 4 * sizeof(Word))
@@ -236,6 +238,8 @@ cdef inline void merge_one(const Acc* acc, Word* a, const Word* b) noexcept nogi
         merge_moment(acc, a, b)
     elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
         a[RANGE_N].i += b[RANGE_N].i
+    elif acc.kind == LEAST_TEXT or acc.kind == GREATEST_TEXT:
+        keep_extreme_text(a, acc.texts, b[0].i, acc.kind == LEAST_TEXT)
 
 
 cdef void merge_record(const Plan* plan, Word* into, const Word* other) noexcept nogil:
@@ -483,6 +487,9 @@ cdef inline Py_ssize_t read_counts(
     elif output.op == OF_COUNT:
         for i in range(n):
             values[i].i = records[i * width].i - at[i * width].i
+    elif output.op == OF_HALF:
+        for i in range(n):
+            values[i] = at[i * width + output.how]
     elif output.numeric == FLOAT:
         for i in range(n):
             values[i].f = sum_of(at + i * width)
@@ -499,7 +506,7 @@ cdef Py_ssize_t read_output "tg_read_output"(
 ) noexcept nogil:
     """Read one output of n folded records; return the first record that overflows, or -1."""
     cdef Py_ssize_t i
-    if output.op == OF_ROWS or output.op == OF_COUNT or output.op == OF_SUM:
+    if output.op in (OF_ROWS, OF_COUNT, OF_SUM, OF_HALF):
         return read_counts(plan, output, records, n, values)
     if output.op == OF_RANGE:
         i = read_ranges(plan, output, records, n, values)

@@ -12,11 +12,12 @@ class RollingState:
     def __new__(
         cls,
         accs: list[tuple[int, int, int, int, int, int]],
-        outputs: list[tuple[int, int, int, int]],
+        outputs: list[tuple[int, int, int, int, int, int, float]],
         columns: list[tuple[int, bool]],
         keyed: bool,
         look: tuple[int, int, float, bool, bool, bool, bool],
         min_samples: int,
+        max_kept: int,
     ) -> RollingState: ...
     def push(
         self,
@@ -40,4 +41,5 @@ class RollingState:
         n_keys: int,
     ) -> bool: ...
     def take(self) -> list[tuple[Readable, Readable | None]]: ...
+    def take_lists(self, output: int) -> Readable: ...
     def overflow(self) -> tuple[int, int]: ...

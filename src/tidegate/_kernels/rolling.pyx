@@ -1,23 +1,28 @@
 """Look-back windows: rows in time order in, one result a row out."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.math cimport ldexp
+from libc.math cimport ldexp, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport buffer_of
-from tidegate._kernels.lanes cimport wide_of, wide_t
+from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.memory cimport grow
+from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_MEAN, OF_RATIO, OF_ROWS, OF_STD, OF_SUM, OF_VAR,
-    OVERFLOWED, SQUARES, SQUARES_INT, UNSIGNED, Acc, Output, Word,
+    DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_LIST, OF_MEAN, OF_RANGE, OF_ROWS, OF_SEM,
+    OF_STD, OF_SUM, OF_VAR, OVERFLOWED, PAIRS, POWERS, SIGNED, SQUARES, SQUARES_INT,
+    TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
 )
+from tidegate._kernels.rolling_state cimport TILE, KeyState, Look, Scratch, Series, View
 from tidegate._kernels.rolling_tile cimport (
-    TILE, KeyState, Look, Scratch, Series, View, compute_tile, find_bounds, key_free, key_init,
-    key_take_up, key_use_blocks, scratch_free, scratch_init,
+    compute_tile, find_bounds, key_free, key_init, key_take_up, key_use_blocks, scratch_free,
+    scratch_init,
 )
 
 cdef extern from "rolling_extreme.h" nogil:
+    bint has_value "tg_has"(const Series*, int64_t)
     double mean_of "tg_mean1"(double, double, double)
     void means "tg_means"(const double*, const double*, const double*, int64_t, double*)
     void means_of "tg_means_of"(const double*, const double*, double, int64_t, double*)
@@ -26,35 +31,11 @@ cdef extern from "rolling_extreme.h" nogil:
     void spread "tg_spread"(
         const double*, const double*, bint, double, double, bint, int64_t, double*)
 
-cdef extern from *:
-    """
-    #include <stdlib.h>
-    #ifdef __linux__
-    #include <sys/mman.h>
-    #endif
-    #define TG_HUGE_PAGE ((size_t)2 << 20)
-
-    /* Memory that free() takes. Fresh pages of 4 kB cost 0.4 ns a byte, large ones a tenth. */
-    static void *tg_large(size_t size)
-    {
-    #ifdef MADV_HUGEPAGE
-        if (size >= 2 * TG_HUGE_PAGE) {
-            void *at = NULL;
-            if (posix_memalign(&at, TG_HUGE_PAGE, size))
-                return NULL;
-            madvise(at, size / TG_HUGE_PAGE * TG_HUGE_PAGE, MADV_HUGEPAGE);
-            return at;
-        }
-    #endif
-        return malloc(size);
-    }
-    """
-    void* large "tg_large"(size_t size) nogil
-
 cdef enum:
     FEW = 16           # rows that a key first has room for
     MARGIN = 64        # results that may be written beyond the last
     VAR_WORDS = 11     # of a Var that a dump has: all but what can be found out again
+    MOMENT_WORDS = 2   # of Moments: where it is cut in two, and the anchor
 
 cdef struct Rows:
     # The rows of a key that are kept: those of its last window, and some that have left it.
@@ -75,6 +56,11 @@ cdef struct Target:
     # Where results go
     Word* values
     uint8_t* valid     # NULL: all valid so far
+    Block memory       # that `values` are in
+    Block flags        # and `valid`
+    Word* lists        # of OF_LIST: the length of a list, its values, and so on
+    int64_t n_lists
+    int64_t room
 
 
 cdef class RollingState:
@@ -84,7 +70,7 @@ cdef class RollingState:
     ----------
     accs : list of (kind, column, weight, nulls, sum, numeric)
         The accumulators, as `WindowState` takes them.
-    outputs : list of (op, acc, numeric, ddof)
+    outputs : list of (op, acc, numeric, ddof, other, how, by)
         What to read from them.
     columns : list of (numeric, skip_nan)
         The input columns.
@@ -94,6 +80,8 @@ cdef class RollingState:
         The look-back: `rows` of it, or, where that is 0, a length of time.
     min_samples : int
         How many values a result needs, but for counts.
+    max_kept : int
+        How many values lists may hold at a time.
     """
 
     cdef Acc* accs
@@ -106,6 +94,7 @@ cdef class RollingState:
     cdef bint keyed
     cdef Look look
     cdef int64_t min_samples
+    cdef int64_t max_kept
     cdef Scratch scratch
     cdef bint has_scratch
     cdef Kept** keys
@@ -123,13 +112,14 @@ cdef class RollingState:
     cdef Py_buffer* views
 
     def __cinit__(self, list accs not None, list outputs not None, list columns not None,
-                  bint keyed, tuple look not None, int64_t min_samples):
+                  bint keyed, tuple look not None, int64_t min_samples, int64_t max_kept):
         cdef int i
         self.n_accs = len(accs)
         self.n_outputs = len(outputs)
         self.n_columns = len(columns)
         self.keyed = keyed
         self.min_samples = min_samples
+        self.max_kept = max_kept
         (self.look.rows, self.look.size, self.look.size_f, self.look.is_float, self.look.has_left,
          self.look.has_right, self.look.has_peers) = look
         self.accs = <Acc*>calloc(self.n_accs + 1, sizeof(Acc))
@@ -150,16 +140,24 @@ cdef class RollingState:
              self.accs[i].sum, self.accs[i].numeric) = accs[i]
         for i in range(self.n_outputs):
             (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
-             self.outputs[i].ddof) = outputs[i]
+             self.outputs[i].ddof, self.outputs[i].other, self.outputs[i].how,
+             self.outputs[i].by) = outputs[i]
         for i in range(self.n_columns):
             self.columns[i].numeric, self.columns[i].skip_nan = columns[i]
             self.own[i] = self.columns[i]
+        for i in range(self.n_accs):
+            self.accs[i].numeric_x = FLOAT if self.look.is_float else SIGNED
+            if self.accs[i].weight >= 0:
+                self.accs[i].numeric_x = self.columns[self.accs[i].weight].numeric
         for i in range(self.n_outputs):  # variances are kept here without the sum beside them
             self.accs[self.outputs[i].acc].wide = 1
+            if self.outputs[i].other >= 0:
+                self.accs[self.outputs[i].other].wide = 1
             if self.accs[self.outputs[i].acc].nulls >= 0:
                 self.accs[self.accs[self.outputs[i].acc].nulls].wide = 1
         self.has_scratch = True
-        if scratch_init(&self.scratch, self.accs, self.n_accs, self.n_columns) != DONE:
+        if scratch_init(&self.scratch, self.accs, self.n_accs, self.n_columns, self.outputs,
+                        self.n_outputs) != DONE:
             raise MemoryError
 
     def __dealloc__(self):
@@ -172,8 +170,9 @@ cdef class RollingState:
         free(self.keys)
         if self.targets != NULL:
             for o in range(self.n_outputs):
-                free(self.targets[o].values)
-                free(self.targets[o].valid)
+                block_free(&self.targets[o].memory)
+                block_free(&self.targets[o].flags)
+                free(self.targets[o].lists)
         free(self.targets)
         free(self.accs)
         free(self.outputs)
@@ -558,8 +557,9 @@ cdef class RollingState:
         -------
         tuple (heads, sums, times, columns)
             (n, 5) int64: code, rows, their first number, and between which of them the window
-            lies; (n, n_vars, VAR_WORDS) words of the variances; of all rows int64 times, and a
-            list of 8-byte values and uint8 flags. Buffers.
+            lies; of each key the words that rows do not tell, of variances and of sums of powers
+            and products; of all rows int64 times, and a list of 8-byte values and uint8 flags.
+            Buffers.
         """
         cdef int64_t k, n = 0, at = 0
         cdef int c, a
@@ -567,7 +567,7 @@ cdef class RollingState:
         for k in range(self.n_keys):
             n += self.keys[k] != NULL
         heads = bytearray(n * 5 * 8)
-        sums = bytearray(n * self.n_vars() * VAR_WORDS * 8)
+        sums = bytearray(n * self.n_words() * 8)
         times = bytearray(self.kept * 8)
         columns = [(bytearray(self.kept * 8), bytearray(self.kept)) for _ in range(self.n_columns)]
         cdef int64_t[::1] head = memoryview(heads).cast("q") if n else None
@@ -585,11 +585,10 @@ cdef class RollingState:
             for c in range(self.n_columns):
                 copy_out(columns[c][0], at * 8, kept.rows.values[c], kept.rows.n * 8)
                 copy_out(columns[c][1], at, kept.rows.valid[c], kept.rows.n)
-            where = n * self.n_vars()
+            where = n * self.n_words()
             for a in range(self.n_accs):
-                if kept.state.accs[a].var != NULL:
-                    copy_out(sums, where * VAR_WORDS * 8, kept.state.accs[a].var, VAR_WORDS * 8)
-                    where += 1
+                copy_out(sums, where * 8, state_of(&kept.state, a), words_of(self.accs[a].kind) * 8)
+                where += words_of(self.accs[a].kind)
             at += kept.rows.n
             n += 1
         return heads, sums, times, columns
@@ -601,11 +600,11 @@ cdef class RollingState:
             return True
         return base == 0 if base + rows <= back else rows >= back
 
-    cdef int n_vars(self) noexcept:
-        """How many accumulators have sums that rows alone do not tell."""
+    cdef int n_words(self) noexcept:
+        """How many words of a key there are that rows alone do not tell."""
         cdef int a, n = 0
         for a in range(self.n_accs):
-            n += self.accs[a].kind == SQUARES or self.accs[a].kind == SQUARES_INT
+            n += words_of(self.accs[a].kind)
         return n
 
     def load(self, const int64_t[::1] heads not None, const uint8_t[::1] sums not None,
@@ -629,7 +628,7 @@ cdef class RollingState:
         cdef Kept* kept
         cdef View view
         where = 0
-        if (heads.shape[0] % 5 or sums.shape[0] != n * self.n_vars() * VAR_WORDS * 8
+        if (heads.shape[0] % 5 or sums.shape[0] != n * self.n_words() * 8
                 or len(columns) != self.n_columns):
             return False
         for k in range(n):
@@ -665,12 +664,13 @@ cdef class RollingState:
                 kept.state.left = kept.state.base + heads[5 * k + 3]
                 kept.state.right = kept.state.base + heads[5 * k + 4]
                 for a in range(self.n_accs):
-                    if kept.state.accs[a].var != NULL:
-                        memcpy(kept.state.accs[a].var, &sums[where * VAR_WORDS * 8],
-                               VAR_WORDS * 8)
-                        where += 1
+                    if words_of(self.accs[a].kind):
+                        memcpy(state_of(&kept.state, a), &sums[where * 8],
+                               words_of(self.accs[a].kind) * 8)
+                        where += words_of(self.accs[a].kind)
                 self.look_at(kept, &view)
-                key_take_up(&kept.state, &self.scratch, &view)
+                if not key_take_up(&kept.state, &self.scratch, &view, &self.look):
+                    return False
                 at += rows
         finally:
             for c in range(n_views):
@@ -682,13 +682,14 @@ cdef class RollingState:
     cdef int begin_results(self, int64_t n) noexcept nogil:
         """Make room for n results."""
         cdef int o
+        cdef Target* target
         for o in range(self.n_outputs):
-            free(self.targets[o].values)
-            free(self.targets[o].valid)
-            self.targets[o].valid = NULL
-            self.targets[o].values = <Word*>large((n + MARGIN) * sizeof(Word))
-            if self.targets[o].values == NULL:
+            target = &self.targets[o]
+            target.valid = NULL
+            target.n_lists = 0
+            if not block_grow(&target.memory, 0, (n + MARGIN) * sizeof(Word)):
                 return NO_MEMORY
+            target.values = <Word*>target.memory.at
         self.n_results = n
         return DONE
 
@@ -703,10 +704,10 @@ cdef class RollingState:
             if not never_falls(view.times + row - (row > 0), n + (row > 0)):
                 return DISORDER
             n = find_bounds(&self.scratch.tile, &self.look, view, key, row)
-            status = compute_tile(&self.scratch, view, key)
+            status = compute_tile(&self.scratch, view, &self.look, key)
             for o in range(self.n_outputs):
                 if status == DONE:
-                    status = self.write(o, at + row - first)
+                    status = self.write(o, view, at + row - first)
             if status != DONE:
                 return status
             row += n
@@ -727,13 +728,14 @@ cdef class RollingState:
                     if target.valid != NULL:
                         target.valid[at + row - first] = target.valid[at + row - first + 1]
 
-    cdef int write(self, int o, int64_t at) noexcept nogil:
+    cdef int write(self, int o, const View* view, int64_t at) noexcept nogil:
         """One output of a tile."""
         cdef const Output* output = &self.outputs[o]
         cdef Scratch* s = &self.scratch
         cdef Word* out = self.targets[o].values + at
         cdef const double* hi = s.hi[output.acc]
         cdef int64_t i, n = s.tile.n
+        cdef int status
         if output.op == OF_ROWS:
             for i in range(n):
                 out[i].i = s.tile.r[i] - s.tile.l[i]
@@ -744,14 +746,23 @@ cdef class RollingState:
             return DONE
         if output.op == OF_MEAN:
             self.write_means(o, at)
-        elif output.op == OF_VAR or output.op == OF_STD:
+        elif output.op == OF_VAR or output.op == OF_STD or output.op == OF_SEM:
             self.write_spreads(o, at)
-        elif output.op == OF_SUM and output.numeric != FLOAT:
-            i = self.write_int_sums(o, at)
+        elif s.made[o] != NULL:
+            memcpy(out, s.made[o], n * sizeof(Word))
+        elif output.op == OF_LIST:
+            status = self.write_lists(o, view, at)
+            if status != DONE:
+                return status
+        elif (output.op == OF_SUM or output.op == OF_RANGE) and output.numeric != FLOAT:
+            i = self.write_ranges(o, at) if output.op == OF_RANGE else self.write_int_sums(o, at)
             if i >= 0:
                 self.bad_row = at + i
                 self.bad_output = o
                 return OVERFLOWED
+        elif output.op == OF_RANGE:
+            for i in range(n):
+                out[i].f = hi[i] - s.hi[output.other][i]
         else:
             memcpy(out, hi, n * sizeof(Word))
             if output.op == OF_SUM and s.has_marks[output.acc]:
@@ -798,7 +809,7 @@ cdef class RollingState:
         cdef const double* counts = s.hi[self.accs[a].nulls]
         cdef const double* scale = s.scale[a]
         cdef double* out = &self.targets[o].values[at].f
-        cdef bint root = output.op == OF_STD
+        cdef bint root = output.op != OF_VAR
         cdef int64_t i
         spread(squares, counts, s.tile.is_steady and s.is_full[column], output.ddof, 1.0, root,
                s.tile.n, out)
@@ -809,6 +820,56 @@ cdef class RollingState:
             for i in range(s.tile.n):
                 if s.special[column][i] != 0.0:
                     out[i] = s.special[column][i] - s.special[column][i]
+        if output.op == OF_SEM:
+            for i in range(s.tile.n):
+                out[i] = out[i] / sqrt(counts[i])
+
+    cdef int64_t write_ranges(self, int o, int64_t at) noexcept nogil:
+        """Greatest less least of integers; the first that does not fit, or -1."""
+        cdef const Output* output = &self.outputs[o]
+        cdef const Word* high = <Word*>self.scratch.hi[output.acc]
+        cdef const Word* low = <Word*>self.scratch.hi[output.other]
+        cdef const double* counts = self.scratch.hi[self.accs[output.acc].nulls]
+        cdef Word* out = self.targets[o].values + at
+        cdef wide_t reach
+        cdef int64_t i
+        for i in range(self.scratch.tile.n):
+            if counts[i] == 0.0:
+                out[i].i = 0
+                continue
+            if output.numeric == UNSIGNED:
+                reach = (<wide_t>high[i].u - <wide_t>low[i].u) * output.how
+            else:
+                reach = (<wide_t>high[i].i - <wide_t>low[i].i) * output.how
+            out[i].u = wide_lo(reach)
+            if wide_hi(reach) != 0 or (output.numeric != UNSIGNED and out[i].i < 0):
+                return i
+        return -1
+
+    cdef int write_lists(self, int o, const View* view, int64_t at) noexcept nogil:
+        """All values of each window, behind the other lists."""
+        cdef Scratch* s = &self.scratch
+        cdef Target* target = &self.targets[o]
+        cdef const Series* c = &view.columns[self.accs[self.outputs[o].acc].column]
+        cdef const double* counts = s.hi[self.accs[self.outputs[o].acc].nulls]
+        cdef int64_t i, row, n, room
+        for i in range(s.tile.n):
+            n = target.n_lists + <int64_t>counts[i] + 1
+            if n > target.room:
+                room = max(n, 2 * target.room)
+                if not grow(<void**>&target.lists, room * sizeof(Word)):
+                    return NO_MEMORY
+                target.room = room
+            if n > self.max_kept:
+                return TOO_MANY_KEPT
+            target.values[at + i].i = target.n_lists
+            target.lists[target.n_lists].i = <int64_t>counts[i]
+            target.n_lists += 1
+            for row in range(s.tile.l[i], s.tile.r[i]):
+                if has_value(c, row):
+                    target.lists[target.n_lists] = c.x[row]
+                    target.n_lists += 1
+        return DONE
 
     cdef int64_t write_int_sums(self, int o, int64_t at) noexcept nogil:
         """Sums of integers; the first that does not fit, or -1."""
@@ -833,20 +894,18 @@ cdef class RollingState:
         cdef double need = <double>self.min_samples, fewest
         cdef uint8_t* valid
         cdef int64_t i, n = self.scratch.tile.n
-        if output.op != OF_SUM and need < 1.0:
-            need = 1.0
-        if (output.op == OF_VAR or output.op == OF_STD) and need < output.ddof + 1.0:
-            need = output.ddof + 1.0
+        if output.op != OF_SUM:
+            need = max(need, output.ddof + 1.0)
         fewest = counts[0]
-        if not (self.scratch.tile.is_steady and output.op != OF_RATIO
+        if not (self.scratch.tile.is_steady and self.accs[output.acc].weight < 0
                 and self.scratch.is_full[self.accs[output.acc].column]):
             fewest = fewest_of(counts, n)
         if fewest >= need:
             return DONE
         if self.targets[o].valid == NULL:
-            self.targets[o].valid = <uint8_t*>large(self.n_results + MARGIN)
-            if self.targets[o].valid == NULL:
+            if not block_grow(&self.targets[o].flags, 0, self.n_results + MARGIN):
                 return NO_MEMORY
+            self.targets[o].valid = <uint8_t*>self.targets[o].flags.at
             memset(self.targets[o].valid, 1, self.n_results)
         valid = self.targets[o].valid + at
         for i in range(n):
@@ -866,19 +925,47 @@ cdef class RollingState:
         cdef int o
         results = []
         for o in range(self.n_outputs):
-            values = buffer_of(self.targets[o].values, self.n_results * sizeof(Word))
+            values = block_take(&self.targets[o].memory, self.n_results * sizeof(Word))
             valid = None
             if self.targets[o].valid != NULL:
-                valid = buffer_of(self.targets[o].valid, self.n_results)
+                valid = block_take(&self.targets[o].flags, self.n_results)
             results.append((values, valid))
             self.targets[o].values = NULL
             self.targets[o].valid = NULL
         self.n_results = 0
         return results
 
+    def take_lists(self, int output):
+        """Hand over the lists of an output.
+
+        Returns
+        -------
+        Buffer
+            8-byte words: the length of a list, its values, and so on; the results say where.
+        """
+        cdef Target* target = &self.targets[output]
+        lists = buffer_of(target.lists, target.n_lists * sizeof(Word))
+        target.lists = NULL
+        target.n_lists = target.room = 0
+        return lists
+
     def overflow(self):
         """Tell which output did not fit, and the result of which row of the batch it was."""
         return self.bad_output, self.bad_row
+
+
+cdef int words_of(int kind) noexcept:
+    """How many words of an accumulator there are that rows alone do not tell."""
+    if kind == SQUARES or kind == SQUARES_INT:
+        return VAR_WORDS
+    return MOMENT_WORDS if kind == PAIRS or kind == POWERS else 0
+
+
+cdef void* state_of(KeyState* key, int a) noexcept:
+    """Where they are."""
+    if key.accs[a].var != NULL:
+        return key.accs[a].var
+    return key.accs[a].moments
 
 
 cdef void copy_out(bytearray out, Py_ssize_t at, const void* source, Py_ssize_t size):

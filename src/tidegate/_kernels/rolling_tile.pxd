@@ -1,180 +1,23 @@
-"""What the windows of a look-back come to, a tile of rows at a time.
+"""What the windows of a look-back come to, a tile of rows at a time; see rolling_tile.pyx."""
 
-A view is the rows of one key, in order; row i of it has number base + i since the key began. A
-tile is up to TILE rows of a view that are answered together. Everything here depends on the rows
-and their numbers alone, never on where a view or a tile was cut.
-"""
+from libc.stdint cimport int64_t
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from tidegate._kernels.records cimport Acc, Output
+from tidegate._kernels.rolling_state cimport KeyState, Look, Scratch, Tile, View
 
-from tidegate._kernels.lanes cimport wide_t
-from tidegate._kernels.records cimport Acc, Output, Word
-
-cdef extern from "rolling_extreme.h" nogil:
-    """
-    #ifdef __clang__
-    #pragma clang diagnostic ignored "-Wunused-function"
-    #else
-    #pragma GCC diagnostic ignored "-Wunused-function"
-    #endif
-    """
-    enum:
-        TILE "TG_TILE"
-        PAD "TG_PAD"
-        BLOCK "TG_BLOCK"
-
-    ctypedef struct Big "tg_big":
-        pass
-
-    ctypedef struct Sum "tg_sum":
-        int32_t levels
-        bint is_slow
-        int64_t most
-        int64_t retry
-        double sum[3]
-        Big* big
-
-    ctypedef struct Tile "tg_tile":
-        int64_t l[512]
-        int64_t r[512]
-        int64_t n
-        int64_t first
-        int64_t was_l
-        int64_t was_r
-        bint is_steady
-        bint is_by_one
-
-    ctypedef struct Series "tg_series":
-        const Word* x
-        const uint8_t* valid
-        int numeric
-        bint skip_nan
-
-    ctypedef struct Pair "tg_v2":
-        pass
-
-    ctypedef struct Sums2 "tg_sums2":
-        Pair hi
-        Pair lo
-
-    ctypedef struct Slip "tg_slip":
-        Pair peak
-        int64_t steps
-
-    ctypedef struct Var "tg_var":
-        Sums2 sums
-        Slip slip
-        Word shift
-        double scale
-        double unscale
-        int64_t stride
-        int64_t same_from
-        int64_t same_to
-
-    ctypedef struct Moves "tg_moves":
-        pass
-
-    ctypedef struct Trail "tg_trail":
-        pass
-
-    ctypedef struct Blocks "tg_blocks":
-        int64_t* queue
-        double* greatest
-        int64_t head
-        int64_t tail
-        int64_t has
-        int64_t end_of
-        int64_t begin_of
-
-
-cdef struct Odd:
-    # The last row of each kind, counted since the key began; -1: none.
-    int64_t nan
-    int64_t plus      # +inf
-    int64_t minus
-    int64_t missing   # no value
-
-
-cdef struct Deque:
-    # Rows that may still be the extreme of a window; their values never rise (never fall).
-    int64_t* rows
-    Word* values
-    int64_t head
-    int64_t n
-    int64_t room      # a power of two
-
-
-cdef struct AccState:
-    # What is kept of one accumulator of one key; what is not used is NULL or 0.
-    Sum* sums         # SUM: one; WEIGHTED: products, what they lack, weights
-    Var* var
-    Blocks* blocks
-    Deque deque
-    wide_t total      # SUM_INT
-    int64_t count     # NULLS: values in the window
-    int64_t at        # FIRST, LAST: the row; WEIGHTED: the last one that needs care
-    int64_t nan       # WEIGHTED: the last one that is NaN
-
-
-cdef struct KeyState:
-    int64_t base      # number of the first row that is kept
-    int64_t left      # the window of the last row answered, in rows since the key began
-    int64_t right
-    Odd* odd          # of each column
-    AccState* accs
-
-
-cdef struct View:
-    const int64_t* times
-    Series* columns
-    int64_t n
-    int64_t base
-
-
-cdef struct Look:
-    # A look-back: by rows, or by time
-    int64_t rows      # 0: by time
-    int64_t size
-    double size_f
-    bint is_float
-    bint has_left     # the left edge belongs to it
-    bint has_right
-    bint has_peers
-
-
-cdef struct Scratch:
-    # What a tile comes to, before it is written out.
-    Tile tile
-    Acc* accs         # `wide` is 1 for those that are read
-    int n_accs
-    int n_columns
-    double** hi       # of each accumulator: SUM hi, SQUARES squares, the results of all others
-    double** lo
-    double** scale    # SQUARES: the scale of each row
-    int* has_scale    # whether one is not 1
-    double* filled    # NULLS: what all counts of the last tile were, 0 where they differed
-    bint* is_lazy     # of each column: odd values show in its sums
-    uint8_t** marks   # SUM: 1 where hi and lo are at the scale 2**-64, 2: where hi is no number
-    bint* has_marks
-    double** special  # of each column: the NaN or infinity of a window, else 0
-    uint8_t** has_nan
-    bint* is_calm     # of each column: no NaN, no infinity, nothing missing
-    bint* is_full     # nothing missing
-    bint* has_odd
-    double* one       # cleaned values of entering rows
-    double* other     # and of leaving ones
-    Moves* entering
-    Moves* leaving
-    Trail* trail
-
-
-cdef int scratch_init(Scratch* s, Acc* accs, int n_accs, int n_columns) noexcept
+cdef int scratch_init(
+    Scratch* s, Acc* accs, int n_accs, int n_columns, const Output* outputs, int n_outputs
+) noexcept
 cdef void scratch_free(Scratch* s) noexcept
 cdef int key_init(KeyState* key, const Scratch* s) noexcept nogil
 cdef void key_free(KeyState* key, const Scratch* s) noexcept nogil
 cdef int key_use_blocks(KeyState* key, const Scratch* s, int64_t n_rows) noexcept nogil
-cdef void key_take_up(KeyState* key, Scratch* s, const View* view) noexcept nogil
+cdef bint key_take_up(
+    KeyState* key, Scratch* s, const View* view, const Look* look
+) noexcept nogil
 cdef int64_t find_bounds(
     Tile* tile, const Look* look, const View* view, const KeyState* key, int64_t first
 ) noexcept nogil
-cdef int compute_tile(Scratch* s, const View* view, KeyState* key) noexcept nogil
+cdef int compute_tile(
+    Scratch* s, const View* view, const Look* look, KeyState* key
+) noexcept nogil

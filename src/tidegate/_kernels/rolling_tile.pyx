@@ -1,19 +1,30 @@
 """What the windows of a look-back come to, a tile of rows at a time."""
 
 from libc.math cimport INFINITY, NAN, fabs, fma, isfinite, isnan
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
 from tidegate._kernels.exact cimport exact_push
 from tidegate._kernels.grid cimport float_of_order, order_of_float
 from tidegate._kernels.lanes cimport sub_overflows, wide_hi, wide_lo, wide_t
-from tidegate._kernels.records cimport (
-    DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, LAST, LEAST, LEAST_INT, NO_MEMORY, NULLS, ROWS,
-    SIGNED, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME, WEIGHTED, Acc, Word,
-)
+from tidegate._kernels.moments cimport moment_words
 from tidegate._kernels.push cimport push_weighted
+from tidegate._kernels.records cimport (
+    DONE, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LAST, LEAST,
+    LEAST_AT, LEAST_INT, NO_MEMORY, NULLS, OF_LIST, OF_QUANTILE, OF_RANK, OF_ZSCORE, PAIRS, POWERS,
+    ROWS,
+    SIGNED, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME, WEIGHTED, Acc, Output, Word,
+)
 from tidegate._kernels.results cimport ratio_in
+from tidegate._kernels.rolling_moments cimport (
+    LAST_AT, moment_results, moments_free, moments_new, moments_take_up,
+)
+from tidegate._kernels.rolling_ranks cimport needs_of, rank_results, ranks_free, ranks_new
+from tidegate._kernels.rolling_state cimport (
+    BLOCK, PAD, TILE, AccState, Big, Blocks, Deque, KeyState, Look, Moves, Odd, Scratch, Series,
+    Sum, Tile, Totals, Trail, Var, View,
+)
 
 cdef extern from "rolling_extreme.h" nogil:
     int lay_levels "tg_lay_levels"(Sum*, double, int64_t, int)
@@ -37,6 +48,9 @@ cdef extern from "rolling_extreme.h" nogil:
     bint has_value "tg_has"(const Series*, int64_t)
     bint is_odd "tg_is_odd"(const Series*, int64_t)
 
+cdef extern from "rolling_ranks.h" nogil:
+    int64_t key_of "tg_key_of"(int, Word)
+
 cdef enum:
     PATIENCE = 8 * 512     # rows before levels are tried again
     FIRST_STRIDE = 16
@@ -46,7 +60,57 @@ cdef enum:
 
 # --------------------------------------------------------------------------------------- memory
 
-cdef int scratch_init(Scratch* s, Acc* accs, int n_accs, int n_columns) noexcept:
+cdef int outputs_init(Scratch* s) noexcept:
+    """Room for the results of a tile that are read with their accumulators."""
+    cdef int o, a, op
+    s.made = <Word**>calloc(s.n_outputs + 1, sizeof(Word*))
+    s.upper = <int64_t**>calloc(s.n_outputs + 1, sizeof(int64_t*))
+    s.want = <int32_t**>calloc(s.n_outputs + 1, sizeof(int32_t*))
+    s.needs = <int*>calloc(s.n_accs + 1, sizeof(int))
+    s.totals = <Totals*>calloc(1, sizeof(Totals))
+    if (s.made == NULL or s.upper == NULL or s.want == NULL or s.needs == NULL
+            or s.totals == NULL):
+        return NO_MEMORY
+    for a in range(s.n_accs):
+        s.needs[a] = needs_of(s, a) if s.accs[a].kind == KEPT else -1
+        if s.accs[a].kind == PAIRS or s.accs[a].kind == POWERS:
+            s.accs[a].rare = moment_words(s.accs[a].kind, 1)
+    for o in range(s.n_outputs):
+        op = s.outputs[o].op
+        if op == OF_ZSCORE:
+            s.accs[s.outputs[o].other].narrow = LAST_AT
+        a = s.outputs[o].acc
+        if op == OF_LIST or not (
+                s.needs[a] >= 0 or s.accs[a].kind == PAIRS or s.accs[a].kind == POWERS):
+            continue
+        s.made[o] = <Word*>calloc(TILE + PAD, sizeof(Word))
+        if s.made[o] == NULL:
+            return NO_MEMORY
+        if op == OF_QUANTILE or op == OF_RANK:
+            s.upper[o] = <int64_t*>calloc(TILE + PAD, sizeof(int64_t))
+            s.want[o] = <int32_t*>calloc(TILE + PAD, sizeof(int32_t))
+            if s.upper[o] == NULL or s.want[o] == NULL:
+                return NO_MEMORY
+    return DONE
+
+
+cdef void outputs_free(Scratch* s) noexcept:
+    """Give the memory back."""
+    cdef int o
+    for o in range(s.n_outputs):
+        free(NULL if s.made == NULL else s.made[o])
+        free(NULL if s.upper == NULL else s.upper[o])
+        free(NULL if s.want == NULL else s.want[o])
+    free(s.made)
+    free(s.upper)
+    free(s.want)
+    free(s.needs)
+    free(s.totals)
+
+
+cdef int scratch_init(
+    Scratch* s, Acc* accs, int n_accs, int n_columns, const Output* outputs, int n_outputs
+) noexcept:
     """Room for a tile."""
     cdef int i
     cdef Py_ssize_t size = (TILE + PAD) * sizeof(double)
@@ -54,6 +118,10 @@ cdef int scratch_init(Scratch* s, Acc* accs, int n_accs, int n_columns) noexcept
     s.accs = accs
     s.n_accs = n_accs
     s.n_columns = n_columns
+    s.outputs = outputs
+    s.n_outputs = n_outputs
+    if outputs_init(s) != DONE:
+        return NO_MEMORY
     s.hi = <double**>calloc(n_accs + 1, sizeof(double*))
     s.lo = <double**>calloc(n_accs + 1, sizeof(double*))
     s.scale = <double**>calloc(n_accs + 1, sizeof(double*))
@@ -92,7 +160,7 @@ cdef int scratch_init(Scratch* s, Acc* accs, int n_accs, int n_columns) noexcept
             return NO_MEMORY
         s.is_lazy[i] = True
     for i in range(n_accs):
-        if accs[i].kind in (SQUARES, LEAST, GREATEST, WEIGHTED) and accs[i].column >= 0:
+        if accs[i].kind in (SQUARES, LEAST, GREATEST, WEIGHTED, KEPT) and accs[i].column >= 0:
             s.is_lazy[accs[i].column] = False
             if accs[i].weight >= 0:
                 s.is_lazy[accs[i].weight] = False
@@ -102,6 +170,7 @@ cdef int scratch_init(Scratch* s, Acc* accs, int n_accs, int n_columns) noexcept
 cdef void scratch_free(Scratch* s) noexcept:
     """Give the memory back."""
     cdef int i
+    outputs_free(s)
     for i in range(s.n_accs):
         free(NULL if s.hi == NULL else s.hi[i])
         free(NULL if s.lo == NULL else s.lo[i])
@@ -153,6 +222,12 @@ cdef int key_init(KeyState* key, const Scratch* s) noexcept nogil:
                 return NO_MEMORY
             key.accs[i].var.scale = 1.0
             key.accs[i].var.stride = FIRST_STRIDE
+        elif s.accs[i].kind == PAIRS or s.accs[i].kind == POWERS:
+            key.accs[i].moments = moments_new()
+            if key.accs[i].moments == NULL:
+                return NO_MEMORY
+        elif not ranks_new(s, i, &key.accs[i]):
+            return NO_MEMORY
     return DONE
 
 
@@ -171,6 +246,8 @@ cdef void key_free(KeyState* key, const Scratch* s) noexcept nogil:
             free(acc.blocks.queue)
             free(acc.blocks.greatest)
         free(acc.blocks)
+        moments_free(acc.moments)
+        ranks_free(acc)
         free(acc.deque.rows)
         free(acc.deque.values)
     free(key.odd)
@@ -752,6 +829,53 @@ cdef int extremes(Scratch* s, const View* view, int a, AccState* state) noexcept
     return DONE
 
 
+cdef int deque_take_at(
+    Deque* d, const Series* c, int64_t row, int64_t number, bint least
+) noexcept nogil:
+    """Take a row in; of equal values the earliest stays, and a NaN is furthest out."""
+    cdef int64_t rank
+    if not has_value(c, row):
+        return DONE
+    rank = key_of(c.numeric, c.x[row])
+    if c.numeric == FLOAT and c.x[row].f != c.x[row].f:
+        rank = INT64_MIN
+    elif not least:
+        rank = ~rank
+    while d.n and d.values[(d.head + d.n - 1) & (d.room - 1)].i > rank:
+        d.n -= 1
+    if d.n == d.room and not deque_grow(d):
+        return NO_MEMORY
+    d.rows[(d.head + d.n) & (d.room - 1)] = number
+    d.values[(d.head + d.n) & (d.room - 1)].i = rank
+    d.n += 1
+    return DONE
+
+
+cdef int times_of_extremes(
+    Scratch* s, const View* view, const Look* look, int a, AccState* state
+) noexcept nogil:
+    """LEAST_AT and GREATEST_AT: the earliest time of the extreme."""
+    cdef const Tile* tile = &s.tile
+    cdef const Series* c = &view.columns[s.accs[a].column]
+    cdef Word* out = <Word*>s.hi[a]
+    cdef Deque* d = &state.deque
+    cdef int64_t i, right = tile.was_r
+    for i in range(tile.n):
+        while right < tile.r[i]:
+            if deque_take_at(d, c, right, view.base + right, s.accs[a].kind == LEAST_AT) != DONE:
+                return NO_MEMORY
+            right += 1
+        while d.n and d.rows[d.head] < view.base + tile.l[i]:
+            d.head = (d.head + 1) & (d.room - 1)
+            d.n -= 1
+        out[i].i = 0
+        if d.n:
+            out[i].i = view.times[d.rows[d.head] - view.base]
+            if look.is_float:
+                out[i].f = float_of_order(out[i].i)
+    return DONE
+
+
 cdef void ends(Scratch* s, const View* view, int a, AccState* state) noexcept nogil:
     """FIRST and LAST: the first and the last value, as it is."""
     cdef const Tile* tile = &s.tile
@@ -778,7 +902,9 @@ cdef void ends(Scratch* s, const View* view, int a, AccState* state) noexcept no
 
 # ----------------------------------------------------------------------------------------- a tile
 
-cdef int compute_one(Scratch* s, const View* view, KeyState* key, int a) noexcept nogil:
+cdef int compute_one(
+    Scratch* s, const View* view, const Look* look, KeyState* key, int a
+) noexcept nogil:
     """One accumulator over a tile; those that it reads are there already."""
     cdef const Acc* acc = &s.accs[a]
     cdef AccState* state = &key.accs[a]
@@ -800,28 +926,44 @@ cdef int compute_one(Scratch* s, const View* view, KeyState* key, int a) noexcep
             s.entering, s.leaving, s.trail, s.hi[a], s.scale[a], &s.has_scale[a])
     elif acc.kind == FIRST or acc.kind == LAST:
         ends(s, view, a, state)
-    elif acc.kind != ROWS:
+    elif acc.kind == PAIRS or acc.kind == POWERS:
+        return moment_results(s, view, look, key, a)
+    elif acc.kind == KEPT:
+        return rank_results(s, view, a, state)
+    elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
+        return times_of_extremes(s, view, look, a, state)
+    elif acc.kind != ROWS and acc.kind != KEPT_TIMES:
         return extremes(s, view, a, state)
     return DONE
 
 
-cdef int compute_tile(Scratch* s, const View* view, KeyState* key) noexcept nogil:
+cdef int compute_tile(
+    Scratch* s, const View* view, const Look* look, KeyState* key
+) noexcept nogil:
     """Compute all accumulators over the tile that was laid, and move the key's window on."""
     cdef int i, status
     for i in range(s.n_columns):
         if view.columns[i].x != NULL or view.columns[i].valid != NULL:
             look_at_column(s, view, key, i, s.is_lazy[i])
     for i in range(s.n_accs):
-        status = compute_one(s, view, key, i) if s.accs[i].wide else DONE
-        if status != DONE:
-            return status
+        if s.accs[i].wide and s.accs[i].kind != PAIRS and s.accs[i].kind != POWERS:
+            status = compute_one(s, view, look, key, i)
+            if status != DONE:
+                return status
+    for i in range(s.n_accs):  # the last values, which Z-scores are taken of, are there now
+        if s.accs[i].kind == PAIRS or s.accs[i].kind == POWERS:
+            status = compute_one(s, view, look, key, i)
+            if status != DONE:
+                return status
     key.left = view.base + s.tile.l[s.tile.n - 1]
     key.right = view.base + s.tile.r[s.tile.n - 1]
     return DONE
 
 
-cdef void key_take_up(KeyState* key, Scratch* s, const View* view) noexcept nogil:
-    """Make again, of the rows of the window, what a snapshot does not hold."""
+cdef bint key_take_up(
+    KeyState* key, Scratch* s, const View* view, const Look* look
+) noexcept nogil:
+    """Make again, of the rows of the window, what a snapshot does not hold; False where not."""
     cdef int64_t left = key.left - view.base, right = key.right - view.base, i
     cdef int a, c
     cdef const Acc* acc
@@ -837,6 +979,9 @@ cdef void key_take_up(KeyState* key, Scratch* s, const View* view) noexcept nogi
         if acc.column < 0:
             continue
         x = &view.columns[acc.column]
+        if (acc.kind == PAIRS or acc.kind == POWERS) and not moments_take_up(
+                s, view, look, a, state, left, right):
+            return False
         for i in range(left, right):
             if acc.kind == NULLS:
                 state.count += has_value(x, i) and (
@@ -846,6 +991,8 @@ cdef void key_take_up(KeyState* key, Scratch* s, const View* view) noexcept nogi
             elif acc.kind in (LEAST, GREATEST, LEAST_INT, GREATEST_INT):
                 deque_take(&state.deque, x, i, view.base + i,
                            acc.kind == LEAST or acc.kind == LEAST_INT)
+            elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
+                deque_take_at(&state.deque, x, i, view.base + i, acc.kind == LEAST_AT)
             elif acc.kind == LAST and has_value(x, i):
                 state.at = view.base + i
             elif acc.kind == WEIGHTED and has_value(x, i) and has_value(
@@ -854,3 +1001,4 @@ cdef void key_take_up(KeyState* key, Scratch* s, const View* view) noexcept nogi
                     state.at = view.base + i
                     if isnan(number_at(x, i) * number_at(&view.columns[acc.weight], i)):
                         state.nan = view.base + i
+    return True

@@ -6,6 +6,8 @@ from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.deal cimport Dealer
 from tidegate._kernels.grid cimport Grid, Pane, float_of_order, order_of_float
 from tidegate._kernels.lanes cimport add_overflows
+from tidegate._kernels.lives cimport Lives
+from tidegate._kernels.origins cimport Origins
 from tidegate._kernels.records cimport Column, Plan, Run
 from tidegate._kernels.stamps cimport Stamps
 from tidegate._kernels.store cimport Store
@@ -48,6 +50,8 @@ cdef struct Router:
     bint allows          # closed windows are held, for rows that correct them
     int64_t allowed      # how much longer, for int times
     double allowed_f     # and for float times
+    Origins origins
+    Lives lives
     Stamps stamps        # the revisions of results; where it allows only
 
 
@@ -61,10 +65,27 @@ cdef inline int64_t held_to(const Router* router, int64_t end) noexcept nogil:
     return INT64_MAX if add_overflows(end, router.allowed, &out) else out
 
 
-cdef inline bint corrects(const Router* router) noexcept nogil:
+cdef inline bint corrects_after(const Router* router, int64_t watermark) noexcept nogil:
     """Whether a row of the pane where the router is belongs to a window that came out already."""
-    return (router.allows and router.pane.opens_at <= router.clock.watermark
-            and router.clock.watermark != INT64_MIN and router.pane.covered)
+    return (router.allows and router.pane.opens_at <= watermark and watermark != INT64_MIN
+            and router.pane.covered)
+
+
+cdef inline bint corrects(const Router* router) noexcept nogil:
+    """The same, for the watermark of the stream."""
+    return corrects_after(router, router.clock.watermark)
+
+
+cdef inline int32_t reason_of(uint8_t flag) noexcept nogil:
+    """Why a row without a time of use is left out."""
+    if flag == 3:
+        return FAR_AHEAD
+    return NULL_TIME if flag == 0 else NAN_TIME
+
+
+cdef int leave(
+    LeftRows* left, int64_t row, int32_t reason, int64_t pane, int64_t watermark
+) noexcept nogil
 
 
 cdef struct Offer:     # to deal long runs

@@ -11,10 +11,14 @@ from libc.string cimport memset
 
 from tidegate._kernels.clock cimport see
 from tidegate._kernels.deal cimport deal_rows, is_worth
-from tidegate._kernels.grid cimport Grid, Pane, has_to_grow, locate, locate_near
-from tidegate._kernels.lanes cimport (
-    all_rise, count_16, run_within, sub_overflows, windows_of8,
+from tidegate._kernels.grid cimport (
+    Grid, Pane, float_of_order, has_to_grow, locate, locate_near, order_of_float,
 )
+from tidegate._kernels.lanes cimport (
+    add_overflows, all_rise, count_16, run_within, sub_overflows, windows_of8,
+)
+from tidegate._kernels.lives cimport Lives, is_dead
+from tidegate._kernels.origins cimport see_from
 from tidegate._kernels.records cimport (
     CORRECTS, DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_OPEN,
     Run, Word,
@@ -110,6 +114,49 @@ cdef inline Py_ssize_t run_end(
     return k
 
 
+cdef inline void note(
+    Router* router, const int64_t* times, Py_ssize_t first, Py_ssize_t stop, int64_t largest
+) noexcept nogil:
+    """Take note of the times of a run, of which the largest is known."""
+    cdef Py_ssize_t i
+    if not router.origins.on:
+        see(&router.clock, largest)
+        return
+    for i in range(first, stop):
+        see_from(&router.clock, &router.origins, router.origins.of_row[i], times[i])
+
+
+cdef Py_ssize_t note_keys(
+    Router* router, const int64_t* times, const int32_t* codes, Py_ssize_t first, Py_ssize_t stop
+) noexcept nogil:
+    """Take note of the times of a run row by row, and of how long they keep their keys alive.
+
+    Stops before a key that comes back while windows are to be closed that know its old place.
+    """
+    cdef Lives* lives = &router.lives
+    cdef Py_ssize_t i
+    cdef int64_t dies_at
+    for i in range(first, stop):
+        if is_dead(lives, codes[i], router.clock.watermark):
+            if (lives.dies_at[codes[i]] != INT64_MIN
+                    and router.closed_to < router.clock.watermark):
+                return i
+            lives.disordered = lives.disordered or lives.next_rank != codes[i]
+            lives.rank[codes[i]] = lives.next_rank
+            lives.next_rank = lives.next_rank + 1
+            lives.dies_at[codes[i]] = INT64_MIN
+        if router.grid.is_float:
+            dies_at = order_of_float(float_of_order(times[i]) + lives.ttl_f)
+        elif add_overflows(times[i], lives.ttl, &dies_at):
+            dies_at = INT64_MAX
+        dies_at = dies_at + (dies_at < INT64_MAX)
+        if router.pane.covered:
+            dies_at = max(dies_at, held_to(router, router.pane.closes_at))
+        lives.dies_at[codes[i]] = max(lives.dies_at[codes[i]], dies_at)
+        note(router, times, i, i + 1, times[i])
+    return stop
+
+
 cdef inline bint is_next(const Grid* grid, const Pane* pane, int64_t time) noexcept nogil:
     """Whether a time lies in the tumbling window after a pane: no division is needed then."""
     return (grid.per_size == 1 and grid.per_step == 1 and not grid.is_float and time > pane.last
@@ -123,13 +170,6 @@ cdef inline void step(const Grid* grid, Pane* pane) noexcept nogil:
     pane.last += grid.width
     pane.opens_at = pane.last + 1
     pane.closes_at = pane.last + 1
-
-
-cdef inline int32_t reason_of(uint8_t flag) noexcept nogil:
-    """Why a row without a time of use is left out."""
-    if flag == 3:
-        return FAR_AHEAD
-    return NULL_TIME if flag == 0 else NAN_TIME
 
 
 cdef inline int enter(
@@ -183,7 +223,7 @@ cdef int enter_dry(
     cdef bint enters
     cdef int status = enter(router, NULL, left, times, valid, row, &enters)
     if enters:
-        see(&router.clock, times[row])
+        note(router, times, row, row + 1, times[row])
     return status
 
 
@@ -374,7 +414,7 @@ cdef int route_runs(
             status = store_pane(store, router.pane.index, &router.place)
             if status != DONE:
                 break
-        see(&router.clock, largest)
+        note(router, times, i, k, largest)
         router.used += k - i
         router.falls += falls
         if router.pane.covered:
@@ -467,6 +507,11 @@ cdef int route_rows(
         is_correction = corrects(router)
         k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane, &ordered,
                     &largest)
+        if router.lives.on:
+            k = note_keys(router, times, codes, i, k)
+            if k == i:
+                status = MUST_CLOSE
+                break
         if router.place < 0 and router.pane.covered:
             status = store_pane(store, router.pane.index, &router.place)
             if status != DONE:
@@ -480,7 +525,8 @@ cdef int route_rows(
         if status != DONE:
             n_taken[0] = row - base
             return status
-        see(&router.clock, largest)
+        if not router.lives.on:
+            note(router, times, i, k, largest)
         router.used += k - i
         i = k
         if is_correction:

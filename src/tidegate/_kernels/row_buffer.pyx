@@ -26,6 +26,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     ROOM = 4096  # rows; they stay in the cache until they are taken
+    OTHER = 3    # in place of a Numeric: values are read by Python
 
 
 @cython.final
@@ -39,7 +40,8 @@ cdef class RowBuffer:
     float_time : bool
         Times are floats.
     numerics : list of int
-        FLOAT, SIGNED or UNSIGNED of each input column; -1 where only nulls count.
+        FLOAT, SIGNED or UNSIGNED of each input column; -1 where only nulls count, 3 where
+        `refuse` makes an int of every value.
     n_keys : int
         How many key values a row has.
     known : dict
@@ -50,7 +52,8 @@ cdef class RowBuffer:
         Gives the int (float for float times) of a time that is no int or float; raises a named
         error.
     refuse : callable
-        Called with the number of a column and a value that does not fit it, raises a named error.
+        Called with the number of a column and a value that is not simply of its kind; gives a
+        number, or raises a named error.
     drain : callable
         Called without arguments when rows must be taken: when there is no more room and when a
         window is due.
@@ -193,6 +196,9 @@ cdef class RowBuffer:
             self.has_null[column] = 1
         word.i = 0
         if value is None or numeric < 0:
+            return 0
+        if numeric == OTHER:
+            word.i = self.refuse(column, value)
             return 0
         try:
             if numeric == FLOAT:

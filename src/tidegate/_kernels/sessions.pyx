@@ -116,8 +116,10 @@ cdef class SessionState(RowState):
     # ------------------------------------------------------------------------------------ rows in
 
     def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
-             Py_ssize_t start=0, later=None):
+             Py_ssize_t start=0, later=None, sources=None):
         """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
+
+        There are no sources.
         """
         cdef Py_ssize_t n_rows = len(times), n_taken = start
         cdef int i, n_views = 0, status
@@ -575,7 +577,7 @@ cdef class SessionState(RowState):
         return (row.row, row.reason, self.outside(row.pane), self.outside(end),
                 self.outside(row.watermark))
 
-    def rehearse(self, times not None, time_valid):
+    def rehearse(self, times not None, time_valid, const int32_t[::1] sources=None):
         """Find the first row that might be late, without taking any.
 
         It may still join a session that is open: that has to be tried.

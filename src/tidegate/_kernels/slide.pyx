@@ -181,7 +181,7 @@ cdef int slide_all(
     if s.n_ready:
         status = slider_flush(s)
     if status == DONE and s.plan.lanes == 1:
-        status = results_sort(s.results, first)
+        status = results_sort(s.results, first, NULL)
     return status
 
 

@@ -51,6 +51,8 @@ cdef bint store_has(const Store* store, int64_t pane, int32_t code) noexcept nog
 cdef int32_t store_find(const Store* store, int64_t pane, int32_t code) noexcept nogil
 cdef int store_pane(Store* store, int64_t pane, int32_t* place) noexcept nogil
 cdef int store_slot(Store* store, int32_t place, int32_t code, int32_t* slot) noexcept nogil
+cdef int store_new(Store* store, int32_t code, int32_t* slot) noexcept nogil
+cdef void store_drop(Store* store, int32_t slot) noexcept nogil
 cdef int store_reserve(Store* store, Py_ssize_t n) noexcept nogil
 cdef int store_sort(Store* store) noexcept nogil
 cdef void store_close(Store* store, int32_t n) noexcept nogil

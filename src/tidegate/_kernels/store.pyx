@@ -147,6 +147,19 @@ cdef int new_slot(Store* store, int32_t code, int32_t* slot) noexcept nogil:
     return DONE
 
 
+cdef int store_new(Store* store, int32_t code, int32_t* slot) noexcept nogil:
+    """Take an empty record that is in no pane of the store: somebody else keeps it."""
+    return new_slot(store, code, slot)
+
+
+cdef void store_drop(Store* store, int32_t slot) noexcept nogil:
+    """Give back a record of `store_new`."""
+    if store.plan.keeps:
+        kept_drop(store.plan, store.arena.records + slot * store.arena.wide)
+    store.spare_slots[store.n_spare_slots] = slot
+    store.n_spare_slots += 1
+
+
 cdef inline int32_t position_of(const Store* store, int64_t pane) noexcept nogil:
     """Where a pane stands, or belongs, in `open`, which must be sorted."""
     cdef int32_t low = 0, high = store.n_open, middle

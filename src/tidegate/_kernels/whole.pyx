@@ -454,8 +454,8 @@ cdef void fold_any(
 
 cdef inline bint is_simple(const Acc* acc, const Output* output) noexcept nogil:
     """Whether a result is one word of its rows, where they are calm and there is a value."""
-    return output.op in (OF_ROWS, OF_WORD, OF_EXTREME) or (
-        output.op == OF_SUM and output.numeric != FLOAT)
+    return acc.kind < WEIGHTED and (output.op in (OF_ROWS, OF_WORD, OF_EXTREME) or (
+        output.op == OF_SUM and output.numeric != FLOAT))
 
 
 cdef inline void want(const Plan* plan, const Acc* acc, uint8_t* wanted) noexcept nogil:

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tidegate._kernels.deal cimport Dealer
+from tidegate._kernels.key_clocks cimport KeyClocks
 from tidegate._kernels.output cimport Results
 from tidegate._kernels.records cimport Column, Output, Plan, Run, Word
 from tidegate._kernels.route cimport Left, LeftRows, Router
@@ -15,6 +16,7 @@ cdef class WindowState:
     cdef Plan plan
     cdef Router router
     cdef Store store
+    cdef KeyClocks clocks
     cdef Results results
     cdef LeftRows left
     cdef Column* columns
@@ -30,6 +32,7 @@ cdef class WindowState:
     cdef Py_ssize_t spill_at
     cdef int64_t max_kept
     cdef const int64_t[::1] edges  # what the grid points to
+    cdef dict texts  # what the columns point to
     cdef public bint guesses  # a watermark that waits may close what only disorder would reach
 
     cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL
@@ -37,6 +40,17 @@ cdef class WindowState:
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, int64_t later, bint knows, Py_ssize_t* n_taken
     ) noexcept nogil
+    cdef int take_by_key(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) noexcept nogil
+    cdef Py_ssize_t write_record(
+        self, int32_t slot, Py_ssize_t i, Word* records, Word* kept
+    ) noexcept nogil
+    cdef int find_record(self, int64_t pane, int32_t code, int32_t* slot) noexcept nogil
+    cdef bint load_clocks(
+        self, const int64_t[::1] largest, const int64_t[::1] watermarks, Py_ssize_t n_keys
+    ) except -1
     cdef bint are_calm(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil
     cdef void make_floats(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil
     cdef int expect(self, int64_t first, int64_t last, Py_ssize_t n_rows) noexcept nogil
@@ -51,7 +65,13 @@ cdef class WindowState:
     cdef int64_t next_due(self) noexcept
     cdef Py_ssize_t move_into(self, Slab slab) noexcept
     cdef void write_edges(self, Word* starts, Word* ends) noexcept
+    cdef int make_room(self, Py_ssize_t n_keys) except -1
+    cdef int load_origins(self, const int64_t[::1] largest) except -1
+    cdef bint load_lives(
+        self, const int64_t[::1] dies_at, const int64_t[::1] ranks, Py_ssize_t n_keys
+    ) except -1
     cdef tuple dump_revisions(self)
+    cdef tuple dump_clocks(self)
     cdef bint load_revisions(
         self, const int64_t[::1] windows, const int64_t[::1] codes, const int64_t[::1] counts,
         Py_ssize_t n_keys

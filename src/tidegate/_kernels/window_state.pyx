@@ -13,8 +13,14 @@ from tidegate._kernels.grid cimport (
     Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
 )
 from tidegate._kernels.kept cimport kept_failed, kept_in, kept_load, kept_out, kept_values
+from tidegate._kernels.key_clocks cimport (
+    Line, clocks_free, clocks_have, clocks_keys, clocks_seat, clocks_settle, close_key, close_keys,
+    correct_key, route_by_key,
+)
 from tidegate._kernels.lanes cimport sub_overflows
+from tidegate._kernels.lives cimport Lives, is_dead, lives_codes, lives_free
 from tidegate._kernels.layout cimport plan_free, plan_init
+from tidegate._kernels.origins cimport Origins, find_slowest, origins_codes, origins_free
 from tidegate._kernels.output cimport (
     results_expect, results_free, results_init, results_take,
 )
@@ -50,6 +56,9 @@ cdef extern from *:
 
 cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
 
+ORIGINS = "source_largest"
+LIVES = ("key_dies_at", "key_ranks")
+CLOCKS = ("key_largest", "key_watermarks")
 REVISIONS = ("revision_windows", "revision_codes", "revision_counts")
 
 cdef enum:
@@ -119,6 +128,16 @@ def least_time_of(const int64_t[::1] times not None, const uint8_t[::1] valid):
     return least
 
 
+cdef Buffer copied(const int64_t* values, Py_ssize_t n):
+    """Copy int64 into memory of their own."""
+    cdef int64_t* memory = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+    if memory == NULL:
+        raise MemoryError
+    if n:
+        memcpy(memory, values, n * sizeof(int64_t))
+    return buffer_of(memory, n * sizeof(int64_t))
+
+
 cdef class WindowState:
     """Open windows, the watermark, and what waits to be taken.
 
@@ -146,7 +165,7 @@ cdef class WindowState:
         cdef int i
         self.outputs = <Output*>calloc(len(outputs) + 1, sizeof(Output))
         self.columns = <Column*>calloc(len(columns) + 1, sizeof(Column))
-        self.views = <Py_buffer*>calloc(2 * len(columns) + 3, sizeof(Py_buffer))
+        self.views = <Py_buffer*>calloc(2 * len(columns) + 4, sizeof(Py_buffer))
         self.runs = <Run*>malloc(BLOCK * sizeof(Run))
         self.wholes = <Run*>malloc(BLOCK * sizeof(Run))
         self.windows = <int64_t*>malloc(BLOCK * sizeof(int64_t))
@@ -192,9 +211,12 @@ cdef class WindowState:
 
     def __dealloc__(self):
         store_free(&self.store)
+        clocks_free(&self.clocks)
         results_free(&self.results)
         free(self.left.rows)
         stamps_free(&self.router.stamps)
+        origins_free(&self.router.origins)
+        lives_free(&self.router.lives)
         plan_free(&self.plan)
         free(self.outputs)
         if self.columns != NULL:
@@ -213,7 +235,7 @@ cdef class WindowState:
     # ------------------------------------------------------------------------------------ rows in
 
     def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
-             Py_ssize_t start=0, later=None):
+             Py_ssize_t start=0, later=None, sources=None):
         """Take a batch of rows.
 
         Parameters
@@ -231,6 +253,8 @@ cdef class WindowState:
         later : int or None
             No later batch has a time below this one. Only used where the watermark waits; where
             it is None and much is open, the push stops with ASKS_LATER.
+        sources : (n_rows,) int32, optional
+            The codes of the sources of the rows, where there are several; see `origins_upto`.
 
         Returns
         -------
@@ -250,14 +274,16 @@ cdef class WindowState:
         cdef const int32_t* code
         if len(columns) != self.n_columns:
             raise ValueError("the columns are not those of the plan")
-        if store_keys(&self.store, n_keys) != DONE:
-            raise MemoryError
+        self.make_room(n_keys)
         try:
             time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
             valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
             code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
             if (code == NULL) == (self.plan.lanes == 1):
                 raise ValueError("a plan with keys takes key codes, and no other does")
+            self.router.origins.of_row = <const int32_t*>self.view(&n_views, sources, n_rows * 4)
+            if self.router.origins.on and self.router.origins.of_row == NULL and n_rows:
+                raise ValueError("a plan with sources takes the codes of them")
             for i in range(self.n_columns):
                 self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
@@ -267,6 +293,14 @@ cdef class WindowState:
             for i in range(n_views):
                 PyBuffer_Release(&self.views[i])
         return status, n_taken
+
+    cdef int make_room(self, Py_ssize_t n_keys) except -1:
+        """Make room for the key codes below n_keys."""
+        if (store_keys(&self.store, n_keys) != DONE
+                or (self.clocks.on and clocks_keys(&self.clocks, n_keys) != DONE)
+                or (self.router.lives.on and lives_codes(&self.router.lives, n_keys) != DONE)):
+            raise MemoryError
+        return 0
 
     cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL:
         """Hold on to the bytes of an array; None is NULL."""
@@ -288,6 +322,8 @@ cdef class WindowState:
         cdef bint deals
         cdef int64_t* ahead = NULL
         cdef int status = DONE
+        if self.clocks.on:
+            return self.take_by_key(times, valid, codes, n_rows, n_taken)
         self.router.takes_wholes = (
             self.guesses and codes == NULL and self.router.grid.per_size == 1
             and self.router.grid.per_step == 1
@@ -341,6 +377,35 @@ cdef class WindowState:
                 else:
                     status = ASKS_LATER
         free(ahead)
+        n_taken[0] = at
+        return status
+
+    cdef int take_by_key(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) noexcept nogil:
+        """Do what `take_rows` does, with a watermark for each key."""
+        cdef Py_ssize_t at = n_taken[0], taken = 0
+        cdef int status = DONE
+        while at < n_rows and status == DONE:
+            status = route_by_key(
+                &self.router, &self.store, &self.clocks, &self.left, times, valid, codes, at,
+                min(<Py_ssize_t>BLOCK, n_rows - at), self.slots, &taken)
+            self.make_floats(at, taken)
+            reduce_rows(&self.plan, self.columns, self.n_columns, times, self.slots, at, taken,
+                        &self.store.arena)
+            at += taken
+            if self.plan.keeps:
+                if kept_failed(&self.plan):
+                    status = NO_MEMORY
+                elif kept_values(&self.plan) > self.max_kept:
+                    status = TOO_MANY_KEPT
+            if status == MUST_CLOSE:
+                status = close_key(&self.router, &self.store, &self.clocks, &self.results,
+                                   codes[at - 1])
+            elif status == CORRECTS:
+                status = correct_key(&self.router, &self.store, &self.clocks, &self.results,
+                                     codes[at - 1])
         n_taken[0] = at
         return status
 
@@ -426,12 +491,12 @@ cdef class WindowState:
         self.spill_at = max(<Py_ssize_t>SPILL, 2 * store_bytes(&self.store))
         return status
 
-    def rehearse(self, times not None, time_valid):
+    def rehearse(self, times not None, time_valid, const int32_t[::1] sources=None):
         """Find the first row that a push would leave out, without taking any.
 
         Parameters
         ----------
-        times, time_valid
+        times, time_valid, sources
             As for `push`.
 
         Returns
@@ -447,6 +512,15 @@ cdef class WindowState:
         cdef Py_ssize_t row, n_rows = time.shape[0]
         cdef int status = DONE
         memset(&left, 0, sizeof(LeftRows))
+        if router.origins.on and n_rows:
+            if sources is None or sources.shape[0] != n_rows:
+                raise ValueError("the columns of a batch differ in length")
+            router.origins.of_row = &sources[0]
+            router.origins.largest = <int64_t*>malloc((router.origins.n + 1) * sizeof(int64_t))
+            if router.origins.largest == NULL:
+                raise MemoryError
+            memcpy(router.origins.largest, self.router.origins.largest,
+                   router.origins.n * sizeof(int64_t))
         if time_valid is not None:
             valid = time_valid
             if valid.shape[0] != n_rows:
@@ -461,6 +535,8 @@ cdef class WindowState:
                 left.n = 0
         out = self.describe(&left.rows[0]) if left.n else None
         free(left.rows)
+        if router.origins.on and n_rows:
+            free(router.origins.largest)
         if status != DONE:
             raise MemoryError
         return out
@@ -496,7 +572,11 @@ cdef class WindowState:
         """
         cdef int status
         with nogil:
-            status = close_windows(&self.router, &self.store, &self.results, watermark)
+            if self.clocks.on:
+                status = close_keys(
+                    &self.router, &self.store, &self.clocks, &self.results, watermark)
+            else:
+                status = close_windows(&self.router, &self.store, &self.results, watermark)
         if status == DONE and watermark > self.router.clock.watermark:
             self.router.clock.watermark = watermark
         return status
@@ -709,8 +789,15 @@ cdef class WindowState:
 
     @property
     def watermark(self):
-        """The watermark, or None before it is anywhere."""
+        """The watermark, or None before it is anywhere; the least one, where each key has one."""
         cdef const Clock* clock = &self.router.clock
+        cdef int64_t least = INT64_MAX
+        cdef Py_ssize_t k
+        if self.clocks.on and clock.largest != INT64_MIN:
+            for k in range(self.clocks.n):
+                if self.clocks.lines[k].largest != INT64_MIN:
+                    least = min(least, self.clocks.lines[k].watermark)
+            return self.outside(least)
         if clock.watermark == INT64_MIN and (not clock.moves or clock.largest == INT64_MIN):
             return None
         return self.outside(clock.watermark)
@@ -727,12 +814,14 @@ cdef class WindowState:
             values that these keep, one record after the other.
         """
         cdef Py_ssize_t n = live_slots(&self.store), i = 0, n_kept = 0
-        cdef Py_ssize_t wide = self.plan.wide, cold = self.plan.cold, width = wide + cold
+        cdef Py_ssize_t width = self.plan.wide + self.plan.cold
         cdef int64_t* panes = <int64_t*>malloc((n + 1) * 8)
         cdef int32_t* codes = <int32_t*>malloc((n + 1) * 4)
         cdef Word* records = <Word*>malloc((n + 1) * width * sizeof(Word))
         cdef Word* kept = <Word*>malloc((kept_values(&self.plan) + 1) * sizeof(Word))
         cdef int32_t p, slot
+        cdef Py_ssize_t k
+        cdef const Line* line
         if panes == NULL or codes == NULL or records == NULL or kept == NULL:
             free(panes)
             free(codes)
@@ -744,18 +833,31 @@ cdef class WindowState:
             while slot >= 0:
                 panes[i] = self.store.pool[self.store.open[p]].index
                 codes[i] = self.store.code_of[slot]
-                memcpy(records + i * width, self.store.arena.records + slot * wide,
-                       wide * sizeof(Word))
-                memcpy(records + i * width + wide, self.store.arena.colds + slot * cold,
-                       cold * sizeof(Word))
-                n_kept += kept_out(&self.plan, records + i * width, kept + n_kept)
+                n_kept += self.write_record(slot, i, records, kept + n_kept)
                 i += 1
                 slot = self.store.next_of[slot]
+        for k in range(self.clocks.n):
+            line = &self.clocks.lines[k]
+            for p in range(line.begin, line.end):
+                panes[i] = line.seats[p].pane
+                codes[i] = <int32_t>k
+                n_kept += self.write_record(line.seats[p].slot, i, records, kept + n_kept)
+                i += 1
         clock = (self.router.clock.largest, self.router.clock.watermark, self.router.closed_to,
                  self.router.used)
         return (clock, buffer_of(panes, i * 8), buffer_of(codes, i * 4),
                 buffer_of(records, i * width * sizeof(Word)),
                 buffer_of(kept, n_kept * sizeof(Word)))
+
+    cdef Py_ssize_t write_record(
+        self, int32_t slot, Py_ssize_t i, Word* records, Word* kept
+    ) noexcept nogil:
+        """Write a record down as the i-th one, and what it keeps; tell how much that is."""
+        cdef Py_ssize_t wide = self.plan.wide, cold = self.plan.cold, width = wide + cold
+        memcpy(records + i * width, self.store.arena.records + slot * wide, wide * sizeof(Word))
+        memcpy(records + i * width + wide, self.store.arena.colds + slot * cold,
+               cold * sizeof(Word))
+        return kept_out(&self.plan, records + i * width, kept)
 
     @property
     def reached(self):
@@ -782,21 +884,21 @@ cdef class WindowState:
         """
         cdef Py_ssize_t n = panes.shape[0], n_kept = 0, n_mine, i
         cdef Py_ssize_t wide = self.plan.wide, cold = self.plan.cold, width = wide + cold
-        cdef int32_t place, slot
+        cdef int32_t slot
         cdef int status
         cdef Pane pane
         cdef bint keyed = self.plan.lanes == 1
         if codes.shape[0] != n or records.shape[0] != n * width:
             raise ValueError("the records are not those of the plan")
-        if store_keys(&self.store, n_keys) != DONE:
-            raise MemoryError
+        self.make_room(n_keys)
         for i in range(n):
             if codes[i] < 0 or codes[i] >= (n_keys if keyed else 1):
                 return i
             if not pane_at(&self.router.grid, panes[i], &pane) or not pane.covered:
                 return i
             if not 1 <= records[i * width] <= MOST_ROWS or (
-                    store_has(&self.store, panes[i], codes[i])):
+                    clocks_have(&self.clocks, panes[i], codes[i]) if self.clocks.on
+                    else store_has(&self.store, panes[i], codes[i])):
                 return i
             n_mine = kept_in(&self.plan, <const Word*>&records[i * width])
             if n_mine < 0 or n_mine > kept.shape[0] - n_kept:
@@ -806,11 +908,7 @@ cdef class WindowState:
             return max(n - 1, 0)
         n_kept = 0
         for i in range(n):
-            status = store_pane(&self.store, panes[i], &place)
-            if status == DONE and keyed:
-                status = store_slot(&self.store, place, codes[i], &slot)
-            elif status == DONE:
-                slot = self.store.pool[place].head
+            status = self.find_record(panes[i], codes[i], &slot)
             if status != DONE:
                 raise MemoryError
             memcpy(self.store.arena.records + slot * wide, &records[i * width],
@@ -831,6 +929,93 @@ cdef class WindowState:
         self.router.closed_to = max(self.router.closed_to, <int64_t>clock[2])
         self.router.used += <int64_t>clock[3]
         return -1
+
+    cdef int find_record(self, int64_t pane, int32_t code, int32_t* slot) noexcept nogil:
+        """Find the record of a pane (of a key), making it where there is none."""
+        cdef int32_t place
+        cdef int status
+        if self.clocks.on:
+            return clocks_seat(
+                &self.router, &self.store, &self.clocks.lines[code], pane, code, slot)
+        status = store_pane(&self.store, pane, &place)
+        if status == DONE and self.plan.lanes == 1:
+            return store_slot(&self.store, place, code, slot)
+        slot[0] = self.store.pool[place].head
+        return status
+
+    def keep_clocks(self, bint jumps, int64_t jump, double jump_f):
+        """Keep a watermark for each key; before any row.
+
+        Parameters
+        ----------
+        jumps : bool
+            Reject times too far ahead of the largest of their key.
+        jump, jump_f : int, float
+            How far that is, for int times and for float times.
+        """
+        if self.plan.lanes > 1:
+            raise ValueError("a plan without keys has one watermark")
+        self.clocks.on = True
+        self.clocks.floor = INT64_MIN
+        self.clocks.jumps = jumps
+        self.clocks.jump = jump
+        self.clocks.jump_f = jump_f
+
+    def follow_sources(self, bint idles, int64_t idle, double idle_f):
+        """Follow the slowest of several sources; before any row.
+
+        Parameters
+        ----------
+        idles : bool
+            A source that is too far behind the others does not count.
+        idle, idle_f : int, float
+            How far that is, for int times and for float times.
+        """
+        self.router.origins.on = True
+        self.router.origins.idles = idles
+        self.router.origins.idle = idle
+        self.router.origins.idle_f = idle_f
+        self.router.origins.slowest = -1
+
+    def origins_upto(self, Py_ssize_t n):
+        """Make room for the codes of sources below n, before rows of them are pushed."""
+        if origins_codes(&self.router.origins, n) != DONE:
+            raise MemoryError
+
+    def forget_keys(self, int64_t ttl, double ttl_f):
+        """Let keys be forgotten, see `living`; before any row.
+
+        Parameters
+        ----------
+        ttl, ttl_f : int, float
+            How long after their last row, for int times and for float times.
+        """
+        self.router.lives.on = True
+        self.router.lives.ttl = ttl
+        self.router.lives.ttl_f = ttl_f
+
+    def living(self):
+        """List the keys that are not to be forgotten, in the order in which results have them.
+
+        Returns
+        -------
+        (Buffer, Buffer)
+            (n,) int64 codes, in any order, and (n,) int64 ranks to order them by.
+        """
+        cdef const Lives* lives = &self.router.lives
+        cdef int64_t* codes = <int64_t*>malloc((lives.n + 1) * sizeof(int64_t))
+        cdef int64_t* ranks = <int64_t*>malloc((lives.n + 1) * sizeof(int64_t))
+        cdef Py_ssize_t k, n = 0
+        if codes == NULL or ranks == NULL:
+            free(codes)
+            free(ranks)
+            raise MemoryError
+        for k in range(lives.n):
+            if not is_dead(lives, k, self.router.clock.watermark):
+                codes[n] = k
+                ranks[n] = lives.rank[k]
+                n += 1
+        return buffer_of(codes, n * 8), buffer_of(ranks, n * 8)
 
     def allow(self, int64_t units, double units_f):
         """Hold closed windows that much longer, for corrections; before any row.
@@ -870,6 +1055,13 @@ cdef class WindowState:
         out = {}
         if self.router.allows:
             out.update(zip(REVISIONS, self.dump_revisions(), strict=True))
+        if self.clocks.on:
+            out.update(zip(CLOCKS, self.dump_clocks(), strict=True))
+        if self.router.origins.on:
+            out[ORIGINS] = copied(self.router.origins.largest, self.router.origins.n)
+        if self.router.lives.on:
+            out[LIVES[0]] = copied(self.router.lives.dies_at, self.router.lives.n)
+            out[LIVES[1]] = copied(self.router.lives.rank, self.router.lives.n)
         return out
 
     def load_extra(self, dict extra not None, Py_ssize_t n_keys):
@@ -882,7 +1074,79 @@ cdef class WindowState:
         """
         if self.router.allows:
             windows, codes, counts = (extra[name] for name in REVISIONS)
-            return self.load_revisions(windows, codes, counts, n_keys)
+            if not self.load_revisions(windows, codes, counts, n_keys):
+                return False
+        if self.clocks.on:
+            largest, watermarks = (extra[name] for name in CLOCKS)
+            if not self.load_clocks(largest, watermarks, n_keys):
+                return False
+        if self.router.origins.on:
+            self.load_origins(extra[ORIGINS])
+        if self.router.lives.on:
+            dies_at, ranks = (extra[name] for name in LIVES)
+            return self.load_lives(dies_at, ranks, n_keys)
+        return True
+
+    cdef int load_origins(self, const int64_t[::1] largest) except -1:
+        """Move the clocks of the sources up."""
+        cdef Origins* origins = &self.router.origins
+        cdef Py_ssize_t k
+        self.origins_upto(largest.shape[0])
+        for k in range(largest.shape[0]):
+            origins.largest[k] = max(origins.largest[k], largest[k])
+        find_slowest(origins, &self.router.clock)
+        return 0
+
+    cdef bint load_lives(
+        self, const int64_t[::1] dies_at, const int64_t[::1] ranks, Py_ssize_t n_keys
+    ) except -1:
+        """Add lives behind those that are there; False where they cannot be."""
+        cdef Lives* lives = &self.router.lives
+        cdef int64_t first = lives.next_rank
+        cdef Py_ssize_t k, n = dies_at.shape[0]
+        if ranks.shape[0] != n or n > n_keys:
+            return False
+        for k in range(n):
+            if dies_at[k] == INT64_MIN:
+                continue
+            if not 0 <= ranks[k] < MOST_ROWS:
+                return False
+            if lives.dies_at[k] == INT64_MIN:
+                lives.rank[k] = first + ranks[k]
+                lives.next_rank = max(lives.next_rank, lives.rank[k] + 1)
+            lives.dies_at[k] = max(lives.dies_at[k], dies_at[k])
+        for k in range(lives.n):
+            if lives.dies_at[k] != INT64_MIN:
+                lives.disordered = lives.disordered or lives.rank[k] != k
+        return True
+
+    cdef tuple dump_clocks(self):
+        """The largest time and the watermark of each key."""
+        cdef Py_ssize_t k, n = self.clocks.n
+        cdef int64_t* largest = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+        cdef int64_t* watermarks = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+        out = buffer_of(largest, n * 8), buffer_of(watermarks, n * 8)
+        if largest == NULL or watermarks == NULL:
+            raise MemoryError
+        for k in range(n):
+            largest[k] = self.clocks.lines[k].largest
+            watermarks[k] = self.clocks.lines[k].watermark
+        return out
+
+    cdef bint load_clocks(
+        self, const int64_t[::1] largest, const int64_t[::1] watermarks, Py_ssize_t n_keys
+    ) except -1:
+        """Move the clocks of the keys up; False where there are too many."""
+        cdef Py_ssize_t k, n = largest.shape[0]
+        cdef Line* line
+        if watermarks.shape[0] != n or n > n_keys:
+            return False
+        self.clocks.floor = max(self.clocks.floor, self.router.clock.watermark)
+        for k in range(n):
+            line = &self.clocks.lines[k]
+            line.largest = max(line.largest, largest[k])
+            line.watermark = max(line.watermark, watermarks[k])
+        clocks_settle(&self.router, &self.clocks)
         return True
 
     cdef tuple dump_revisions(self):

@@ -32,6 +32,7 @@ from tidegate.core.errors import InputError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.plan import expand
 from tidegate.core.rowwindows import Overshoot, summed
+from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.windows import CalendarUnit, Empty
 
 __all__ = ["aggregate"]
@@ -141,6 +142,26 @@ INTEGER = re.compile(r"\d{1,19}", re.ASCII)
     "at the end of the input, or as soon as Parquet statistics allow.",
 )
 @click.option(
+    "--allowed-lateness",
+    type=DurationType(positive=False),
+    metavar="DURATION",
+    help="How much longer a closed window may be corrected: it comes out again, with a higher "
+    "'revision'. With --lateness only.",
+)
+@click.option(
+    "--max-jump",
+    type=DurationType(positive=False),
+    metavar="DURATION",
+    help="Reject rows whose time is further than this ahead of all before them.",
+)
+@click.option(
+    "--ttl",
+    type=DurationType(positive=False),
+    metavar="DURATION",
+    help="Forget keys whose last row is longer ago than this, so that memory follows those that "
+    "are alive. With --lateness and --by only.",
+)
+@click.option(
     "--late-out",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -200,6 +221,9 @@ def aggregate(
     by: tuple[str, ...],
     expressions: tuple[str, ...],
     lateness: Duration | None,
+    allowed_lateness: Duration | None,
+    max_jump: Duration | None,
+    ttl: Duration | None,
     late_out: Path | None,
     output: Path,
     input_format: str | None,
@@ -241,6 +265,7 @@ def aggregate(
     late_target = _output(late_out, None, "--late-out FILE") if late_out else None
     if as_json and target.path is None:
         fail_usage("--json and -o - both want standard output; give -o FILE")
+    _check_time(lateness, allowed_lateness, ttl, keys, empty)
     files = find_inputs(inputs, Format(input_format) if input_format else None)
     _check_outputs(files, target, late_target)
     names = tuple(dict.fromkeys((*_columns(on, keys, aggregations), *summed(window))))
@@ -251,6 +276,7 @@ def aggregate(
         window=window,
         aggregations=aggregations,
         lateness=lateness,
+        time=Timekeeping(max_jump, allowed_lateness, ttl=ttl),
         limits=_limits(limits),
         output=target,
         late_output=late_target,
@@ -268,6 +294,23 @@ def build(text: str) -> Aggregation:
         return read_aggregation(text)
     except InputError as error:
         fail_usage(f"--agg {text!r}: {error}")
+
+
+def _check_time(
+    lateness: Duration | None,
+    allowed: Duration | None,
+    ttl: Duration | None,
+    keys: tuple[str, ...],
+    empty: Empty,
+) -> None:
+    """Refuse options of time that do not go with the others."""
+    for option, value in (("--allowed-lateness", allowed), ("--ttl", ttl)):
+        if value is not None and lateness is None:
+            fail_usage(f"{option} is for a watermark that moves by the rows; give --lateness too")
+        if value is not None and empty != "skip":
+            fail_usage(f"{option} does not go with --empty {empty}; leave one of them out")
+    if ttl is not None and not keys:
+        fail_usage("--ttl is for keys; give --by, or leave it out")
 
 
 def _columns(on: str, keys: Iterable[str], aggregations: Iterable[Aggregation]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from tidegate.core.errors import SourceError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.sinks import Sink
 from tidegate.core.sources import Batch, Source
+from tidegate.core.timekeeping import PLAIN, Timekeeping
 from tidegate.core.windows import Window
 
 __all__ = ["Job", "Output", "Summary", "peak_rss_bytes", "run_job"]
@@ -53,6 +54,7 @@ class Job:
     limits: Limits
     output: Output
     late_output: Output | None
+    time: Timekeeping = PLAIN
 
     def aggregator(self, source: Source) -> Aggregator:
         """Make the engine for the rows of a source."""
@@ -62,6 +64,9 @@ class Job:
             on=self.on,
             by=self.columns.keys or None,
             lateness=self.lateness,
+            max_jump=self.time.max_jump,
+            allowed_lateness=self.time.allowed_lateness,
+            ttl=self.time.ttl,
             late="drop" if self.late_output is None else "side",
             limits=self.limits,
             schema=source.schema,

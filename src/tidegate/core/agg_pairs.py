@@ -11,7 +11,7 @@ def wmean(value: str, weight: str) -> Aggregation:
     """Take the mean of `value` weighted by `weight`: sum(value*weight) / sum(weight); float64.
 
     As `vwap`, by its general name: a row counts where both have a value; NaN where the weights add
-    up to 0. Weights may be negative.
+    up to 0. Weights may be negative. Of numbers, and decimals of up to 18 digits.
 
     Examples
     --------
@@ -27,7 +27,8 @@ def wmean(value: str, weight: str) -> Aggregation:
 def cov(x: str, y: str, ddof: int = 1) -> Aggregation:
     """Take the covariance of two columns; float64, null for `ddof` pairs or fewer.
 
-    A row counts where both have a value. NaN where a NaN or an infinity is among them.
+    A row counts where both have a value. NaN where a NaN or an infinity is among them. Of numbers,
+    and decimals of up to 18 digits.
 
     Notes
     -----
@@ -49,7 +50,8 @@ def corr(x: str, y: str) -> Aggregation:
     """Take Pearson's correlation of two columns, in [-1, 1]; float64.
 
     Null for less than two pairs. A row counts where both have a value. NaN where one of the two
-    does not vary, or where a NaN or an infinity is among them.
+    does not vary, or where a NaN or an infinity is among them. Of numbers, and decimals of up to 18
+    digits.
 
     Notes
     -----
@@ -68,7 +70,7 @@ def corr(x: str, y: str) -> Aggregation:
 def slope(y: str, x: str | None = None) -> Aggregation:
     """Take the slope of the line of least squares through `y`; float64.
 
-    Null for less than two rows.
+    Null for less than two rows. Of numbers, and decimals of up to 18 digits.
 
     Parameters
     ----------

@@ -17,7 +17,8 @@ INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 def median(column: str) -> Aggregation:
     """Take the median, of two in the middle their mean; float64.
 
-    NaN where a NaN is in the window. Exact: rounded once.
+    NaN where a NaN is in the window. Exact: rounded once. Of numbers, and decimals of up to 18
+    digits.
 
     Examples
     --------
@@ -44,7 +45,8 @@ def quantile(column: str, q: float = 0.5, interpolation: str = "linear") -> Aggr
     Notes
     -----
     As NumPy has it. "linear" and "midpoint" are float64, rounded once; the others are a value of
-    the column, of any type that has an order, also a time. NaN where a NaN is in the window.
+    the column, also a time. NaN where a NaN is in the window. Of numbers, and decimals of up to 18
+    digits.
     O(n_rows) on average, O(n_rows log n_rows) at worst.
 
     References
@@ -75,7 +77,7 @@ def mad(column: str) -> Aggregation:
     """Take the median absolute deviation: the median of the distances from the median; float64.
 
     Not scaled: times 1.4826 it estimates the standard deviation of normal values. NaN where a NaN
-    is in the window.
+    is in the window. Of numbers, and decimals of up to 18 digits.
 
     Examples
     --------
@@ -90,7 +92,8 @@ def mad(column: str) -> Aggregation:
 def nunique(column: str) -> Aggregation:
     """Count the different values; int64, 0 for no value.
 
-    NaN is one value, however many there are; -0.0 and 0.0 are one. O(n_rows).
+    Of any type that is not nested. NaN is one value, however many there are; -0.0 and 0.0 are one.
+    O(n_rows).
 
     Examples
     --------
@@ -105,7 +108,8 @@ def nunique(column: str) -> Aggregation:
 def mode(column: str) -> Aggregation:
     """Take the value that is there most often, of several the smallest; the column's type.
 
-    NaN is a value like another, and larger than any. O(n_rows).
+    Of any type that is not nested; text and bytes are ordered by their bytes. NaN is a value like
+    another, and larger than any. O(n_rows).
 
     Examples
     --------
@@ -120,7 +124,7 @@ def mode(column: str) -> Aggregation:
 def collect(column: str) -> Aggregation:
     """Take all values that are not null, by time; a list of the column's type.
 
-    Of equal times, by arrival.
+    Of equal times, by arrival. Of any type that is not nested.
 
     Examples
     --------

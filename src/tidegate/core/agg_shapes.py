@@ -11,7 +11,7 @@ __all__ = ["argmax", "argmin", "kurt", "range", "sem", "skew", "zscore"]
 def sem(column: str, ddof: int = 1) -> Aggregation:
     """Take the standard error of the mean, `std` / sqrt(n); float64.
 
-    Null for `ddof` values or fewer.
+    Null for `ddof` values or fewer. Of numbers, and decimals of up to 18 digits.
 
     Examples
     --------
@@ -27,8 +27,9 @@ def range(column: str) -> Aggregation:  # noqa: A001 - the field's word, in a na
     """Take the greatest value less the least; NaN where a NaN is in the window.
 
     Of floats it has the type of the column; of signed integers and booleans it is int64, of
-    unsigned ones uint64, exact: one that does not fit is an `AggregateOverflowError`. Of
-    timestamps, dates and times it is a duration (of ``date32`` in seconds).
+    unsigned ones uint64, exact: one that does not fit is an `AggregateOverflowError`. Of decimals
+    it is a decimal of one digit more, as a decimal128 at least. Of timestamps, dates and times it
+    is a duration (of ``date32`` in seconds).
 
     Examples
     --------
@@ -44,7 +45,7 @@ def argmin(column: str) -> Aggregation:
     """Tell when the value was least: the earliest such time, in the type of the time column.
 
     The value at that time is that of `min`: where a NaN is in the window, it is the time of the
-    first NaN.
+    first NaN. Of numbers, times, and decimals of up to 18 digits.
 
     Examples
     --------
@@ -60,7 +61,7 @@ def argmax(column: str) -> Aggregation:
     """Tell when the value was greatest: the earliest such time, in the type of the time column.
 
     The value at that time is that of `max`: where a NaN is in the window, it is the time of the
-    first NaN.
+    first NaN. Of numbers, times, and decimals of up to 18 digits.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def zscore(column: str, ddof: int = 1) -> Aggregation:
     """Take the z-score of the last value: (`last` - `mean`) / `std`; float64.
 
     Null for `ddof` values or fewer; NaN where the values do not vary, or where a NaN or an infinity
-    is among them.
+    is among them. Of numbers, and decimals of up to 18 digits.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def skew(column: str, bias: bool = False) -> Aggregation:
     Parameters
     ----------
     column : str
-        The values.
+        The values: numbers, or decimals of up to 18 digits.
     bias : bool, default False
         False: corrected for bias, as pandas has it, null for less than three values.
         True: the third central moment over the variance to the power of 3/2, as Polars has it.
@@ -126,7 +127,7 @@ def kurt(column: str, bias: bool = False) -> Aggregation:
     Parameters
     ----------
     column : str
-        The values.
+        The values: numbers, or decimals of up to 18 digits.
     bias : bool, default False
         False: corrected for bias, as pandas has it, null for less than four values.
         True: the fourth central moment over the square of the variance, less 3, as Polars has it.

@@ -28,6 +28,8 @@ class Aggregation:
         Name of the result; None: ``<column>_<function>``.
     options : tuple of (str, bool, int, float or str)
         What else the function was given.
+    call : callable, int or None
+        The function of the user's that `agg.custom` calls.
     """
 
     function: str
@@ -35,6 +37,7 @@ class Aggregation:
     ddof: int = 0
     alias: str | None = None
     options: tuple[tuple[str, Option], ...] = ()
+    call: object = None
 
     def named(self, alias: str) -> Aggregation:
         """Return the same aggregation with a name for its result.

@@ -5,10 +5,33 @@ them to `tidegate.aggregate` or `tidegate.Aggregator`: by keyword the keyword na
 position the result has a name of its own. A name that is no str is a `ColumnTypeError` at once;
 that the column is there and fits is looked at when rows come. A window without any valid value has
 null (``rows``, ``count``, ``nunique`` and ``sum``: 0).
+
+Which types have what
+---------------------
+numbers
+    Integers and floats of any width, booleans as 0 and 1: all of them.
+decimals
+    Of up to 18 digits: all of them, the floats among the results rounded twice at most. Of more:
+    `count`, `first`, `last`, `min`, `max`, `nunique`, `mode`, `collect`, `sum`, `mean`, `range`,
+    `custom`.
+times
+    Timestamps, dates, times of day and durations: `count`, `first`, `last`, `min`, `max`,
+    `nunique`, `mode`, `collect`, `range`, `argmin`, `argmax`, `custom`, and `quantile` with an
+    interpolation that takes one of the values.
+text and bytes
+    Of any layout, also as a dictionary: `count`, `first`, `last`, `min`, `max`, `nunique`, `mode`,
+    `collect`, `custom`; ordered by bytes, which for text is the order of code points.
+all others
+    Lists, structs, maps and intervals: `count`.
+
+Text, bytes and decimals of more than 18 digits are kept once for each different value, as long as
+an open window refers to it (``Limits(max_texts=)``). When they have doubled since the last time,
+and are more than 65,536 or 16 MiB, those that nothing refers to are let go of.
 """
 
 from __future__ import annotations
 
+from tidegate.core.agg_custom import custom
 from tidegate.core.agg_pairs import corr, cov, slope, wmean
 from tidegate.core.agg_ranks import collect, mad, median, mode, nunique, quantile
 from tidegate.core.agg_shapes import (
@@ -30,6 +53,7 @@ __all__ = [
     "corr",
     "count",
     "cov",
+    "custom",
     "first",
     "kurt",
     "last",
@@ -86,6 +110,8 @@ def count(column: str) -> Aggregation:
 def first(column: str) -> Aggregation:
     """Take the value of the smallest time (equal times: the first to arrive); the column's type.
 
+    Of any type that is not nested.
+
     Examples
     --------
     >>> import tidegate as tg
@@ -98,6 +124,8 @@ def first(column: str) -> Aggregation:
 
 def last(column: str) -> Aggregation:
     """Take the value of the largest time (equal times: the last to arrive); the column's type.
+
+    Of any type that is not nested.
 
     Examples
     --------
@@ -112,6 +140,8 @@ def last(column: str) -> Aggregation:
 def min(column: str) -> Aggregation:  # noqa: A001 - the field's word, in a namespace of its own
     """Take the least value; NaN where a NaN is in the window; the column's type.
 
+    Of any type that is not nested; text and bytes are ordered by their bytes.
+
     Examples
     --------
     >>> import tidegate as tg
@@ -124,6 +154,8 @@ def min(column: str) -> Aggregation:  # noqa: A001 - the field's word, in a name
 
 def max(column: str) -> Aggregation:  # noqa: A001
     """Take the greatest value; NaN where a NaN is in the window; the column's type.
+
+    Of any type that is not nested; text and bytes are ordered by their bytes.
 
     Examples
     --------
@@ -139,8 +171,9 @@ def sum(column: str) -> Aggregation:  # noqa: A001
     """Add the values up; 0 for no value.
 
     float64 for float columns, summed in about 106 bits and rounded once; int64 for signed
-    integers and booleans and uint64 for unsigned integers, exact in 128 bits: a result that does
-    not fit is an `AggregateOverflowError`.
+    integers and booleans and uint64 for unsigned integers, exact in 128 bits; of decimals a
+    decimal128 of 38 digits (decimal256: of 76) and the same scale, exact. A result that does not
+    fit is an `AggregateOverflowError`. Of numbers and decimals.
 
     References
     ----------
@@ -159,6 +192,8 @@ def sum(column: str) -> Aggregation:  # noqa: A001
 def mean(column: str) -> Aggregation:
     """Take the arithmetic mean; float64, the exact sum divided once.
 
+    Of numbers and decimals; of decimals it is the exact mean rounded to float64.
+
     Examples
     --------
     >>> import tidegate as tg
@@ -172,8 +207,9 @@ def mean(column: str) -> Aggregation:
 def var(column: str, ddof: int = 1) -> Aggregation:
     """Take the variance; float64, null for `ddof` values or fewer.
 
-    Squares are taken around a value of the window and summed in about 106 bits, so that neither a
-    large mean nor an outlier costs digits; never negative.
+    Of numbers, and decimals of up to 18 digits. Squares are taken around a value of the window and
+    summed in about 106 bits, so that neither a large mean nor an outlier costs digits; never
+    negative.
 
     Examples
     --------
@@ -188,6 +224,8 @@ def var(column: str, ddof: int = 1) -> Aggregation:
 def std(column: str, ddof: int = 1) -> Aggregation:
     """Take the standard deviation, the root of `var`; float64, null for `ddof` values or fewer.
 
+    Of numbers, and decimals of up to 18 digits.
+
     Examples
     --------
     >>> import tidegate as tg
@@ -201,7 +239,8 @@ def std(column: str, ddof: int = 1) -> Aggregation:
 def vwap(price: str, size: str) -> Aggregation:
     """Take the mean of `price` weighted by `size`: sum(price*size) / sum(size); float64.
 
-    A row counts where both have a value. NaN where the sizes add up to 0.
+    A row counts where both have a value. NaN where the sizes add up to 0. Of numbers, and decimals
+    of up to 18 digits.
 
     Examples
     --------

@@ -7,39 +7,37 @@ https://avro.apache.org/docs/1.12.0/specification/
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from tidegate.core.avroarrow import arrow_schema_of, avro_schema_of
-from tidegate.core.avroencoding import RowEncoder
+from tidegate.core.avroarrow import record_schema_of
+from tidegate.core.avroencoding import datums_of
 from tidegate.core.avrofiles import (
+    FULL,
+    WRONG,
     BlockWriter,
+    Header,
     Window,
     batches_of,
     header_of,
     read_header,
+    sync_marker,
 )
 from tidegate.core.avrofingerprint import fingerprint
-from tidegate.core.avromatch import project
-from tidegate.core.avroprogram import RowDecoder
-from tidegate.core.avroschema import AvroType, parse_schema
+from tidegate.core.avropool import SCHEMA_KEY, DecoderPool, Lent, Parsed, Schema
 from tidegate.core.errors import InputError, SerializationError
 from tidegate.core.formatlimits import FormatLimits
-from tidegate.core.records import to_table
+from tidegate.core.records import to_dicts, to_table
 from tidegate.core.wholefiles import PathOrFile, opened, written
 
 __all__ = ["SCHEMA_KEY", "Avro"]
 
-Schema: TypeAlias = "str | bytes | Mapping[str, Any] | list[Any]"
 Rows: TypeAlias = "pa.Table | pa.RecordBatch | Sequence[Mapping[str, Any]]"
 
-SCHEMA_KEY = b"avro.schema"  # of the metadata of a table: the schema that it was read with
 SINGLE = b"\xc3\x01"
-SYNC = 16
 
 
 class Avro:
@@ -94,7 +92,8 @@ class Avro:
         self.codec = codec
         self.columns = columns
         self.schema = schema
-        self._parsed = None if schema is None else parse_schema(schema, self.limits)
+        self._pool = DecoderPool()
+        self._parsed = None if schema is None else self._pool.parsed(schema, self.limits)
 
     def dumps(
         self,
@@ -121,8 +120,8 @@ class Avro:
         SerializationError
             A column has no like in Avro, or can't be written as the schema says.
         """
-        type_, document, batches = self._prepared(rows, schema)
-        sync = _sync(sync)
+        (type_, document), batches = self._prepared(rows, self._given(schema))
+        sync = sync_marker(sync)
         codec = self.codec if codec is None else codec
         return BlockWriter(type_, codec, sync).whole(header_of(document, codec, sync), batches)
 
@@ -150,8 +149,16 @@ class Avro:
             The bytes are damaged or pass a limit, with `offset`, `path` and `row`; or the schemas
             don't fit.
         """
-        table_schema, batches = self._read(Window(data, "Avro"), schema, columns, limits)
+        table_schema, batches = self._read(
+            Window(memoryview(data), "Avro"), schema, columns, limits
+        )
         return pa.Table.from_batches(list(batches), table_schema)
+
+    def loads_records(
+        self, data: bytes, /, *, schema: Schema | None = None
+    ) -> list[dict[str, Any]]:
+        """Read a container file as dicts; as `loads`."""
+        return to_dicts(self.loads(data, schema=schema))
 
     def write(
         self,
@@ -176,22 +183,21 @@ class Avro:
         SinkError
             The file can't be written.
         """
-        codec, sync = self.codec if codec is None else codec, _sync(sync)
-        writer, n_rows = None, 0
+        codec, sync = self.codec if codec is None else codec, sync_marker(sync)
+        parsed, writer, n_rows = self._given(schema), None, 0
         with written(path_or_file) as stream:
             for rows in batches:
-                type_, document, parts = self._prepared(rows, schema)
+                parsed, parts = self._prepared(rows, parsed)
                 if writer is None:
-                    stream.write(header_of(document, codec, sync))
-                    writer = BlockWriter(type_, codec, sync)
+                    stream.write(header_of(parsed[1], codec, sync))
+                    writer = BlockWriter(parsed[0], codec, sync)
                 for batch in parts:
                     for piece in writer.pieces(batch, n_rows):
                         stream.write(piece)
                     n_rows += batch.num_rows
+            if parsed is None:
+                raise InputError("Avro: no batches and no schema: there is nothing to write")
             if writer is None:
-                parsed = self._parsed if schema is None else parse_schema(schema, self.limits)
-                if parsed is None:
-                    raise InputError("Avro: no batches and no schema: there is nothing to write")
                 stream.write(header_of(parsed[1], codec, sync))
 
     def read(
@@ -244,15 +250,8 @@ class Avro:
         SerializationError
             As `dumps`.
         """
-        type_, _, batches = self._prepared(rows, schema)
-        datums, first_row = [], 0
-        for batch in batches:
-            encoder = RowEncoder(batch, type_)
-            for row in range(batch.num_rows):
-                encoder.check(encoder.writer.rows(row, 1), first_row)
-                datums.append(encoder.writer.take())
-            first_row += batch.num_rows
-        return datums
+        (type_, _), batches = self._prepared(rows, self._given(schema))
+        return datums_of(batches, type_)
 
     def loads_datums(
         self,
@@ -281,20 +280,22 @@ class Avro:
             As `loads`; `offset` is counted within the datum, `row` is its number.
         """
         limits = self.limits if limits is None else limits
-        parsed = self._parsed if writer is None else parse_schema(writer, limits)
+        parsed = self._parsed if writer is None else self._pool.parsed(writer, limits)
         if parsed is None:
             raise InputError("Avro: bare datums say nothing of their schema: give the writer's")
-        rows, table_schema = self._decoder(parsed, schema, columns, limits)
-        batches, first_row = [], 0
+        lent = self._lend(parsed, schema, columns, limits)
+        rows, batches, first_row = lent[1], [], 0
         for i, datum in enumerate(datums):
             rows.kernel.feed(datum)
-            if rows.kernel.begin_block(1) or rows.kernel.rows(rows.batch_rows + 1) == 2:
-                raise rows.error(f"Avro: datum {i}", 0, first_row)
-            if rows.kernel.n_rows >= rows.batch_rows:
+            status = rows.kernel.begin_block(1)
+            while status == 0 and (outcome := rows.kernel.rows(rows.batch_rows)) == FULL:
                 first_row += rows.kernel.n_rows
                 batches.append(rows.take())
+            if status or outcome == WRONG:
+                raise rows.error(f"Avro: datum {i}", 0, first_row)
         batches.append(rows.take())
-        return pa.Table.from_batches(batches).replace_schema_metadata(table_schema.metadata)
+        self._pool.give_back(lent)
+        return pa.Table.from_batches(batches).replace_schema_metadata(lent[2].metadata)
 
     def dumps_objects(self, rows: Rows, /, *, schema: Schema | None = None) -> list[bytes]:
         """Write each row as a single object: a marker, the schema's fingerprint, the datum.
@@ -304,9 +305,9 @@ class Avro:
         SerializationError
             As `dumps`.
         """
-        type_, document, _ = self._prepared(rows, schema)
+        (type_, _), batches = self._prepared(rows, self._given(schema))
         head = SINGLE + fingerprint(type_)
-        return [head + datum for datum in self.dumps_datums(rows, schema=document)]
+        return [head + datum for datum in datums_of(batches, type_)]
 
     def loads_objects(
         self,
@@ -326,7 +327,7 @@ class Avro:
             As `loads_datums`; also where the fingerprint is not that of the writer's schema.
         """
         limits = self.limits if limits is None else limits
-        parsed = self._parsed if writer is None else parse_schema(writer, limits)
+        parsed = self._parsed if writer is None else self._pool.parsed(writer, limits)
         if parsed is None:
             raise InputError("Avro: a fingerprint is no schema: give the writer's")
         head = SINGLE + fingerprint(parsed[0])
@@ -341,46 +342,31 @@ class Avro:
             datums, writer=parsed[1], schema=schema, columns=columns, limits=limits
         )
 
-    def _prepared(
-        self, rows: Rows, schema: Schema | None
-    ) -> tuple[AvroType, Any, list[pa.RecordBatch]]:
-        """Give the schema to write with, as a type and as a document, and batches."""
-        parsed = self._parsed if schema is None else parse_schema(schema, self.limits)
+    def _given(self, schema: Schema | None) -> Parsed | None:
+        """Give the schema that was given with a call, or to the class."""
+        return self._parsed if schema is None else self._pool.parsed(schema, self.limits)
+
+    def _prepared(self, rows: Rows, parsed: Parsed | None) -> tuple[Parsed, list[pa.RecordBatch]]:
+        """Give the schema to write with, and batches."""
         if isinstance(rows, pa.RecordBatch):
             batches, columns = [rows], rows.schema
         else:
-            table = rows if isinstance(rows, pa.Table) else _table_of(rows, parsed)
+            wanted = None if parsed is None else record_schema_of(parsed[0])
+            table = rows if isinstance(rows, pa.Table) else to_table(rows, wanted)
             batches, columns = table.to_batches(), table.schema
-        if parsed is None:
-            parsed = self._schema_for(columns)
-        return *parsed, batches
+        return parsed or self._pool.for_columns(columns, self.limits), batches
 
-    def _schema_for(self, columns: pa.Schema) -> tuple[AvroType, Any]:
-        """Give the schema that columns were read with, or the nearest one."""
-        text = (columns.metadata or {}).get(SCHEMA_KEY)
-        if text is not None:
-            parsed = parse_schema(text, self.limits)
-            if arrow_schema_of(parsed[0]).equals(columns):
-                return parsed
-        return parse_schema(avro_schema_of(columns), self.limits)
-
-    def _decoder(
+    def _lend(
         self,
-        writer: tuple[AvroType, Any],
+        writer: Parsed,
         schema: Schema | None,
         columns: Sequence[str] | None,
         limits: FormatLimits,
-    ) -> tuple[RowDecoder, pa.Schema]:
-        """Give what reads rows, and the schema of the table, which remembers that of Avro."""
-        reader = self._parsed if schema is None else parse_schema(schema, limits)
-        reader = writer if reader is None else reader
+    ) -> Lent:
+        """Give what reads rows of a writer's schema as those of the reader's."""
+        reader = self._parsed if schema is None else self._pool.parsed(schema, limits)
         columns = self.columns if columns is None else columns
-        if columns is not None:
-            rows = RowDecoder(writer[0], project(reader[0], columns), limits)
-            return rows, rows.schema
-        rows = RowDecoder(writer[0], reader[0], limits)
-        text = json.dumps(reader[1], separators=(",", ":"))
-        return rows, rows.schema.with_metadata({SCHEMA_KEY: text})
+        return self._pool.lend(writer, writer if reader is None else reader, columns, limits)
 
     def _read(
         self,
@@ -392,20 +378,13 @@ class Avro:
         """Read the header, and give the batches that come behind it."""
         limits = self.limits if limits is None else limits
         header = read_header(window, limits)
-        writer = parse_schema(header.schema, limits)
-        rows, table_schema = self._decoder(writer, schema, columns, limits)
-        return table_schema, batches_of(window, header, rows, limits)
+        writer = self._pool.parsed(header.schema, limits)
+        lent = self._lend(writer, schema, columns, limits)
+        return lent[2], self._batches(window, header, lent, limits)
 
-
-def _sync(sync: bytes | None) -> bytes:
-    """Give the sync marker."""
-    sync = os.urandom(SYNC) if sync is None else sync
-    if len(sync) != SYNC:
-        raise InputError(f"Avro: a sync marker has {SYNC} bytes, not {len(sync)}")
-    return sync
-
-
-def _table_of(rows: Sequence[Mapping[str, Any]], parsed: tuple[AvroType, Any] | None) -> pa.Table:
-    """Make a table of records."""
-    columns = None if parsed is None else arrow_schema_of(parsed[0])
-    return to_table(rows, columns)
+    def _batches(
+        self, window: Window, header: Header, lent: Lent, limits: FormatLimits
+    ) -> Iterator[pa.RecordBatch]:
+        """Read all batches, and give back what has read them."""
+        yield from batches_of(window, header, lent[1], limits)
+        self._pool.give_back(lent)

@@ -10,7 +10,14 @@ from pyarrow import types
 from tidegate.core.avroschema import AvroType, is_name
 from tidegate.core.errors import SerializationError
 
-__all__ = ["VALUE", "arrow_schema_of", "arrow_type_of", "avro_schema_of", "null_branch_of"]
+__all__ = [
+    "VALUE",
+    "arrow_schema_of",
+    "arrow_type_of",
+    "avro_schema_of",
+    "null_branch_of",
+    "record_schema_of",
+]
 
 VALUE = "value"  # the column of a schema that is no record
 ROW = "Row"  # the name of a record that has none
@@ -124,6 +131,28 @@ def arrow_schema_of(type_: AvroType) -> pa.Schema:
     if type_.kind != "record":
         return pa.schema([arrow_field_of(VALUE, type_, "$")])
     return pa.schema([arrow_field_of(one.name, one.type, f"$.{one.name}") for one in type_.fields])
+
+
+def record_schema_of(type_: AvroType) -> pa.Schema:
+    """Give the columns that dicts become on their way to Avro: null anywhere, enums as strings.
+
+    What may not be null, and what is no symbol, is found where it is written; dicts become plainer
+    columns faster.
+    """
+    return pa.schema([pa.field(one.name, _loose(one.type)) for one in arrow_schema_of(type_)])
+
+
+def _loose(type_: Any) -> pa.DataType:
+    """Give a type without what makes no difference to what is written."""
+    if types.is_dictionary(type_):
+        plain: pa.DataType = type_.value_type
+        return plain
+    if types.is_struct(type_):
+        below = [type_.field(i) for i in range(type_.num_fields)]
+        return pa.struct([pa.field(one.name, _loose(one.type)) for one in below])
+    if types.is_map(type_):
+        return pa.map_(type_.key_type, _loose(type_.item_type))
+    return pa.list_(_loose(type_.value_type)) if types.is_list(type_) else type_
 
 
 def avro_schema_of(schema: pa.Schema, name: str = ROW) -> dict[str, Any]:

@@ -10,43 +10,41 @@ from pyarrow import types
 
 from tidegate._kernels.avro_write import Writer
 from tidegate.core.avroarrow import VALUE, arrow_type_of, null_branch_of
+from tidegate.core.avrofit import (
+    BOOL,
+    CODE,
+    DECIMAL,
+    DECIMAL_FIXED,
+    DURATION,
+    FIXED,
+    FIXED_AS_BYTES,
+    FIXED_LIST,
+    LARGE_LIST,
+    LARGE_TEXT,
+    LIST,
+    NULL,
+    RECORD,
+    TEXT,
+    UNION,
+    UUID,
+    cast_to,
+    direct,
+    is_text,
+    missing,
+    plain_list,
+    stored_type,
+    unfit,
+)
 from tidegate.core.avroschema import AvroType
 from tidegate.core.decoding import WHAT
 from tidegate.core.errors import SerializationError
 
-__all__ = ["RowEncoder"]
+__all__ = ["RowEncoder", "datums_of"]
 
 Array: TypeAlias = Any  # the stubs of pyarrow know few methods of its arrays
 
-# The operations of avro_encode.pxd.
-(
-    NULL, BOOL, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT, DOUBLE,
-    FLOAT_AS_DOUBLE, TEXT, LARGE_TEXT, FIXED_AS_BYTES, FIXED, CODE, DECIMAL, DECIMAL_FIXED, UUID,
-    DURATION, RECORD, LIST, LARGE_LIST, FIXED_LIST, UNION,
-) = range(27)  # fmt: skip
-
-NARROW: dict[Any, int] = {
-    pa.int8(): INT8, pa.int16(): INT16, pa.int32(): INT32, pa.uint8(): UINT8, pa.uint16(): UINT16,
-}  # fmt: skip
-WIDE: dict[Any, int] = NARROW | {pa.int64(): INT64, pa.uint32(): UINT32, pa.uint64(): UINT64}
-BINARY: dict[Any, int] = {
-    pa.string(): TEXT, pa.large_string(): LARGE_TEXT,
-    pa.binary(): TEXT, pa.large_binary(): LARGE_TEXT,
-}  # fmt: skip
-TEXTS: dict[Any, int] = {pa.string(): TEXT, pa.large_string(): LARGE_TEXT}
 LISTS: dict[Any, int] = {pa.lib.Type_LIST: LIST, pa.lib.Type_LARGE_LIST: LARGE_LIST}
 FEW = 1 << 16  # values of a dictionary that are worth being encoded ahead
-
-# What is written as it stands, by kind of Avro; all else is cast first.
-DIRECT: dict[str, dict[Any, int]] = {
-    "boolean": {pa.bool_(): BOOL},
-    "int": NARROW,
-    "long": WIDE,
-    "float": {pa.float32(): FLOAT},
-    "double": {pa.float64(): DOUBLE, pa.float32(): FLOAT_AS_DOUBLE},
-    "bytes": BINARY,
-    "string": TEXTS,
-}
 
 
 class RowEncoder:
@@ -72,11 +70,19 @@ class RowEncoder:
         batch.validate()
         if type_.kind == "record":
             kids = [self._column(batch, one.name, one.type) for one in type_.fields]
-            self._add("$", RECORD, kids=kids)
+            self._add("$", RECORD, kids=kids, n_rows=batch.num_rows)
         else:
             self._column(batch, VALUE, type_)
         self.n_rows = batch.num_rows
         self.writer = Writer(self._nodes, self._memory)
+        bad = self.writer.unsound()
+        if bad >= 0:
+            path = self._paths[bad]
+            raise SerializationError(
+                f"Avro: {path}: the offsets of the column are damaged: check what it was made of "
+                "with validate(full=True)",
+                path=path,
+            )
 
     def check(self, status: int, first_row: int = 0) -> None:
         """Raise the error of a status that is not 0."""
@@ -112,19 +118,21 @@ class RowEncoder:
         values: int = 0,
         content: int = 0,
         ends: int = 0,
+        n_rows: int = 0,
         n_values: int = 0,
         longest: int = 0,
     ) -> int:
         """Add a node; its validity is that of the array."""
         valid, offset = 0, 0
         if array is not None:
+            n_rows = len(array)
             self._memory.append(array)
             offset = array.offset
             bits = array.buffers()[0] if array.null_count else None
             valid = bits.address if bits is not None else 0
         self._nodes.append(
             (op, null_branch, kids or [], width, size, offset, valid, values, content, ends,
-             n_values, longest)
+             n_rows, n_values, longest)
         )  # fmt: skip
         self._paths.append(path)
         return len(self._nodes) - 1
@@ -140,7 +148,7 @@ class RowEncoder:
         branch = null_branch_of(type_)
         if branch >= 0 and not types.is_union(array.type):
             if types.is_null(array.type):
-                array = array.cast(_stored(arrow_type_of(type_.branches[1 - branch])))
+                array = array.cast(stored_type(arrow_type_of(type_.branches[1 - branch])))
             return self._node(array, type_.branches[1 - branch], path, branch)
         if type_.kind == "union":
             return self._union(array, type_, path)
@@ -158,12 +166,12 @@ class RowEncoder:
     def _record(self, array: Array, type_: AvroType, path: str, null_branch: int) -> int:
         """Add a struct."""
         if not isinstance(array, pa.StructArray):
-            raise _unfit(path, array, type_)
+            raise unfit(path, array, type_)
         names = [array.type.field(i).name for i in range(array.type.num_fields)]
         kids = []
         for one in type_.fields:
             if names.count(one.name) != 1:
-                raise _missing(f"{path}.{one.name}")
+                raise missing(f"{path}.{one.name}")
             child = array.field(names.index(one.name))
             kids.append(self._node(child, one.type, f"{path}.{one.name}"))
         return self._add(path, RECORD, array=array, kids=kids, null_branch=null_branch)
@@ -172,11 +180,11 @@ class RowEncoder:
         """Add a list or a map."""
         items: Any = type_.items
         if types.is_list_view(array.type) or types.is_large_list_view(array.type):
-            array = array.cast(pa.large_list(array.type.value_field))
+            array = plain_list(array)
         kind, buffers = array.type, array.buffers()
         if type_.kind == "map":
             if not isinstance(array, pa.MapArray):
-                raise _unfit(path, array, type_)
+                raise unfit(path, array, type_)
             kids = [
                 self._node(array.keys, AvroType("string"), f"{path}{{}}"),
                 self._node(array.items, items, f"{path}{{}}"),
@@ -193,7 +201,7 @@ class RowEncoder:
                 path, FIXED_LIST, array=array, kids=kids, null_branch=null_branch, width=n
             )
         if kind.id not in LISTS or types.is_map(kind):
-            raise _unfit(path, array, type_)
+            raise unfit(path, array, type_)
         kids = [self._node(array.values, items, f"{path}[]")]
         width = 4 if types.is_list(kind) else 8
         values = _address(buffers[1], width * array.offset)
@@ -206,9 +214,9 @@ class RowEncoder:
         if not types.is_union(array.type):
             return self._into_union(array, type_, path)
         if array.type.mode != "dense":
-            raise _unfit(path, array, type_)
+            raise unfit(path, array, type_)
         if array.type.num_fields != len(type_.branches):
-            raise _unfit(path, array, type_)
+            raise unfit(path, array, type_)
         kids = [self._node(array.field(i), branch, path) for i, branch in enumerate(type_.branches)]
         branch_of = np.full(256, -1, np.int32)
         for i, code in enumerate(array.type.type_codes):
@@ -219,6 +227,7 @@ class RowEncoder:
             path,
             UNION,
             kids=kids,
+            n_rows=len(array),
             values=_address(buffers[1], array.offset),
             content=_address(buffers[2], 4 * array.offset),
             ends=branch_of.ctypes.data,
@@ -226,10 +235,10 @@ class RowEncoder:
 
     def _into_union(self, array: Array, type_: AvroType, path: str) -> int:
         """Add an array whose values are all of one branch of a union."""
-        kinds = [_stored(arrow_type_of(branch)) for branch in type_.branches]
-        fitting = [i for i, kind in enumerate(kinds) if kind == _stored(array.type)]
+        kinds = [stored_type(arrow_type_of(branch)) for branch in type_.branches]
+        fitting = [i for i, kind in enumerate(kinds) if kind == stored_type(array.type)]
         if len(fitting) != 1 or array.null_count:
-            raise _unfit(path, array, type_)
+            raise unfit(path, array, type_)
         n = len(array)
         codes = np.full(n, fitting[0], np.uint8)
         places = np.arange(n, dtype=np.int32)
@@ -242,6 +251,7 @@ class RowEncoder:
             path,
             UNION,
             kids=kids,
+            n_rows=len(array),
             values=codes.ctypes.data,
             content=places.ctypes.data,
             ends=branch_of.ctypes.data,
@@ -291,21 +301,21 @@ class RowEncoder:
         """Add an array of plain values."""
         if type_.kind == "null":
             if array.null_count != len(array):
-                raise _unfit(path, array, type_)
-            return self._add(path, NULL)
-        if type_.logical == "uuid" and type_.kind == "string" and not _is_text(array.type):
-            array, op = _as(array, pa.uuid(), path, type_), UUID
+                raise unfit(path, array, type_)
+            return self._add(path, NULL, n_rows=len(array))
+        if type_.logical == "uuid" and type_.kind == "string" and not is_text(array.type):
+            array, op = cast_to(array, pa.uuid(), path, type_), UUID
         elif type_.logical == "decimal":
-            array = _as(array, arrow_type_of(type_), path, type_)
+            array = cast_to(array, arrow_type_of(type_), path, type_)
             op = DECIMAL if type_.kind == "bytes" else DECIMAL_FIXED
         elif type_.logical == "duration":
-            array, op = _as(array, pa.month_day_nano_interval(), path, type_), DURATION
+            array, op = cast_to(array, pa.month_day_nano_interval(), path, type_), DURATION
         elif type_.kind == "fixed":
-            array, op = _as(array, arrow_type_of(type_), path, type_), FIXED
+            array, op = cast_to(array, arrow_type_of(type_), path, type_), FIXED
         elif type_.kind == "bytes" and types.is_fixed_size_binary(array.type):
             op = FIXED_AS_BYTES
         else:
-            array, op = _direct(array, type_, path)
+            array, op = direct(array, type_, path)
         if isinstance(array, pa.ExtensionArray):
             array = array.storage
         buffers = array.buffers()
@@ -325,44 +335,6 @@ class RowEncoder:
         )
 
 
-def _direct(array: Array, type_: AvroType, path: str) -> tuple[Array, int]:
-    """Give an array that can be written as it stands, and how."""
-    wanted = arrow_type_of(type_)
-    direct = DIRECT[type_.kind]
-    if not type_.logical or (type_.logical == "uuid" and _is_text(array.type)):
-        if array.type in direct:
-            return array, direct[array.type]
-        wanted = arrow_type_of(AvroType(type_.kind))
-    array = _as(array, wanted, path, type_)
-    return array, INT32 if type_.kind == "int" else direct.get(wanted, INT64)
-
-
-def _as(array: Array, wanted: pa.DataType, path: str, type_: AvroType) -> Array:
-    """Cast where nothing is lost by it."""
-    if array.type == wanted:
-        return array
-    if types.is_timestamp(wanted) and types.is_timestamp(array.type):
-        if (wanted.tz is None) != (array.type.tz is None):
-            raise _unfit(path, array, type_)
-        if wanted.unit == array.type.unit:
-            return array
-    try:
-        if wanted == pa.uuid():
-            return pa.ExtensionArray.from_storage(wanted, array.cast(pa.binary(16)))
-        return array.cast(wanted)
-    except (pa.ArrowException, NotImplementedError, TypeError) as error:
-        raise _unfit(path, array, type_, str(error).partition("\n")[0]) from None
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    return types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_)
-
-
-def _stored(type_: pa.DataType) -> pa.DataType:
-    """Give the type of the memory of a type."""
-    return type_.storage_type if isinstance(type_, pa.BaseExtensionType) else type_
-
-
 def _address(buffer: pa.Buffer | None, step: int) -> int:
     """Give where a buffer begins, so many bytes on; what is empty may begin nowhere."""
     return 0 if buffer is None else buffer.address + step
@@ -377,12 +349,13 @@ def _varint(value: int) -> bytes:
     return bytes([*out, word])
 
 
-def _missing(path: str) -> SerializationError:
-    return SerializationError(f"Avro: {path}: there is no such field, or it is twice", path=path)
-
-
-def _unfit(path: str, array: Array, type_: AvroType, why: str = "") -> SerializationError:
-    """Make the error of a column that can't be written as its schema says."""
-    what = f"{type_.logical} on {type_.kind}" if type_.logical else type_.kind
-    text = f"Avro: {path}: a column of type {array.type} can't be written as {what}"
-    return SerializationError(f"{text}: {why}" if why else text, path=path)
+def datums_of(batches: list[pa.RecordBatch], type_: AvroType) -> list[bytes]:
+    """Write each row as a bare datum."""
+    datums, first_row = [], 0
+    for batch in batches:
+        encoder = RowEncoder(batch, type_)
+        for row in range(batch.num_rows):
+            encoder.check(encoder.writer.rows(row, 1), first_row)
+            datums.append(encoder.writer.take())
+        first_row += batch.num_rows
+    return datums

@@ -8,6 +8,7 @@ https://avro.apache.org/docs/1.12.0/specification/#object-container-files
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,17 @@ from tidegate.core.avroschema import AvroType
 from tidegate.core.errors import InputError, SerializationError, SourceError
 from tidegate.core.formatlimits import FormatLimits
 
-__all__ = ["BlockWriter", "Header", "Window", "batches_of", "header_of", "read_header"]
+__all__ = [
+    "FULL",
+    "WRONG",
+    "BlockWriter",
+    "Header",
+    "Window",
+    "batches_of",
+    "header_of",
+    "read_header",
+    "sync_marker",
+]
 
 MAGIC = b"Obj\x01"
 SYNC = 16
@@ -161,6 +172,14 @@ def _read_header(head: _Head, limits: FormatLimits) -> Header:
     except UnicodeDecodeError:
         raise head.wrong("the schema is not UTF-8") from None
     return Header(schema, codec, sync, head.at)
+
+
+def sync_marker(sync: bytes | None) -> bytes:
+    """Give what stands between blocks: what was given, if it is one, or random bytes."""
+    sync = os.urandom(SYNC) if sync is None else sync
+    if len(sync) != SYNC:
+        raise InputError(f"Avro: a sync marker has {SYNC} bytes, not {len(sync)}")
+    return sync
 
 
 def header_of(document: Any, codec: str, sync: bytes) -> bytes:

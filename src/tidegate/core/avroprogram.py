@@ -99,7 +99,8 @@ class RowDecoder:
         self._dictionaries: dict[int, pa.Array[Any]] = {}
         self._root(as_record(writer), as_record(reader))
         width = sum(16 if shape[0] != 1 else shape[1] for shape in self._layout[: len(self.schema)])
-        self.batch_rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(width, 1)))
+        usual = min(BATCH_BYTES, limits.batch_bytes // 4)
+        self.batch_rows = max(1, min(BATCH_ROWS, usual // max(width, 1)))
         self.kernel = Reader(
             self._layout,
             len(self.schema),

@@ -145,7 +145,10 @@ def parse_schema(
     ('array', 'long')
     """
     document = _document(schema, limits)
-    type_ = _Parser(limits).parse(document, "", "$", 1)
+    try:
+        type_ = _Parser(limits).parse(document, "", "$", 1)
+    except RecursionError:  # limit depth is more than Python has left
+        raise _wrong("$", "nested too deeply: lower limit depth") from None
     if type_.n_nodes > limits.names:
         raise _too_many(limits)
     return type_, document

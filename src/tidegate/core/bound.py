@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from tidegate._kernels.gate import far_ahead
 from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
+from tidegate.core.binding import Binding, Values, columns_of
 from tidegate.core.columns import (
     Numbers,
     as_array,
@@ -17,33 +18,29 @@ from tidegate.core.columns import (
     is_word,
     plain_type,
     time_column,
-    time_type,
-    validity,
-    value_column,
-    value_type,
 )
 from tidegate.core.durations import in_units
 from tidegate.core.edges import EdgeTable
-from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
-from tidegate.core.late import LateSide
-from tidegate.core.program import WORDS, Program, compile_program
+from tidegate.core.making import array_of_words
+from tidegate.core.parts import Part, column_type, read_parts
+from tidegate.core.program import WORDS
 from tidegate.core.results import ResultTables
-from tidegate.core.rowrule import lay_rule, state_class, with_sum
-from tidegate.core.rowwindows import RowWindow, Session, summed
+from tidegate.core.rowrule import lay_rule, state_class
+from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import OpenWindows, array_of, dump, load
+from tidegate.core.texts import Texts
 from tidegate.core.timekeeping import span_of
-from tidegate.core.windows import Grid, grid_of, is_laid_by_first, table_of
+from tidegate.core.windows import Grid, Sliding, grid_of, is_laid_by_first, table_of
 
 if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
     from tidegate.core.plan import Plan
 
-__all__ = ["Bound", "Rows", "Values", "WayBack", "rows_of", "times_of"]
-
-Values: TypeAlias = "tuple[Numbers | None, Numbers | None]"  # and their flags; None: all valid
+__all__ = ["Bound", "Rows", "WayBack", "rows_of", "times_of"]
 
 
 class Rows(NamedTuple):
@@ -59,13 +56,16 @@ class WayBack(NamedTuple):
     """Where a binding stood."""
 
     windows: OpenWindows
-    keys: list[int] | None
+    keys: tuple[Keys, list[int]] | None
     late: int
     first: int | float | None
     filling: Filling | None
 
 
-class Bound:
+FEWEST_SWEPT = 1024  # keys: fewer are not worth a look at who of them is still alive
+
+
+class Bound(Binding):
     """A plan, the types of its columns, and the running state.
 
     Parameters
@@ -84,23 +84,8 @@ class Bound:
     """
 
     def __init__(self, plan: Plan, schema: pa.Schema) -> None:
-        self.plan = plan
-        self.time_type = time_type(schema, plan.on)
-        self.is_float = pa.types.is_floating(self.time_type)
-        self._computed = {
-            name for _, item in plan.results if item.function != "count" for name in item.columns
-        } | set(summed(plan.window))
-        self.types = {name: self._type_in(schema, name) for name in plan.values}
-        self.program: Program = compile_program(
-            dict(plan.results), self.types.__getitem__, self.time_type
-        )
-        self.program = with_sum(self.program, plan.window, self.types)
-        self.keys: Keys | None = None
-        if plan.by:
-            self.keys = Keys(plan.by, max_keys=plan.limits.max_keys)
-            self.keys.bind(schema)
-        key_types = [] if self.keys is None else self.keys.types
-        keys = dict(zip(plan.by, key_types, strict=True))
+        super().__init__(plan, schema)
+        keys = {name: self.known[name] for name in plan.by}
         revision = [pa.field("revision", pa.int64())] if plan.time.allows else []
         self.schema = pa.schema(
             [
@@ -111,9 +96,14 @@ class Bound:
                 *self.program.fields,
             ]
         )
-        known = {**self.types, **keys, plan.on: self.time_type}
-        self.late = LateSide([pa.field(name, known[name]) for name in plan.inputs], self.time_type)
-        self.tables = ResultTables(self.schema, self.program)
+        self.sweep_at = FEWEST_SWEPT
+        # What the kernels see of the columns; None: all of them are words.
+        self.views: list[tuple[str, int | None, Part]] | None = None
+        if not self.program.reads_words:
+            pairs = zip(self.program.columns, self.program.parts, strict=True)
+            self.views = [(*column, part) for column, part in pairs]
+        self.texts = self._new_texts()
+        self.tables = ResultTables(self.schema, self.program, self.texts)
         jump = plan.time.max_jump
         self._jump = None if jump is None else span_of(jump, self.time_type, "max_jump")
         self.first: int | float | None = None
@@ -122,7 +112,6 @@ class Bound:
         if plan.grid_window.empty != "skip":
             self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
         self.state = self.new_state()
-        self.checked = schema
         self.n_keeping = self.state.n_keeping  # values that are kept of a row
         # Whether a batch may need more than its rows' way into the state.
         self.is_special = self.n_keeping > 0 or self.table is not None or self.filler is not None
@@ -134,13 +123,23 @@ class Bound:
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
         """Type of an input column; any will do where only its nulls count."""
         if name in self._computed:
-            return value_type(schema, name)
+            return column_type(schema, name)
         return plain_type(schema.field(column_index(schema, name)).type)
 
-    @property
-    def n_keys(self) -> int:
-        """How many codes of keys there are: one without keys."""
-        return 1 if self.keys is None else self.keys.n_keys
+    def _new_texts(self) -> dict[str, Texts]:
+        """Make a table of values for each column that goes by codes."""
+        places: dict[str, list[int]] = {}
+        for at, (name, numeric) in enumerate(self.program.columns):
+            if self.program.parts[at].kind == "codes" and numeric is not None:
+                places.setdefault(name, []).append(at)
+        most = self.plan.limits.max_texts
+        return {name: Texts(name, self.types[name], at, most) for name, at in places.items()}
+
+    def sweep_texts(self, *, always: bool = False) -> None:
+        """Let go of values that nothing refers to; results must have been taken."""
+        for texts in self.texts.values():
+            if always or texts.has_doubled:
+                texts.sweep(self.state)
 
     @property
     def n_waiting(self) -> int:
@@ -180,6 +179,17 @@ class Bound:
         limits = self.plan.limits
         return grid_of(self.plan.grid_window, self.time_type, self.first, limits.max_overlap)
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether a row may be in several windows, or in none between two."""
+        return isinstance(self.plan.window, Sliding)
+
+    @property
+    def reach(self) -> int:
+        """How long windows are, on a grid of integers."""
+        grid = self._grid()
+        return grid.width * grid.per_size
+
     def cover(self, time: int) -> None:
         """Bring the window of a time into the table of boundaries, where windows have one."""
         if self.table is not None and self.table.cover(time):
@@ -208,7 +218,7 @@ class Bound:
 
     def without_far(self, rows: Rows) -> Rows:
         """Take the time from rows that are further ahead than `max_jump` allows."""
-        if self._jump is None or not len(rows.order):
+        if self._jump is None or not len(rows.order) or self.plan.time.watermark == "key":
             return rows
         flags = np.empty(len(rows.order), np.uint8)
         if not far_ahead(self.state, rows.order, rows.time_valid, *self._jump, flags):
@@ -217,16 +227,63 @@ class Bound:
 
     # ---------------------------------------------------------------------------------- the state
 
+    def codes_of_sources(self, batch: pa.RecordBatch) -> Numbers | None:
+        """Give the codes of the sources of the rows, where there are several."""
+        if self.sources is None:
+            return None
+        codes = self.sources.encode(batch)
+        self.state.origins_upto(self.sources.n_keys)
+        return codes
+
+    def is_crowded(self) -> bool:
+        """Whether a look at who of the keys is still alive is due."""
+        return (
+            self.plan.time.ttl is not None
+            and self.keys is not None
+            and self.keys.n_keys >= self.sweep_at
+        )
+
+    def sweep(self, share: float = 0.5) -> None:
+        """Forget the keys whose time is over; results must have been taken.
+
+        Parameters
+        ----------
+        share : float
+            What part of the keys has to be alive still for it not to be worth it.
+
+        Notes
+        -----
+        O(n_keys + n_open). All that is kept of the keys is made anew, so that its memory goes back.
+        """
+        if self.plan.time.ttl is None or self.keys is None:
+            return
+        codes, ranks = (array_of(part, np.int64) for part in self.state.living())
+        n_keys = self.keys.n_keys
+        self.sweep_at = max(FEWEST_SWEPT, 2 * len(codes))
+        if len(codes) > share * n_keys:
+            return
+        codes = codes[np.argsort(ranks)]
+        new_codes = np.full(n_keys, -1, np.int32)
+        new_codes[codes] = np.arange(len(codes), dtype=np.int32)
+        windows = dump(self.state).kept_of(codes, new_codes)
+        living = pa.Table.from_arrays(self.keys.take(codes), self.keys.names)
+        self.keys = Keys.load(living, self.plan.by, self.plan.limits.max_keys)
+        self.keys.bind(self.checked)
+        self.state = self.new_state()
+        load(self.state, windows, self.n_keys)
+
     def mark(self) -> WayBack:
         """Write down where things stand, for `go_back`; results must have been taken."""
-        keys = None if self.keys is None else self.keys.mark()
+        keys = None if self.keys is None else (self.keys, self.keys.mark())
         filling = None if self.filler is None else self.filler.state
         return WayBack(dump(self.state), keys, self.late.n_parts, self.first, filling)
 
     def go_back(self, way_back: WayBack) -> None:
         """Forget all that has happened since `mark`."""
-        if self.keys is not None and way_back.keys is not None:
-            self.keys.rollback(way_back.keys)
+        if way_back.keys is not None:
+            self.keys, mark = way_back.keys  # it was another one, if some were forgotten since
+            self.keys.rollback(mark)
+        self.tables.forget()
         self.late.cut(way_back.late)
         self.first = way_back.first
         if self.filler is not None and way_back.filling is not None:
@@ -253,9 +310,19 @@ class Bound:
             self.plan.limits.max_kept,
         )
         self._lay_edges(state)
+        for texts in self.texts.values():
+            texts.lay(state)
         allowed = self.plan.time.allowed_lateness
         if allowed is not None:
             state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
+        if self.plan.time.watermark == "key":
+            state.keep_clocks(self._jump is not None, *(self._jump or (0, 0.0)))
+        if self.sources is not None:
+            idle = self.plan.time.idle
+            span = (0, 0.0) if idle is None else span_of(idle, self.time_type, "idle")
+            state.follow_sources(idle is not None, *span)
+        if self.plan.time.ttl is not None:
+            state.forget_keys(*span_of(self.plan.time.ttl, self.time_type, "ttl"))
         lay_rule(state, self)
         return state
 
@@ -296,35 +363,20 @@ class Bound:
             arrays.update(zip(self.plan.by, taken, strict=True))
         for (name, numeric), (values, valid) in zip(self.program.columns, columns, strict=True):
             words = array_of(values, WORDS[numeric or 0])
-            arrays[name] = as_array(words, array_of(valid, np.uint8), self.types[name])
+            there = array_of(valid, np.uint8)
+            if name in self.texts:
+                arrays[name] = self.texts[name].take(words.view(np.int64), there)
+            else:
+                arrays[name] = array_of_words(words, there, self.types[name])
         return pa.RecordBatch.from_pydict(arrays), times
 
     # ---------------------------------------------------------------------------------- the types
 
-    def fits(self, schema: pa.Schema) -> bool:
-        """Whether the columns of a batch have the types that are known."""
-        try:
-            self.check(schema)
-        except ColumnTypeError:
-            return False
-        return True
-
     def check(self, schema: pa.Schema) -> None:
-        """Refuse a batch whose columns are of other types than those before it.
-
-        Raises
-        ------
-        ColumnNotFoundError, ColumnTypeError
-            Naming the column.
-        """
-        if schema.equals(self.checked):
-            return
-        _check_type(self.plan.on, time_type(schema, self.plan.on), self.time_type)
-        for name, known in self.types.items():
-            _check_type(name, self._type_in(schema, name), known)
-        if self.keys is not None:
-            self.keys.bind(schema)
-        self.checked, self.places = schema, self._places_in(schema)
+        """Refuse a batch whose columns are of other types than those before it."""
+        if not schema.equals(self.checked):
+            super().check(schema)
+            self.places = self._places_in(schema)
 
     def _places_in(self, schema: pa.Schema) -> tuple[int, ...] | None:
         """Where the times and the input columns stand, if batches can be read where they stand."""
@@ -332,6 +384,8 @@ class Bound:
         if plan.lateness is None or plan.late == "raise" or self.is_float:
             return None
         if any(numeric is None for _, numeric in self.program.columns):
+            return None
+        if self.sources is not None or not self.program.gives_words:
             return None
         if any(_has_views(field.type) for field in schema):
             return None
@@ -351,23 +405,15 @@ def _has_views(type_: pa.DataType) -> bool:
     return any(_has_views(inner.field(at).type) for at in range(inner.num_fields))
 
 
-def _check_type(column: str, given: pa.DataType, known: pa.DataType) -> None:
-    """Refuse a column that has changed its type."""
-    if given != known:
-        raise ColumnTypeError(
-            f"column {column!r} is {given}; it was {known} in the first batch: cast it"
-        )
-
-
 def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
     """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
     times, order, valid = times_of(batch, bound)
-    columns: list[Values] = []
-    for name, numeric in bound.program.columns:
-        if numeric is None:
-            columns.append((None, validity(batch.column(name))))
-        else:
-            columns.append(value_column(batch, name))
+    if bound.views is None:
+        return Rows(times, order, valid, columns_of(batch, bound.program))
+    skip_nan = bound.plan.nan == "missing"
+    columns = read_parts(batch, bound.views, bound.texts, skip_nan=skip_nan)
+    for texts in bound.texts.values():
+        texts.lay(bound.state)
     return Rows(times, order, valid, columns)
 
 

@@ -13,15 +13,19 @@ from tidegate.core.errors import InputError, MergeError
 from tidegate.core.eventtime import INT64_MAX, order_of_time
 from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
-from tidegate.core.rolling import RollingRun, make_run
+from tidegate.core.rolling import make_run
+from tidegate.core.rollingrun import RollingRun
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.tracing import TracedRun, traced
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 
 __all__ = ["Aggregator"]
@@ -57,6 +61,22 @@ class Aggregator(RowTaker):
         by window end, after all that the rows before it have closed; the result has a column
         ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
         is over for all of its windows.
+    watermark : {"stream", "key"}, default "stream"
+        Whose rows move the watermark. With "key" each key has one of its own: its windows close,
+        and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
+        The results come in the order of the rows that close them, of one row by window end.
+    sources : str, optional
+        The column that tells where a row comes from. The watermark is then that of the slowest
+        source, the one with the least largest time; a source counts from its first row on.
+    idle : Duration, optional
+        A source falls asleep, and does not count, while the largest time of the others is further
+        than this ahead of its own; so a source that has gone quiet holds nothing up for good.
+        The rows of the others tell, no clock on the wall.
+    ttl : Duration, optional
+        A key without open windows is forgotten when the watermark is further than this ahead of
+        its last row, and its memory is used again. Where such a key comes back it is new: among
+        results of one window it has its place by its first row since then (rows that are late or
+        rejected do not count for that).
     late : {"side", "drop", "raise"}, default "side"
         Late rows are kept for `take_late`, counted, or refused with their batch.
     nan : {"value", "missing"}, default "value"
@@ -103,6 +123,10 @@ class Aggregator(RowTaker):
         lateness: Duration | None = 0,
         max_jump: Duration | None = None,
         allowed_lateness: Duration | None = None,
+        watermark: Clocking = "stream",
+        sources: str | None = None,
+        idle: Duration | None = None,
+        ttl: Duration | None = None,
         late: Late = "side",
         nan: Nan = "value",
         limits: Limits | None = None,
@@ -119,7 +143,7 @@ class Aggregator(RowTaker):
             late=late,
             nan=nan,
             limits=limits,
-            time=Timekeeping(max_jump, allowed_lateness),
+            time=Timekeeping(max_jump, allowed_lateness, watermark, sources, idle, ttl),
         )
         self._begin(make_run(traced(plan) if lineage else plan))
         if schema is not None:
@@ -214,10 +238,10 @@ class Aggregator(RowTaker):
         Parameters
         ----------
         *row : object
-            The time, then the key values, then the input columns in the order in which the
-            aggregations name them; None is null. Times of timestamp columns: an int in the unit of
-            the column, a datetime or a datetime64. The first row fixes the types, where neither
-            `schema` nor a batch did before.
+            The time, then the key values, then the source where there are `sources`, then the
+            input columns in the order in which the aggregations name them; None is null. Times of
+            timestamp columns: an int in the unit of the column, a datetime or a datetime64. The
+            first row fixes the types, where neither `schema` nor a batch did before.
 
         Returns
         -------
@@ -247,8 +271,12 @@ class Aggregator(RowTaker):
 
     def _push_slowly(self, row: tuple[object, ...]) -> bool:
         """Take one event where there is no buffer yet, or where there can be none."""
-        self._settle()
         run = self._run
+        if isinstance(run, RollingRun):
+            is_due = run.gather(row)
+            if is_due is not None:
+                return is_due
+        self._settle()
         if isinstance(run, RollingRun | TracedRun):
             return run.push_row(row, batch_of_row)
         if run.bound is None:
@@ -265,6 +293,8 @@ class Aggregator(RowTaker):
         """Let the kernels take the rows that `push_row` has gathered."""
         if self._buffer is not None:
             take_buffer(self._run, self._buffer)
+        elif isinstance(self._run, RollingRun):
+            self._run.take_gathered()
 
     def _forget_buffer(self) -> None:
         """Go back to the slow road of `push_row`, which looks at everything anew."""
@@ -376,8 +406,15 @@ class Aggregator(RowTaker):
         return snapshot.write(self._run)
 
     @classmethod
-    def restore(cls, state: bytes) -> Aggregator:
+    def restore(cls, state: bytes, *, functions: Mapping[str, object] | None = None) -> Aggregator:
         """Go on from a snapshot.
+
+        Parameters
+        ----------
+        state : bytes
+            What `snapshot` returned.
+        functions : mapping of str to callable, optional
+            The functions that `agg.custom` was given, by name: a snapshot does not hold them.
 
         Raises
         ------
@@ -393,7 +430,7 @@ class Aggregator(RowTaker):
         >>> tg.Aggregator.restore(live.snapshot()).flush()["rows"].to_pylist()
         [2]
         """
-        return cls._of(snapshot.read(state))
+        return cls._of(snapshot.read(state, functions))
 
     def merge(self, other: Aggregator) -> None:
         """Take over what another aggregator has, over other keys or other whole windows.

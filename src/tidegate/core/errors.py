@@ -8,6 +8,7 @@ __all__ = [
     "AggregateOverflowError",
     "ColumnNotFoundError",
     "ColumnTypeError",
+    "CustomError",
     "DurationError",
     "InputError",
     "LateRowError",
@@ -63,6 +64,10 @@ class LimitError(InputError):
 
 class AggregateOverflowError(InputError):
     """An exact integer result does not fit its type."""
+
+
+class CustomError(TidegateError, RuntimeError):
+    """A function given to `agg.custom` raised, or returned what its result can't be."""
 
 
 class MergeError(InputError):

@@ -56,7 +56,8 @@ def failure_of(status: int, bound: Bound, row: int, *, is_undone: bool) -> Excep
 def _overflow(bound: Bound) -> AggregateOverflowError:
     """Make the error for an integer result that does not fit."""
     output, start, end, code = bound.state.overflow()
-    name, item = bound.plan.results[output]
+    number = bound.program.result_of(output)
+    name, item = bound.plan.results[number]
     window = as_array(np.array([start, end]), None, bound.time_type)
     key = ""
     if bound.keys is not None:
@@ -64,6 +65,6 @@ def _overflow(bound: Bound) -> AggregateOverflowError:
         key = f" of key {tuple(values)!r}"
     return AggregateOverflowError(
         f"{name}: the {item.function} of column {item.columns[0]!r} in the window [{window[0]}, "
-        f"{window[1]}){key} does not fit {bound.program.fields[output].type}: cast the column to "
+        f"{window[1]}){key} does not fit {bound.program.fields[number].type}: cast the column to "
         f"float64, or make shorter windows"
     )

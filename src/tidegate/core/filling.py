@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tidegate.core.decimals import decimals_of
 from tidegate.core.errors import LimitError, SnapshotError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
 from tidegate.core.picks import pick
@@ -306,7 +307,9 @@ class Filler:
 def _zero(field: pa.Field[Any]) -> pa.Array[Any]:
     """One 0 of a type of numbers; of another, one null."""
     types, type_ = pa.types, field.type
-    if types.is_integer(type_) or types.is_floating(type_) or types.is_decimal(type_):
+    if types.is_decimal(type_):
+        return decimals_of([np.zeros(1, np.int64)], None, type_)
+    if types.is_integer(type_) or types.is_floating(type_):
         zero: pa.Array[Any] = pa.array([0]).cast(type_)
         return zero
     if types.is_boolean(type_):

@@ -8,7 +8,7 @@ from tidegate.core.errors import InputError
 
 __all__ = ["FormatLimits"]
 
-MOST_DEPTH = 1000  # a level costs some hundred bytes of the stack of C
+MOST_DEPTH = 200  # a level costs up to three frames of Python, which ends at 1,000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class FormatLimits:
     Parameters
     ----------
     depth
-        Levels of nested types or values; 1000 at most.
+        Levels of nested types or values; 200 at most.
     items
         Items of one array or map, and rows of one block.
     free_items
@@ -38,7 +38,7 @@ class FormatLimits:
     Raises
     ------
     InputError
-        A limit is no positive integer, or the depth is above 1000.
+        A limit is no positive integer, or the depth is above 200.
 
     Examples
     --------

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.window_state import ORIGINS
 from tidegate.core.bound import Bound
 from tidegate.core.errors import MergeError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.picks import pick_rows
-from tidegate.core.state import dump, load
+from tidegate.core.state import OpenWindows, dump, load
+from tidegate.core.texts import inverse
 
 if TYPE_CHECKING:
+    from tidegate.core.columns import Numbers
+    from tidegate.core.keys import Keys
     from tidegate.core.run import Run
+    from tidegate.core.state import OpenWindows
 
 __all__ = ["merge"]
 
@@ -97,7 +102,11 @@ def _check_keys_apart(mine: Bound, theirs: Bound) -> None:
 
 def _move_windows(mine: Bound, theirs: Bound) -> None:
     """Take over what is open, and the keys."""
-    windows = dump(theirs.state)
+    mine.sweep(share=1.0)
+    theirs.sweep(share=1.0)
+    windows = _open_windows(mine, theirs)
+    if mine.sources is not None and theirs.sources is not None:
+        windows.extra[ORIGINS] = _largest_of_sources(mine.sources, theirs.sources, windows)
     mark: list[int] = []
     if mine.keys is not None and theirs.keys is not None:
         mark = mine.keys.mark()
@@ -112,6 +121,33 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
         if mine.keys is not None:
             mine.keys.rollback(mark)
         raise MergeError("merge: a window of the same key is open in both aggregators")
+
+
+def _largest_of_sources(mine: Keys, theirs: Keys, windows: OpenWindows) -> Numbers:
+    """Give the largest times of the sources of another run in the order of our sources."""
+    codes = np.concatenate(
+        [mine.encode(batch) for batch in theirs.dump().combine_chunks().to_batches()]
+        or [np.empty(0, np.int32)]
+    )
+    out = np.full(mine.n_keys, INT64_MIN)
+    largest = windows.extra[ORIGINS]
+    out[codes[: len(largest)]] = largest
+    return out
+
+
+def _open_windows(mine: Bound, theirs: Bound) -> OpenWindows:
+    """Write down what is open in one, with the codes that its texts have in the other."""
+    theirs.sweep_texts(always=True)
+    codes = [(texts, texts.codes_in(mine.texts[name])) for name, texts in theirs.texts.items()]
+    for texts in mine.texts.values():
+        texts.lay(mine.state)
+    for texts, by in codes:
+        texts.replace(theirs.state, by)
+    try:
+        return dump(theirs.state)
+    finally:
+        for texts, by in codes:
+            texts.replace(theirs.state, inverse(by))
 
 
 def _move_results(mine: Run, theirs: Run) -> None:

@@ -18,6 +18,7 @@ from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.plan import expand, make_plan
 from tidegate.core.rolling import roll_all
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import n_threads, run_shares
 from tidegate.core.timekeeping import Timekeeping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound
     from tidegate.core.durations import Duration
     from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 
 __all__ = ["Side", "aggregate"]
@@ -75,6 +77,10 @@ def aggregate(
     lateness: Duration | None = None,
     max_jump: Duration | None = None,
     allowed_lateness: Duration | None = None,
+    watermark: Clocking = "stream",
+    sources: str | None = None,
+    idle: Duration | None = None,
+    ttl: Duration | None = None,
     late: Late = "side",
     nan: Nan | None = None,
     threads: int | None = None,
@@ -106,15 +112,32 @@ def aggregate(
     allowed_lateness : Duration, optional
         How much longer closed windows are held for corrections, as `Aggregator` has it; with
         `lateness` only.
+    watermark : {"stream", "key"}, default "stream"
+        Whose rows move the watermark. With "key" each key has one of its own: its windows close,
+        and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
+        The results come in the order of the rows that close them, of one row by window end.
+    sources : str, optional
+        The column that tells where a row comes from. The watermark is then that of the slowest
+        source, the one with the least largest time; a source counts from its first row on.
+    idle : Duration, optional
+        A source falls asleep, and does not count, while the largest time of the others is further
+        than this ahead of its own; so a source that has gone quiet holds nothing up for good.
+        The rows of the others tell, no clock on the wall.
+    ttl : Duration, optional
+        A key without open windows is forgotten when the watermark is further than this ahead of
+        its last row, and its memory is used again. Where such a key comes back it is new: among
+        results of one window it has its place by its first row since then (rows that are late or
+        rejected do not count for that).
     late : {"side", "drop", "raise"}, default "side"
         What to do with late rows.
     nan : {"value", "missing"}, optional
         Whether a NaN is a value or missing; by default missing for pandas, else a value.
     threads : int, optional
         At most how many threads to use, by default what the rows are worth; the result has the same
-        bits for any number. For now only windows of a grid that do not overlap (no `Sliding`),
-        over rows of one chunk that are in order where they are cut, without `lateness`, run on more
-        than one.
+        bits for any number. Each takes whole windows, of a range of time, in whatever order rows
+        come. One thread alone takes rows with null times or of several chunks, runs with
+        `lateness` or another option of time, windows that are no grid's, and `Sliding` over float
+        times or where windows overlap by more than a quarter of all time.
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional
@@ -174,7 +197,7 @@ def aggregate(
         late=late,
         nan=nan or "value",
         limits=limits,
-        time=Timekeeping(max_jump, allowed_lateness),
+        time=Timekeeping(max_jump, allowed_lateness, watermark, sources, idle, ttl),
     )
     rows = read_input(data, plan.inputs)
     if nan is None:
@@ -213,7 +236,8 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
 
 def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     """Run a plan over all rows, and tell the rows of each window."""
-    if not plan.by and plan.lateness is None and rows.n_rows:
+    is_of_grid = not isinstance(plan.window, RowWindow)  # else rows need not lie as windows do
+    if is_of_grid and not plan.by and plan.lateness is None and rows.n_rows:
         run, table = _computed(counted(plan), rows, threads)
         with_all = with_ranges(table, run, rows)
         if with_all is not None:

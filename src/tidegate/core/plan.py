@@ -17,6 +17,7 @@ from tidegate.core.durations import NS_PER_UNIT, Duration
 from tidegate.core.durations import plain_duration as _plain
 from tidegate.core.durations import read_duration as _duration
 from tidegate.core.errors import ColumnTypeError, InputError, WindowError
+from tidegate.core.functions import custom_of, functions_of
 from tidegate.core.rowwindows import Count, Session, Threshold, summed
 from tidegate.core.timekeeping import PLAIN, Timekeeping
 from tidegate.core.windows import (
@@ -35,7 +36,9 @@ __all__ = ["Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
 
 _LOOKING_BACK = (
     *("rows", "count", "first", "last", "min", "max"),
-    *("sum", "mean", "var", "std", "vwap", "wmean"),
+    *("sum", "mean", "var", "std", "sem", "range", "argmin", "argmax"),
+    *("vwap", "wmean", "cov", "corr", "slope", "skew", "kurt", "zscore"),
+    *("median", "quantile", "mad", "nunique", "mode", "collect"),
 )
 
 Late: TypeAlias = Literal["side", "drop", "raise"]
@@ -69,6 +72,9 @@ class Limits:
     max_look_back : int, default 200,000,000
         Rows that a look-back of a stream keeps: those that wait for the watermark, and those that
         windows to come look back on. Also the rows that wait for `Count` and `Threshold`.
+    max_texts : int, default 100,000,000
+        Different values of a column of text, bytes or decimals of more than 18 digits that open
+        windows may refer to.
     """
 
     max_keys: int = 10_000_000
@@ -78,6 +84,7 @@ class Limits:
     max_empty: int = 10_000_000
     max_late: int = 100_000_000
     max_look_back: int = 200_000_000
+    max_texts: int = 100_000_000
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -159,9 +166,11 @@ class Plan:
 
     @property
     def inputs(self) -> list[str]:
-        """The input columns: the time, the keys, the values; each once."""
+        """The input columns: the time, the keys, the source, the values; each once."""
         columns = [column for _, item in self.results for column in item.columns]
-        return list(dict.fromkeys([self.on, *self.by, *columns, *summed(self.window)]))
+        sources = [] if self.time.sources is None else [self.time.sources]
+        names = [self.on, *self.by, *sources, *columns, *summed(self.window)]
+        return list(dict.fromkeys(names))
 
     @property
     def values(self) -> list[str]:
@@ -172,6 +181,13 @@ class Plan:
     def to_json(self) -> str:
         """Write the plan as a JSON document; `from_json` reads it.
 
+        The functions of `agg.custom` are not in it, only their names.
+
+        Raises
+        ------
+        InputError
+            If such a function has no name, or two have the same.
+
         Examples
         --------
         >>> import tidegate as tg
@@ -179,6 +195,7 @@ class Plan:
         >>> tg.Plan.from_json(plan.to_json()) == plan
         True
         """
+        functions_of(self.results)
         results = [
             {
                 "name": name,
@@ -204,18 +221,26 @@ class Plan:
         )
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Plan:
+    def from_json(cls, text: str | bytes, *, functions: Mapping[str, object] | None = None) -> Plan:
         """Read a plan that `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str or bytes
+            The document.
+        functions : mapping of str to callable, optional
+            The functions that the plan calls, by the names that it has for them.
 
         Raises
         ------
         InputError
-            If it is not such a document, or what it says cannot be.
+            If it is not such a document, or what it says cannot be; if a function is not given.
         """
         try:
             document = json.loads(text)
             results = tuple(
-                (_text(r["name"]), _aggregation(r)) for r in cast("list[Any]", document["results"])
+                (_text(r["name"]), _aggregation(r, functions or {}))
+                for r in cast("list[Any]", document["results"])
             )
             lateness = document["lateness"]
             return cls(
@@ -448,7 +473,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def _aggregation(value: dict[str, Any]) -> Aggregation:
+def _aggregation(value: dict[str, Any], functions: Mapping[str, object]) -> Aggregation:
     """Read an aggregation; the engine checks that it fits its columns."""
     function, columns, ddof = value["function"], value["columns"], value["ddof"]
     if isinstance(ddof, bool) or not isinstance(ddof, int) or not 0 <= ddof < 2**31:
@@ -459,6 +484,8 @@ def _aggregation(value: dict[str, Any]) -> Aggregation:
         raise wrong
     make = getattr(aggregations, function)
     options = dict(value.get("options", {}))
+    if function == "custom":
+        return custom_of([_text(column) for column in columns], options, functions)
     if "ddof" in inspect.signature(make).parameters:
         options["ddof"] = ddof
     try:

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from tidegate.core.agg_ranks import INTERPOLATIONS
 from tidegate.core.aggregation import Aggregation
+from tidegate.core.decimals import is_narrow, range_type
 from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.parts import Part, Source, part_of
 
-__all__ = ["WORDS", "Output", "Program", "compile_program"]
+__all__ = [
+    "GREATEST_TEXT",
+    "KEPT",
+    "KEPT_TIMES",
+    "LEAST_TEXT",
+    "NULLS",
+    "OF_COUNT",
+    "OF_EXTREME",
+    "OF_HALF",
+    "OF_LIST",
+    "SIGNED",
+    "SUM_INT",
+    "UNSIGNED",
+    "WORDS",
+    "Compiler",
+    "Output",
+    "Program",
+    "Result",
+    "numeric_of",
+]
 
 # The numbers of _kernels/records.pxd.
 ROWS, NULLS, SUM, SQUARES, SUM_INT, SQUARES_INT = range(6)
 LEAST, GREATEST, LEAST_INT, GREATEST_INT, FIRST, LAST, WEIGHTED = range(6, 13)
 LEAST_AT, GREATEST_AT, PAIRS, POWERS, KEPT, KEPT_TIMES = range(13, 19)
+LEAST_TEXT, GREATEST_TEXT = range(19, 21)
 FLOAT, SIGNED, UNSIGNED = range(3)
 OF_ROWS, OF_COUNT, OF_WORD, OF_EXTREME, OF_SUM, OF_MEAN, OF_VAR, OF_STD, OF_RATIO = range(9)
 OF_SEM, OF_RANGE, OF_TIME, OF_COV, OF_CORR, OF_SLOPE = range(9, 15)
 OF_ZSCORE, OF_SKEW, OF_KURT = range(15, 18)
-OF_QUANTILE, OF_RANK, OF_MAD, OF_MODE, OF_NUNIQUE, OF_LIST = range(18, 24)
+OF_QUANTILE, OF_RANK, OF_MAD, OF_MODE, OF_NUNIQUE, OF_LIST, OF_HALF = range(18, 25)
 
 # The type of the 8-byte words of a column: of FLOAT, SIGNED, UNSIGNED.
 WORDS: tuple[type[np.float64], type[np.int64], type[np.uint64]] = (np.float64, np.int64, np.uint64)
@@ -44,6 +66,16 @@ class Output(NamedTuple):
     by: float = 0.0
 
 
+class Result(NamedTuple):
+    """How outputs become a result; see `making`."""
+
+    how: Literal["words", "scaled", "codes", "sum", "mean", "range", "custom"]
+    outputs: tuple[int, ...]
+    item: Aggregation
+    columns: tuple[str, ...] = ()  # whose codes the outputs are; "": none
+    scale: int = 0  # the outputs count units of 10**-scale
+
+
 @dataclass(frozen=True)
 class Program:
     """Aggregations in the terms of the kernels.
@@ -54,15 +86,45 @@ class Program:
         As `WindowState` takes them.
     columns : list of (name, numeric)
         The input columns, each once; `numeric` is FLOAT, SIGNED or UNSIGNED, None: only its nulls
-        count.
+        count. A name may be there more than once, with other `parts`.
     fields : list of pyarrow.Field
         The results.
+    parts : list of Part
+        What of each of the input columns.
+    results : list of Result
+        How each result comes from the outputs.
+    types : dict of str to pyarrow.DataType
+        Of the values of the columns that functions of the user's take.
     """
 
     accs: list[tuple[int, int, int, int, int, int]]
     outputs: list[Output]
     columns: list[tuple[str, int | None]]
     fields: list[pa.Field[Any]]
+    parts: list[Part]
+    results: list[Result]
+    types: dict[str, pa.DataType]
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the kernels see the columns as they are, or widened."""
+        return all(part == Part() for part in self.parts)
+
+    def reads_each_once(self, names: list[str]) -> bool:
+        """Whether the kernels see one word of each of these columns, in this order."""
+        parts = [(part.kind, part.beside) for part in self.parts]
+        return [name for name, _ in self.columns] == names and not any(
+            kind == "limb" or beside for kind, beside in parts
+        )
+
+    @property
+    def gives_words(self) -> bool:
+        """Whether each result is the output with its number."""
+        return all(result.how == "words" for result in self.results)
+
+    def result_of(self, output: int) -> int:
+        """Tell which result, the first of them, comes from an output."""
+        return next(at for at, result in enumerate(self.results) if output in result.outputs)
 
     def word_of(self, output: int) -> type[np.float64 | np.int64 | np.uint64]:
         """Tell what the 8-byte words of a result are."""
@@ -77,35 +139,51 @@ class Program:
         return self.outputs[output].op == OF_LIST
 
 
-class _Compiler:
+class Compiler:
     """Collects accumulators, each once, however many results read it."""
 
     def __init__(self, types: Callable[[str], pa.DataType], time: pa.DataType) -> None:
         self.types = types
         self.time = time
-        self.columns: dict[str, int | None] = {}
+        self.columns: dict[Source, int | None] = {}
+        self.outputs: list[Output] = []
         self.accs: dict[tuple[int, int, int, int, int, int], int] = {(ROWS, -1, -1, -1, -1, 0): 0}
 
     def acc(
-        self, kind: int, column: str, weight: str | None = None, nulls: int = -1, total: int = -1
+        self,
+        kind: int,
+        column: str | Source,
+        weight: str | None = None,
+        nulls: int = -1,
+        total: int = -1,
     ) -> int:
         """Find or add an accumulator."""
-        names = list(self.columns)
+        sources = list(self.columns)
+        source = self.source(column) if isinstance(column, str) else column
         key = (
             kind,
-            names.index(column),
-            -1 if weight is None else names.index(weight),
+            sources.index(source),
+            -1 if weight is None else sources.index(self.source(weight)),
             nulls,
             total,
-            self.columns[column] or 0,
+            self.columns[source] or 0,
         )
         return self.accs.setdefault(key, len(self.accs))
 
+    def source(self, column: str) -> Source:
+        """What the accumulators of one word a value see of a column."""
+        return column, part_of(self.own(column))
+
     def use(self, column: str, function: str) -> int:
         """Note an input column that values are needed of, and return what kind of number it is."""
-        numeric = _numeric(self.types(column), column, function)
-        self.columns[column] = numeric
+        numeric = numeric_of(self.types(column), column, function)
+        self.columns[self.source(column)] = numeric
         return numeric
+
+    def add(self, output: Output) -> int:
+        """Add an output."""
+        self.outputs.append(output)
+        return len(self.outputs) - 1
 
     def output(self, item: Aggregation) -> tuple[Output, pa.DataType]:
         """Compile one single result."""
@@ -116,7 +194,7 @@ class _Compiler:
             return Output(OF_COUNT, self.acc(NULLS, column), SIGNED), pa.int64()
         if item.function in ("vwap", "wmean", "cov", "corr", "slope"):
             return self._pair(item), pa.float64()
-        return self._single(item, column, self.use(column, item.function))
+        return self.single(item, column, self.use(column, item.function))
 
     def _pair(self, item: Aggregation) -> Output:
         """Compile a result over two columns, or over a column and the time."""
@@ -144,7 +222,7 @@ class _Compiler:
         own = self.types(column)
         return own.value_type if pa.types.is_dictionary(own) else own
 
-    def _single(self, item: Aggregation, column: str, numeric: int) -> tuple[Output, pa.DataType]:
+    def single(self, item: Aggregation, column: str, numeric: int) -> tuple[Output, pa.DataType]:
         """Compile a result over the values of one column."""
         own, nulls = self.own(column), self.acc(NULLS, column)
         match item.function:
@@ -193,7 +271,7 @@ class _Compiler:
 
     def _extreme(self, kind: int, column: str, nulls: int) -> int:
         """Find or add LEAST or GREATEST, or that of integers."""
-        is_float = self.columns[column] == FLOAT
+        is_float = self.columns[self.source(column)] == FLOAT
         return self.acc(kind if is_float else kind + 2, column, nulls=nulls)
 
     def _moment(
@@ -228,45 +306,7 @@ class _Compiler:
         return Output(op, powers, ddof=ddof if corrected else 0, how=corrected)
 
 
-def compile_program(
-    results: Mapping[str, Aggregation], types: Callable[[str], pa.DataType], time: pa.DataType
-) -> Program:
-    """Turn named aggregations into accumulators and outputs.
-
-    Parameters
-    ----------
-    results : mapping of str to Aggregation
-        Single results, from `expand`.
-    types : callable
-        Gives the type of a column; raises `ColumnNotFoundError` where there is none.
-    time : pyarrow.DataType
-        Of the times.
-    """
-    compiler = _Compiler(types, time)
-    for item in results.values():  # all columns first: their places must not move
-        for column in item.columns:
-            if item.function == "count" and not _is_numeric(types(column)):
-                compiler.columns.setdefault(column, None)  # only its nulls matter
-            else:
-                compiler.use(column, item.function)
-    outputs, fields = [], []
-    for name, item in results.items():
-        output, result = compiler.output(item)
-        outputs.append(output)
-        fields.append(pa.field(name, result))
-    return Program(list(compiler.accs), outputs, list(compiler.columns.items()), fields)
-
-
-def _is_numeric(column_type: pa.DataType) -> bool:
-    """Whether the kernels can hold the values of a type."""
-    try:
-        _numeric(column_type, "", "")
-    except ColumnTypeError:
-        return False
-    return True
-
-
-def _numeric(column_type: pa.DataType, column: str, function: str) -> int:
+def numeric_of(column_type: pa.DataType, column: str, function: str) -> int:
     """Tell how the kernels see the values of a type."""
     types = pa.types
     if types.is_dictionary(column_type):
@@ -276,6 +316,8 @@ def _numeric(column_type: pa.DataType, column: str, function: str) -> int:
     if types.is_unsigned_integer(column_type):
         return UNSIGNED
     if types.is_signed_integer(column_type) or types.is_boolean(column_type):
+        return SIGNED
+    if is_narrow(column_type):
         return SIGNED
     if types.is_temporal(column_type) and not types.is_interval(column_type):
         return SIGNED
@@ -296,6 +338,8 @@ def _check_addable(column_type: pa.DataType, column: str, function: str) -> None
 def _range_type(column_type: pa.DataType, numeric: int) -> tuple[pa.DataType, int]:
     """Tell the type of a range, and how many of its units are one of the values."""
     types = pa.types
+    if types.is_decimal(column_type):
+        return range_type(column_type), 1
     if types.is_date32(column_type):
         return pa.duration("s"), _SECONDS_PER_DAY
     if types.is_date64(column_type):

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from tidegate.core.errors import ProjectError, TidegateError
 from tidegate.core.files import Format
-from tidegate.core.parts import Parts
+from tidegate.core.partfiles import Parts
 from tidegate.core.projectfile import Project
 from tidegate.core.resumepoint import ResumePoint, read_resume_point, write_resume_point
 from tidegate.core.runfolder import RunFolder

@@ -18,6 +18,7 @@ from tidegate.core.protoschema import ProtoMessage, check_message, project
 from tidegate.core.prototypes import arrow_schema
 from tidegate.core.protowriting import Encoder
 from tidegate.core.records import to_table
+from tidegate.core.shares import n_threads
 from tidegate.core.wholefiles import PathOrFile, written
 
 __all__ = ["Protobuf"]
@@ -106,6 +107,7 @@ class Protobuf:
     ) -> None:
         self._limits = FormatLimits() if limits is None else limits
         self._name = name
+        self._is_derived = isinstance(message, pa.Schema)
         self._message = None if message is None else self._describe(message)
 
     def _describe(self, message: Any) -> ProtoMessage:
@@ -149,8 +151,17 @@ class Protobuf:
         return arrow_schema(self._known())
 
     def proto(self) -> str:
-        """Return the ``.proto`` text of a message type that was derived from an Arrow schema."""
-        return proto_text(self._known())
+        """Return the ``.proto`` text of a message type that was derived from an Arrow schema.
+
+        Raises
+        ------
+        InputError
+            The message type was given: its text is where it came from.
+        """
+        message = self._known()
+        if not self._is_derived:
+            raise InputError(f"message {message.name} is not derived from an Arrow schema")
+        return proto_text(message)
 
     def dumps(self, rows: Rows, /) -> bytes:
         """Write rows as a stream of messages, each behind its length.
@@ -189,6 +200,7 @@ class Protobuf:
         *,
         columns: Sequence[str] | None = None,
         limits: FormatLimits | None = None,
+        threads: int | None = None,
     ) -> pa.Table:
         """Read a stream of messages, each behind its length.
 
@@ -200,6 +212,8 @@ class Protobuf:
             The fields that are read, all others being skipped; None: all.
         limits
             Others than those of the object.
+        threads
+            At most how many to use; by default what the bytes are worth. The rows are the same.
 
         Returns
         -------
@@ -215,10 +229,7 @@ class Protobuf:
         """
         decoder = self._decoder(columns, limits, "Protobuf")
         view = memoryview(source).cast("B")
-        batches, start = [], 0
-        while start < len(view):
-            batch, start = decoder.read_stream(view, start, is_last=True)
-            batches.append(batch)
+        batches = decoder.read_whole(view, n_threads(threads, len(view) // ROW_BYTES))
         return pa.Table.from_batches(batches, schema=decoder.schema)
 
     def _decoder(
@@ -324,6 +335,7 @@ class Protobuf:
 
 
 WRITE_ROWS = 1 << 16
+ROW_BYTES = 32  # of a message, about
 
 
 def as_table(rows: Any) -> pa.Table:

@@ -31,7 +31,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import types
 
-from tidegate.core.errors import ColumnTypeError
+from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.protoschema import Kind, Label, ProtoField, ProtoMessage
 from tidegate.core.prototypes import DURATION, TIMESTAMP, item_type
 
@@ -83,13 +83,18 @@ def message_of_schema(schema: pa.Schema, name: str = "Record") -> ProtoMessage:
     ColumnTypeError
         A column has no counterpart: lists of lists or of maps, unions, keys that are no integers
         or strings, a name that is no identifier.
+    InputError
+        The name of the message is none.
     """
+    if not all(NAME.fullmatch(part) for part in name.split(".")):
+        raise InputError(f"{name!r} is no name of a message: letters, digits, underscores and dots")
     return _message(name, list(schema), "")
 
 
 def _message(name: str, columns: list[pa.Field[Any]], path: str) -> ProtoMessage:
     """Derive a message of some columns."""
     fields = []
+    taken = {column.name for column in columns}
     for i, column in enumerate(columns, 1):
         place = f"{path}.{column.name}" if path else column.name
         if not NAME.fullmatch(column.name):
@@ -98,7 +103,14 @@ def _message(name: str, columns: list[pa.Field[Any]], path: str) -> ProtoMessage
                 "underscores: rename the column"
             )
         number = i if i < FIRST_RESERVED else i + N_RESERVED
-        fields.append(_field(column, number, f"{name}.{_camel(column.name)}", place))
+        inner = _camel(column.name)
+        if types.is_map(column.type):
+            taken.add(f"{inner}Entry")  # the name that a map gives to its entries
+            inner += "Value"
+        while inner in taken:
+            inner += "_"
+        taken.add(inner)
+        fields.append(_field(column, number, f"{name}.{inner}", place))
     return ProtoMessage(name, tuple(fields))
 
 
@@ -111,8 +123,8 @@ def _field(column: pa.Field[Any], number: int, name: str, path: str) -> ProtoFie
     """Derive a field."""
     type_ = column.type
     if types.is_map(type_):
-        key = _value("key", 1, type_.key_type, f"{name}Entry", path, Label.IMPLICIT)
-        value = _value("value", 2, type_.item_type, f"{name}Entry", path, Label.IMPLICIT)
+        key = _value("key", 1, type_.key_type, name, path, Label.IMPLICIT)
+        value = _value("value", 2, type_.item_type, name, path, Label.IMPLICIT)
         if key.kind not in KEYS:
             raise ColumnTypeError(
                 f"column {path!r}: keys of type {type_.key_type}; Protobuf's are integers, bool or "
@@ -195,11 +207,15 @@ def proto_text(message: ProtoMessage) -> str:
     <BLANKLINE>
     """
     lines = ['syntax = "proto3";', ""]
+    package = message.name.rpartition(".")[0]
+    if package:
+        lines += [f"package {package};", ""]
+    head = len(lines)
     body = list(_lines(message, ""))
     for name in (DURATION, TIMESTAMP):
         if any(name in line for line in body):
             lines.append(f'import "{name.replace(".", "/").lower()}.proto";')
-    if len(lines) > 2:
+    if len(lines) > head:
         lines.append("")
     return "\n".join([*lines, *body, ""])
 

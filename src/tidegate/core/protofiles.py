@@ -33,7 +33,7 @@ def _batches(file: Any, decoder: Decoder, limits: FormatLimits) -> Iterator[pa.R
     rest = b""
     offset = 0  # of `rest` in the file
     wanted = CHUNK
-    n_batches = 0
+    n_rows = 0
     while True:
         chunk = file.read(wanted)
         window = rest + chunk if rest else chunk
@@ -41,12 +41,17 @@ def _batches(file: Any, decoder: Decoder, limits: FormatLimits) -> Iterator[pa.R
         start = 0
         while start < len(window):
             batch, stop = decoder.read_stream(
-                window, start, is_last=is_last, offset=offset, max_rows=BATCH_ROWS
+                window,
+                start,
+                is_last=is_last,
+                offset=offset,
+                first_row=n_rows,
+                max_rows=BATCH_ROWS,
             )
             if stop == start:
                 break
             start = stop
-            n_batches += 1
+            n_rows += batch.num_rows
             yield batch
         if is_last:
             break
@@ -54,7 +59,7 @@ def _batches(file: Any, decoder: Decoder, limits: FormatLimits) -> Iterator[pa.R
         offset += start
         # A message that didn't fit: twice as much, so that the copies stay linear.
         wanted = max(CHUNK, min(len(rest), limits.block_bytes + MOST_VARINT))
-    if n_batches == 0:
+    if n_rows == 0:
         yield _empty(decoder)
 
 

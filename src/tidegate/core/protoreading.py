@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ __all__ = ["Decoder", "program_of"]
 
 MAX_ROWS = 1 << 20  # of one batch
 MAX_BYTES = 64 << 20  # of messages in one batch
+PIECE_BYTES = 1 << 20  # of messages that are worth a thread
 SPARE = 4  # a batch begins to fill at most a quarter of what the limit allows
 WIDE = 8  # bytes of a value and of what says that it is there, about
 
@@ -88,7 +90,6 @@ class Decoder:
         self._places = places_of(self._operations, self._layout)
         room = limits.batch_bytes // SPARE // (WIDE * max(1, len(self._layout)))
         self._max_rows = max(1, min(MAX_ROWS, room))
-        self._n_rows = 0  # of all batches before
 
     def _reader(self) -> Reader:
         """Make empty columns."""
@@ -99,7 +100,14 @@ class Decoder:
         return reader
 
     def read_stream(
-        self, source: Any, start: int = 0, *, is_last: bool, offset: int = 0, max_rows: int = 0
+        self,
+        source: Any,
+        start: int = 0,
+        *,
+        is_last: bool,
+        offset: int = 0,
+        first_row: int = 0,
+        max_rows: int = MAX_ROWS,
     ) -> tuple[pa.RecordBatch, int]:
         """Read messages, each behind its length.
 
@@ -111,10 +119,10 @@ class Decoder:
             Byte where to begin.
         is_last
             Whether nothing comes behind `source`: a part of a message is an error then.
-        offset
-            Bytes of the stream that came before `source`.
+        offset, first_row
+            Bytes and rows of the stream that came before, for errors.
         max_rows
-            Where to stop; 0: the rows of a usual batch.
+            Where to stop.
 
         Returns
         -------
@@ -122,41 +130,65 @@ class Decoder:
             The rows, and the byte where the first message begins that wasn't read.
         """
         reader = self._reader()
-        most = min(max_rows, self._max_rows) if max_rows else self._max_rows
+        most = min(max_rows, self._max_rows)
+        reader.measure(source, start, most, MAX_BYTES)
         stop = reader.read_stream(source, start, most, MAX_BYTES, is_last)
-        self._check(reader, offset)
-        return self._batch(reader), stop
+        self._check(reader, offset, first_row)
+        return self._batch(reader, first_row), stop
+
+    def read_whole(self, source: Any, threads: int) -> list[pa.RecordBatch]:
+        """Read a whole stream, on some threads."""
+        size = len(source)
+        most = max(PIECE_BYTES, min(MAX_BYTES, size // threads + 1))
+        reader = self._reader()
+        pieces = []
+        start = first_row = 0
+        while start < size:
+            stop, n_rows = reader.measure(source, start, self._max_rows, most)
+            pieces.append((start, first_row, n_rows))
+            if stop == start:
+                break
+            start, first_row = stop, first_row + n_rows
+
+        def read(piece: tuple[int, int, int]) -> pa.RecordBatch:
+            start, first_row, n_rows = piece
+            batch, _ = self.read_stream(
+                source, start, is_last=True, first_row=first_row, max_rows=max(n_rows, 1)
+            )
+            return batch
+
+        if threads == 1 or len(pieces) < 2:
+            return [read(piece) for piece in pieces]
+        with ThreadPoolExecutor(threads, "tidegate") as pool:
+            return list(pool.map(read, pieces))
 
     def read_message(self, source: Any) -> pa.RecordBatch:
         """Read one message, which is all of `source`, as one row."""
         reader = self._reader()
         reader.read_message(source)
-        self._check(reader, 0)
-        return self._batch(reader)
+        self._check(reader, 0, 0)
+        return self._batch(reader, 0)
 
-    def _check(self, reader: Reader, offset: int) -> None:
+    def _check(self, reader: Reader, offset: int, first_row: int) -> None:
         """Raise what went wrong."""
         status = reader.status
         if status == 0:
             return
-        place = {
-            "offset": offset + reader.bad,
-            "row": self._n_rows + reader.bad_row,
-            "path": self._path(reader),
-        }
+        row, at, path = first_row + reader.bad_row, offset + reader.bad, self._path(reader)
         if status == LONG_MESSAGE:
             raise SerializationError(
-                f"{self._what}: byte {place['offset']}: a message is longer than limit block_bytes "
-                f"= {self._limits.block_bytes:,}: raise it if need be",
-                offset=offset + reader.bad,
+                f"{self._what}: byte {at}: a message is longer than limit block_bytes = "
+                f"{self._limits.block_bytes:,}: raise it if need be",
+                offset=at,
             )
         if status in WRONG:
             raise SerializationError(
-                f"{self._what}: row {place['row']}, {place['path']}, byte {place['offset']}: "
-                f"{WRONG[status]}",
-                **place,  # type: ignore[arg-type]
+                f"{self._what}: row {row}, {path}, byte {at}: {WRONG[status]}",
+                offset=at,
+                path=path,
+                row=row,
             )
-        raise decoding_error(self._what, status, self._limits, **place)  # type: ignore[arg-type]
+        raise decoding_error(self._what, status, self._limits, offset=at, path=path, row=row)
 
     def _path(self, reader: Reader) -> str:
         """Give the way to what went wrong, such as ``$.legs[3].price``."""
@@ -167,24 +199,24 @@ class Decoder:
                 steps.append(f".{field.name}" + (f"[{item}]" if item >= 0 else ""))
         return "".join(steps)
 
-    def _batch(self, reader: Reader) -> pa.RecordBatch:
+    def _batch(self, reader: Reader, first_row: int) -> pa.RecordBatch:
         """Make a batch of what was read."""
         n_rows = reader.end()
         taken = reader.take()
+
+        def problem(path: str, row: int | None, reason: str) -> SerializationError:
+            """Make the error of a value that was read, but is none of its type."""
+            row = None if row is None else row + first_row
+            where = path if row is None else f"row {row}, {path}"
+            return SerializationError(f"{self._what}: {where}: {reason}", path=path, row=row)
+
         arrays = []
         for i, (field, wire) in enumerate(zip(self._message.fields, self._wire, strict=True)):
             array = array_of(wire, i, self._layout, taken, {})
             if not is_plain(field):
-                array = finish(field, array, f"$.{field.name}", self._problem)
+                array = finish(field, array, f"$.{field.name}", problem)
             arrays.append(array)
-        self._n_rows += n_rows
         if not arrays:
             rows: Any = pa.Array.from_buffers(pa.struct([]), n_rows, [None])
             return pa.RecordBatch.from_struct_array(rows)
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-
-    def _problem(self, path: str, row: int | None, reason: str) -> SerializationError:
-        """Make the error of a value that was read, but is none of its type."""
-        row = None if row is None else row + self._n_rows
-        where = path if row is None else f"row {row}, {path}"
-        return SerializationError(f"{self._what}: {where}: {reason}", path=path, row=row)

@@ -14,6 +14,7 @@ from tidegate.core.errors import ColumnTypeError, InputError
 __all__ = ["cast_column", "given_column", "guessed_column"]
 
 MAX_DEPTH = 64
+MAX_CELLS = 1 << 27  # dicts times their fields, in one column
 _array: Callable[..., Any] = pa.array
 _TAKES: tuple[tuple[Callable[[Any], bool], tuple[str, ...]], ...] = (
     (pa.types.is_null, ()),
@@ -93,6 +94,11 @@ def _struct_column(values: list[Any], place: Place, depth: int) -> ArrowColumn:
         names.update(dict.fromkeys(value or ()))
         if not all(isinstance(name, str) for name in value or ()):
             raise ColumnTypeError(f"{place.at(row)}: a field name in it is not a string")
+    if len(names) * len(values) > MAX_CELLS:
+        raise InputError(
+            f"{place}: {len(values):,} dicts of {len(names):,} different fields are more than "
+            f"{MAX_CELLS:,} cells; give a schema"
+        )
     arrays = [
         _in_one(guessed_column(_parts(values, name), _part(place, name), depth + 1))
         for name in names

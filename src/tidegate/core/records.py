@@ -28,7 +28,7 @@ MAX_DEPTH = 64
 (NOTHING, BOOL, INT, FLOAT, TEXT, BYTES, TIME, UTC_TIME, DATE, DURATION, LIST, STRUCT) = range(
     len(KINDS)
 )
-(DONE, MISFIT, _NO_MEMORY, TOO_DEEP, NO_DICT, BAD_KEY) = range(len(STATUSES))
+(DONE, MISFIT, _NO_MEMORY, TOO_DEEP, NO_DICT, BAD_KEY, TOO_WIDE) = range(len(STATUSES))
 PLAIN: dict[int, pa.DataType] = {
     BOOL: pa.bool_(),
     INT: pa.int64(),
@@ -44,7 +44,11 @@ _py_buffer: Callable[[Any], pa.Buffer] = pa.py_buffer  # the stubs know only som
 
 
 def to_table(
-    records: Records, schema: pa.Schema | None = None, *, columns: Collection[str] | None = None
+    records: Records,
+    schema: pa.Schema | None = None,
+    *,
+    columns: Collection[str] | None = None,
+    most_cells: int | None = None,
 ) -> pa.Table:
     """Return a list of dicts as a table.
 
@@ -59,6 +63,8 @@ def to_table(
         date32, duration, decimal, list, struct; null where there is no value.
     columns : collection of str, optional
         Without a schema: only these fields, in this order.
+    most_cells : int, optional
+        The largest number of rows times fields, for records whose fields somebody else names.
 
     Returns
     -------
@@ -73,7 +79,8 @@ def to_table(
         stand among floats, and become floats.
     InputError
         If a value does not fit its type: an integer among floats that is no float exactly (beyond
-        2**53), say. Also where a field of the schema that is not nullable is missing.
+        2**53), say; if there are more cells than `most_cells`. Also where a field of the schema
+        that is not nullable is missing.
 
     Notes
     -----
@@ -85,9 +92,9 @@ def to_table(
     >>> to_table([{"ts": 1, "price": 2.5}, {"ts": 2, "venue": "X"}]).to_pydict()
     {'ts': [1, 2], 'price': [2.5, None], 'venue': [None, 'X']}
     """
-    rows = records if isinstance(records, list) else list(records)
+    rows = records if type(records) is list else list(records)
     names = None if columns is None else list(dict.fromkeys(columns))
-    root, rows = _read(rows, schema, names)
+    root, rows = _read(rows, schema, names, most_cells)
     types = [None] * len(root.names) if schema is None else schema.types
     arrays: list[Any] = []
     for name, column, type_ in zip(root.names, root.fields, types, strict=True):
@@ -115,19 +122,23 @@ def to_table(
 
 
 def _read(
-    rows: list[Any], schema: pa.Schema | None, names: list[str] | None
+    rows: list[Any], schema: pa.Schema | None, names: list[str] | None, most_cells: int | None
 ) -> tuple[Column, list[Any]]:
     """Read all records into the columns of a kernel; those that are other mappings as dicts."""
-    root = _root(len(rows), schema, names)
+    root = _root(len(rows), schema, names, most_cells)
     row, status = root.read(rows, 0)
     if status == NO_DICT and all(isinstance(record, Mapping) for record in rows):
         rows = [record if isinstance(record, dict) else dict(record) for record in rows]
-        root = _root(len(rows), schema, names)
+        root = _root(len(rows), schema, names, most_cells)
         row, status = root.read(rows, 0)
     if status == DONE:
         return root, rows
     if status == TOO_DEEP:
         raise InputError(f"record {row} is nested more than {MAX_DEPTH} levels deep")
+    if status == TOO_WIDE:
+        raise InputError(
+            f"record {row}: the rows times their fields are more than {most_cells:,} cells"
+        )
     if status == BAD_KEY:
         raise _bad_name(rows[row], row)
     row = next(i for i, record in enumerate(rows) if not isinstance(record, Mapping))
@@ -137,9 +148,13 @@ def _read(
     )
 
 
-def _root(n_rows: int, schema: pa.Schema | None, names: list[str] | None) -> Column:
+def _root(
+    n_rows: int, schema: pa.Schema | None, names: list[str] | None, most_cells: int | None
+) -> Column:
     """Make the columns that are known before the first record is seen."""
     root = Column(STRUCT, schema is not None or names is not None, n_rows, 0)
+    if most_cells is not None:
+        root.most_cells = most_cells
     if schema is None:
         for name in names or ():
             root.add(name, Column(NOTHING, False, n_rows, 1))
@@ -281,7 +296,7 @@ def column_of(
     """
     if dtype not in (None, "int64", "float64"):
         raise InputError(f"dtype is {dtype!r}; expected 'int64', 'float64' or None")
-    rows = records if isinstance(records, list) else list(records)
+    rows = records if type(records) is list else list(records)
     words = np.empty(len(rows), np.int64)
     row, status, is_float = read_numbers(rows, field, words, dtype == "float64")
     if status in (MISFIT, NO_DICT, BAD_KEY):

@@ -11,20 +11,22 @@ import pyarrow as pa
 
 from tidegate._kernels.slab import Slab
 from tidegate.core.columns import Numbers, as_array, is_word
-from tidegate.core.errors import LimitError
+from tidegate.core.making import Maker, Outputs, take_outputs
 from tidegate.core.state import array_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.columns import Numbers
     from tidegate.core.filling import Filler
     from tidegate.core.keys import Keys
     from tidegate.core.program import Program
+    from tidegate.core.texts import Texts
 
 __all__ = ["ResultTables"]
 
 SLAB_ROWS = 1024
-_MOST_IN_LISTS = 2**31 - 1
 MOST_IN_SLAB = 64  # more results at a time are handed over in the memory that they are in
 
 _buffer_of: Any = pa.py_buffer  # its stub does not know a kernel's memory
@@ -39,6 +41,8 @@ class ResultTables:
         The keys, ``window_start`` and ``window_end``, the results.
     program : Program
         What the words of the results are.
+    texts : mapping of str to Texts
+        What codes among them stand for.
 
     Attributes
     ----------
@@ -53,12 +57,20 @@ class ResultTables:
     once in a thousand results. Others cost some 2 microseconds a column.
     """
 
-    def __init__(self, schema: pa.Schema, program: Program) -> None:
+    def __init__(
+        self, schema: pa.Schema, program: Program, texts: Mapping[str, Texts] | None = None
+    ) -> None:
         self._schema = schema
         self._program = program
         self._time_type = schema.field("window_start").type
         self._has_revisions = "revision" in schema.names[: -len(program.fields)]
-        self._is_word = [is_word(field.type) for field in program.fields]
+        self._is_word = [
+            is_word(field.type) and result.how == "words"
+            for field, result in zip(program.fields, program.results, strict=True)
+        ]
+        self._maker = Maker(program, {} if texts is None else texts)
+        self._raw: list[Outputs] = []
+        self._revisions: list[Numbers] = []  # of what is raw
         self.slab = Slab(0, 0, 0)  # full
         self.table = self.empty
 
@@ -70,7 +82,7 @@ class ResultTables:
     def take(self, state: WindowState, keys: Keys | None) -> pa.Table:
         """Hand over the results that are ready in a state; `keys` gives the key columns."""
         n = state.n_results
-        if not n:
+        if not n and not self._raw:
             return self.empty
         if keys is None and all(self._is_word) and n <= MOST_IN_SLAB and not self._has_revisions:
             return self._take_slice(state, n)
@@ -103,43 +115,81 @@ class ResultTables:
 
     def _take_all(self, state: WindowState, keys: Keys | None) -> pa.Table:
         """Hand over the results in the memory that they are in."""
-        revisions = array_of(state.take_revisions(), np.int64) if self._has_revisions else None
-        return self._table_of(*self._columns(state), keys, revisions)
+        revisions = None
+        if self._has_revisions:
+            self._revisions.append(array_of(state.take_revisions(), np.int64))
+        made = self._columns(state, keys)
+        if self._has_revisions:
+            revisions, self._revisions = np.concatenate(self._revisions), []
+        return self._table_of(*made, keys, revisions)
+
+    @property
+    def has_raw(self) -> bool:
+        """Whether something was taken out of a state of which no results could be made yet."""
+        return bool(self._raw)
+
+    def forget(self) -> None:
+        """Forget what was taken and is no result yet."""
+        self._raw.clear()
+        self._revisions.clear()
 
     def take_filled(self, state: WindowState, keys: Keys | None, filler: Filler) -> pa.Table:
         """Hand over the results that are ready, with the windows without rows between them."""
         upto = filler.upto(*state.progress)
         if upto is None:
             return self.empty
-        starts, _, codes, columns = self._columns(state)
+        starts, _, codes, columns = self._columns(state, keys)
         known = np.zeros(len(starts), np.int64) if codes is None else codes.astype(np.int64)
         filled = filler.fill(starts, known, columns, upto)
         return self.empty if filled is None else self._table_of(*filled, keys)
 
     def _columns(
-        self, state: WindowState
+        self, state: WindowState, keys: Keys | None
     ) -> tuple[Numbers, Numbers, Numbers | None, list[pa.Array[Any]]]:
         """Starts and ends, key codes and results."""
-        n, starts, ends, codes, outputs = state.take_results()
-        lists: dict[int, Any] = {}  # by accumulator: two results may share the lists of one
         time = np.float64 if pa.types.is_floating(self._time_type) else np.int64
-        columns: list[pa.Array[Any]] = []
-        for number, (values, valid) in enumerate(outputs):
-            type_: Any = self._program.fields[number].type
-            flags = None if valid is None else array_of(valid, np.uint8)
-            if self._is_word[number]:
-                columns.append(_words(values, flags, n, type_))
-            elif self._program.is_list(number):
-                acc = self._program.outputs[number].acc
-                if acc not in lists:
-                    lists[acc] = array_of(state.take_lists(number), np.int64)
-                words = lists[acc].view(self._program.word_of(number))
-                columns.append(_lists_of(array_of(values, np.int64), flags, words, type_))
-            else:
-                words = array_of(values, self._program.word_of(number))
-                columns.append(as_array(words, flags, type_))
-        known = None if codes is None else array_of(codes, np.int32)
-        return array_of(starts, time), array_of(ends, time), known, columns
+        if all(self._is_word) and not self._raw:
+            n, starts, ends, codes, outputs = state.take_results()
+            columns = [
+                _words(values, None if valid is None else array_of(valid, np.uint8), n, field.type)
+                for (values, valid), field in zip(outputs, self._program.fields, strict=True)
+            ]
+            known = None if codes is None else array_of(codes, np.int32)
+            return array_of(starts, time), array_of(ends, time), known, columns
+        self._raw.append(take_outputs(state, self._program, time))
+        return self._made(keys)
+
+    def _made(
+        self, keys: Keys | None
+    ) -> tuple[Numbers, Numbers, Numbers | None, list[pa.Array[Any]]]:
+        """Make results of all that was taken; where that fails, it waits for another time."""
+        raw = self._raw
+        parts = [self._maker.make(some, self._places(some, keys)) for some in raw]
+        columns = [
+            pa.concat_arrays(list(some)) if len(some) > 1 else some[0]
+            for some in zip(*parts, strict=True)
+        ]
+        starts, ends = (
+            np.concatenate(edge) for edge in zip(*(some[1:3] for some in raw), strict=True)
+        )
+        codes = [some.codes for some in raw if some.codes is not None]
+        self._raw = []
+        return starts, ends, np.concatenate(codes) if codes else None, columns
+
+    def _places(self, outputs: Outputs, keys: Keys | None) -> Callable[[int], str]:
+        """Tell of which window, and key, a result is."""
+
+        def place(row: int) -> str:
+            """Tell of one."""
+            edges = np.array([outputs.starts[row], outputs.ends[row]])
+            window = as_array(edges, None, self._time_type)
+            key = ""
+            if keys is not None and outputs.codes is not None:
+                values = [column[0].as_py() for column in keys.take(outputs.codes[row : row + 1])]
+                key = f" of key {tuple(values)!r}"
+            return f"the window [{window[0]}, {window[1]}){key}"
+
+        return place
 
     def _table_of(
         self,
@@ -166,24 +216,3 @@ def _words(
     """View memory as an array of a type that Arrow keeps in the kernels' words."""
     bitmap = None if valid is None else _buffer_of(np.packbits(valid, bitorder="little"))
     return pa.Array.from_buffers(type_, n, [bitmap, _buffer_of(values)])
-
-
-def _lists_of(
-    places: Numbers, valid: Numbers | None, words: Numbers, type_: pa.ListType[Any]
-) -> pa.Array[Any]:
-    """Make an array of lists: each stands in `words`, its length first, at its place."""
-    lengths = np.zeros(len(places), np.int64)
-    there = np.ones(len(places), np.bool_) if valid is None else valid != 0
-    lengths[there] = words.view(np.int64)[places[there]]
-    ends = np.cumsum(lengths)
-    offsets = np.concatenate([[0], ends])
-    if offsets[-1] > _MOST_IN_LISTS:
-        raise LimitError(
-            f"the lists of one result hold {offsets[-1]} values, more than Arrow's list can: take "
-            f"results more often, or make shorter windows"
-        )
-    at = np.arange(offsets[-1]) + np.repeat(places + 1 - offsets[:-1], lengths)
-    values = as_array(words[at], None, type_.value_type)
-    flags = None if valid is None else _buffer_of(np.packbits(there, bitorder="little"))
-    offset = _buffer_of(offsets.astype(np.int32))
-    return pa.Array.from_buffers(type_, len(places), [flags, offset], children=[values])

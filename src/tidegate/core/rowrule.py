@@ -18,6 +18,7 @@ from tidegate.core.errors import (
     LimitError,
     WindowError,
 )
+from tidegate.core.parts import WORDS, Part, Source, kind_of
 from tidegate.core.rowwindows import (
     Count,
     RowWindow,
@@ -52,17 +53,51 @@ def with_sum(program: Program, window: AnyWindow, types: Mapping[str, pa.DataTyp
     Raises
     ------
     ColumnTypeError
-        If one cannot be added up.
+        If one cannot be added up, or rows of a column have codes, which such windows do not take.
+    InputError
+        If a row may be split of which a function sees several columns.
     """
-    columns = list(program.columns)
+    columns, parts = list(program.columns), list(program.parts)
+    for (name, numeric), part in zip(columns, parts, strict=True):
+        if isinstance(window, RowWindow) and part.kind == "codes" and numeric is not None:
+            raise ColumnTypeError(
+                f"column {name!r} is {types[name]}: tg.{type(window).__name__} can only count "
+                f"text, bytes and decimals of more than 18 digits yet, and sum the latter"
+            )
+        if part != WORDS and name in summed(window) and _splits(window):
+            raise InputError(
+                f"tg.Threshold: column {name!r} may be split between bars, and a function that "
+                f"sees it beside other columns cannot take that: choose another overshoot"
+            )
     for name in dict.fromkeys(summed(window)):
+        if kind_of(types[name]) != "number":
+            raise ColumnTypeError(
+                f"tg.Threshold: column {name!r} is {types[name]}; it adds up numbers: cast it to "
+                f"float64"
+            )
         if pa.types.is_temporal(types[name]):
             raise ColumnTypeError(
                 f"tg.Threshold: column {name!r} is {types[name]}, and times cannot be added up"
             )
-        if name not in dict(columns):
+        if (name, WORDS) not in _views(columns, parts):
             columns.append((name, _numeric(types[name])))
-    return replace(program, columns=columns)
+            parts.append(WORDS)
+    return replace(program, columns=columns, parts=parts)
+
+
+def _splits(window: AnyWindow) -> bool:
+    """Whether a row may be split between two windows."""
+    return isinstance(window, Threshold) and window.overshoot == "split"
+
+
+def _views(columns: list[tuple[str, int | None]], parts: list[Part]) -> list[Source]:
+    """Tell what the kernels see of which columns."""
+    return [(name, part) for (name, _), part in zip(columns, parts, strict=True)]
+
+
+def _place_of(program: Program, name: str) -> int:
+    """Where the kernels see a column as it is."""
+    return _views(program.columns, program.parts).index((name, WORDS))
 
 
 def _numeric(type_: pa.DataType) -> int:
@@ -94,14 +129,13 @@ def lay_rule(state: WindowState, bound: Bound) -> None:
             )
         state.lay_count(window.n, window.step, window.complete_only)
     elif isinstance(window, Threshold) and isinstance(state, BarState):
-        _lay_sum(state, window, bound.program.columns)
+        _lay_sum(state, window, bound.program)
 
 
-def _lay_sum(state: BarState, window: Threshold, columns: list[tuple[str, int | None]]) -> None:
+def _lay_sum(state: BarState, window: Threshold, program: Program) -> None:
     """Tell a state what is added up, and to where."""
-    names = [name for name, _ in columns]
-    places = [names.index(name) for name in window.columns]
-    is_int = len(places) == 1 and columns[places[0]][1] != FLOAT
+    places = [_place_of(program, name) for name in window.columns]
+    is_int = len(places) == 1 and program.columns[places[0]][1] != FLOAT
     limit = whole_limit(window.limit)
     if is_int and limit > _INT64_MAX:
         raise WindowError(
@@ -154,11 +188,10 @@ def check_rows(bound: Bound, rows: Rows, base: int) -> None:
 
 def _check_amounts(bound: Bound, window: Threshold, rows: Rows, base: int) -> None:
     """Refuse values that no sum comes back from."""
-    names = [name for name, _ in bound.program.columns]
     skip_nan = bound.plan.nan == "missing"
     amounts: Any = 1.0
     for name in window.columns:
-        values, valid = rows.columns[names.index(name)]
+        values, valid = rows.columns[_place_of(bound.program, name)]
         if values is None:
             return
         if values.dtype == np.float64:

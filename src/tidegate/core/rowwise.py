@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tidegate._kernels.row_buffer import RowBuffer
 from tidegate.core.batch import read_input
+from tidegate.core.decimals import unit_of, units_of
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.eventtime import number_of_time
 from tidegate.core.rowwindows import RowWindow
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["batch_of_row", "make_buffer", "take_buffer"]
 
+_OTHER = 3  # in `RowBuffer`: not a number to Python
+
 
 def batch_of_row(run: Run, row: Sequence[object]) -> pa.RecordBatch:
     """Make a batch of one row; its types are those of the run, or guessed from the values."""
@@ -32,13 +35,28 @@ def batch_of_row(run: Run, row: Sequence[object]) -> pa.RecordBatch:
     fields = run.input_schema
     if fields is not None:
         return pa.RecordBatch.from_pydict(
-            {name: pa.array([value], fields.field(name).type) for name, value in values.items()}
+            {name: _one(value, name, fields.field(name).type) for name, value in values.items()}
         )
     table = read_input([values], run.plan.inputs)
     schema = pa.schema(
         [f.with_type(pa.float64()) if pa.types.is_null(f.type) else f for f in table.schema]
     )
     return next(iter(table.batches(1))).cast(schema)
+
+
+def _one(value: Any, name: str, type_: pa.DataType) -> pa.Array[Any]:
+    """Make a column of one value, or raise its error."""
+    cause: Exception | None = None
+    try:
+        column: pa.Array[Any] = pa.array([value], type_)
+        # Arrow makes 0 of a Decimal of far too many digits.
+        if not pa.types.is_decimal(type_) or value is None or column[0].as_py() == value:
+            return column
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        cause = error
+    raise ColumnTypeError(
+        f"column {name!r} is {type_}; push_row got {value!r} ({type(value).__name__})"
+    ) from cause
 
 
 def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
@@ -58,8 +76,13 @@ def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
         return None
     if isinstance(run.plan.window, RowWindow):
         return None
-    numerics = [numeric for _, numeric in bound.program.columns if numeric is not None]
-    if len(numerics) < len(bound.program.columns):
+    program = bound.program
+    numerics = [
+        numeric if part.kind == "words" else _OTHER
+        for (_, numeric), part in zip(program.columns, program.parts, strict=True)
+        if numeric is not None
+    ]
+    if len(numerics) < len(program.columns) or not program.reads_each_once(run.plan.values):
         return None
     reader = _Reader(bound)
     return RowBuffer(
@@ -80,6 +103,8 @@ def take_buffer(run: Run, buffer: RowBuffer) -> None:
     bound = run.bound
     if bound is None or not len(buffer):
         return
+    for texts in bound.texts.values():
+        texts.lay(bound.state)
     guard = run.guard(bound, len(buffer))
     status, n_taken = buffer.flush(bound.n_keys)
     while status == NEEDS_EDGES:
@@ -91,6 +116,8 @@ def take_buffer(run: Run, buffer: RowBuffer) -> None:
         run.put_aside(bound, *bound.batch_of(*buffer.columns()))
     run.counts.rows_in += len(buffer)
     buffer.clear()
+    if bound.texts and not bound.state.n_results:  # whether some wait is what push_row tells
+        run.sweep_texts(bound)
 
 
 class _Reader:
@@ -100,6 +127,8 @@ class _Reader:
         self._plan = bound.plan
         self._time_type = bound.time_type
         self._columns = [(*column, bound.types[column[0]]) for column in bound.program.columns]
+        self._kinds = [part.kind for part in bound.program.parts]
+        self._texts = bound.texts
 
     def time(self, time: object) -> int | float:
         """Read a time that is no plain number."""
@@ -113,6 +142,12 @@ class _Reader:
         if column < 0:
             raise _wrong_length(value, _names(self._plan))
         name, numeric, type_ = self._columns[column]
+        kind = self._kinds[column]
+        if kind == "codes":
+            return self._texts[name].code(value, _one)
+        if kind == "units":
+            unit = unit_of(value, type_)
+            return int(units_of(_one(value, name, type_), name)[0]) if unit is None else unit
         return _plain_number(value, numeric, name, type_)
 
 
@@ -133,7 +168,8 @@ def _plain_number(value: Any, numeric: int | None, name: str, type_: pa.DataType
 
 def _names(plan: Plan) -> list[str]:
     """The columns in the order in which a row has them."""
-    return [plan.on, *plan.by, *plan.values]
+    sources = {plan.time.sources} - {None, *plan.by, *plan.values}
+    return [plan.on, *plan.by, *filter(None, sources), *plan.values]
 
 
 def _wrong_length(row: Sequence[object], names: list[str]) -> InputError:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tidegate._kernels.intake import Counts, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
-from tidegate.core.errors import LimitError
+from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
@@ -30,6 +30,7 @@ from tidegate.core.state import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tidegate.core.codes import Codes
     from tidegate.core.columns import Numbers
     from tidegate.core.plan import Plan
     from tidegate.core.state import OpenWindows
@@ -108,6 +109,7 @@ class Run:
         self.intake: Intake | None = None
         self.on_new_state: Callable[[], None] | None = None
         self._is_given = False
+        self._holds_still = False  # codes may not change: a way back knows them
 
     # ------------------------------------------------------------------------------------ rows in
 
@@ -156,6 +158,8 @@ class Run:
             where that lets windows be closed.
         """
         bound = self.bind(batch.schema)
+        if bound.texts:
+            self.sweep_texts(bound)
         intake = self._intake_of(bound)
         if intake is not None and intake.take(batch, self):
             return
@@ -170,7 +174,11 @@ class Run:
         """Take a batch whose rows may be too many for the side, or go back to before it."""
         self.settle()
         way_back, counts = bound.mark(), self.counts.as_tuple()
-        self._push_rows(bound, batch, later)
+        held, self._holds_still = self._holds_still, True
+        try:
+            self._push_rows(bound, batch, later)
+        finally:
+            self._holds_still = held
         most = self.plan.limits.max_late
         if bound.late.n_rows <= most:
             return
@@ -192,7 +200,7 @@ class Run:
         self, bound: Bound, batch: pa.RecordBatch, later: Callable[[], int] | None
     ) -> None:
         """Take a batch row by row."""
-        rows = rows_of(batch, bound)
+        rows = self._rows_of(batch, bound)
         was_laid = bound.is_laid
         try:
             bound.lay_grid_on(rows)
@@ -219,6 +227,7 @@ class Run:
         self.settle()
         before = self.bound, Counts(*self.counts.as_tuple()), len(self.ready)
         way_back = None if self.bound is None else self.bound.mark()
+        self._holds_still = True
         try:
             for batch in chain((first, second), coming):
                 self.push(batch)
@@ -230,29 +239,49 @@ class Run:
             self.broken = None
             self.let_go()
             raise
+        finally:
+            self._holds_still = False
+
+    def _rows_of(self, batch: pa.RecordBatch, bound: Bound) -> Rows:
+        """View a batch; where there are too many texts, without those that nothing refers to."""
+        try:
+            return rows_of(batch, bound)
+        except LimitError:
+            if self._holds_still:
+                raise
+            self.settle()
+            bound.sweep_texts(always=True)
+            return rows_of(batch, bound)
+
+    def sweep_texts(self, bound: Bound) -> None:
+        """Let go of texts that nothing refers to any more, if there are many."""
+        if not self._holds_still and any(texts.has_doubled for texts in bound.texts.values()):
+            self.settle()
+            bound.sweep_texts()
 
     def _push(
         self, bound: Bound, batch: pa.RecordBatch, rows: Rows, later: Callable[[], int] | None
     ) -> None:
         """Take the rows of a batch."""
         rows = bound.without_far(rows)
+        sources = bound.codes_of_sources(batch)
         check_rows(bound, rows, self.counts.rows_in)
         if self.plan.late == "raise":
-            self._refuse_late(bound, batch, rows)
-        mark, codes = None, None
-        if bound.keys is not None:
-            mark = bound.keys.mark()
-            codes = bound.keys.encode(batch)
+            self._refuse_late(bound, batch, rows, sources)
+        if bound.is_crowded():
+            self._sweep(bound)
+        mark, codes = self._codes_of(bound, batch)
         guard = self.guard(bound, len(rows.order))
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
         horizon: int | None = None
-        status, n_taken = state.push(*given)
+        known: Any = {} if sources is None else {"sources": sources}  # only grids follow sources
+        status, n_taken = state.push(*given, **known)
         while status in (ASKS_LATER, NEEDS_EDGES):
             if status == NEEDS_EDGES:
                 bound.cover(int(rows.order[n_taken]))
             else:
                 horizon = INT64_MIN if later is None else later()
-            status, n_taken = state.push(*given, n_taken, horizon)
+            status, n_taken = state.push(*given, n_taken, horizon, **known)
         if status != DONE:
             if bound.keys is not None and mark is not None and guard is not None:
                 bound.keys.rollback(mark)
@@ -283,10 +312,35 @@ class Run:
             )
         return self.intake
 
-    def _refuse_late(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> None:
+    def _codes_of(
+        self, bound: Bound, batch: pa.RecordBatch
+    ) -> tuple[list[int] | None, Codes | None]:
+        """Give the codes of the keys of a batch, and how many there were before."""
+        if bound.keys is None:
+            return None, None
+        mark = bound.keys.mark()
+        try:
+            return mark, bound.keys.encode(batch)
+        except LimitError:
+            if self.plan.time.ttl is None:
+                raise
+            self._sweep(bound, share=1.0)  # some may be forgotten
+        mark = bound.keys.mark()
+        return mark, bound.keys.encode(batch)
+
+    def _sweep(self, bound: Bound, share: float = 0.5) -> None:
+        """Forget the keys whose time is over."""
+        self.settle()
+        bound.sweep(share)
+        self.let_go()
+
+    def _refuse_late(
+        self, bound: Bound, batch: pa.RecordBatch, rows: Rows, sources: Codes | None
+    ) -> None:
         """Raise for the first late row, before anything is taken."""
         bound.cover_rows(rows)
-        found = bound.state.rehearse(rows.order, rows.time_valid)
+        known: Any = {} if sources is None else {"sources": sources}  # only grids follow sources
+        found = bound.state.rehearse(rows.order, rows.time_valid, **known)
         if found is not None and isinstance(self.plan.window, Session):
             self.settle()
             found = first_late(bound, batch, rows)
@@ -363,7 +417,9 @@ class Run:
     def settle(self) -> None:
         """Move the results that are ready out of the state."""
         bound = self.bound
-        if bound is not None and (bound.state.n_results or bound.filler is not None):
+        if bound is not None and (
+            bound.state.n_results or bound.tables.has_raw or bound.filler is not None
+        ):
             table = self._taken(bound)
             if table.num_rows:
                 self.ready.append(table)
@@ -372,7 +428,7 @@ class Run:
         """Take results out of the state; without windows that are too many to fill, no way on."""
         try:
             return bound.take_results()
-        except LimitError as error:
+        except (LimitError, AggregateOverflowError) as error:
             self.broken = error
             self.let_go()
             raise
@@ -386,6 +442,8 @@ class Run:
             table = pa.concat_tables([*self.ready, table])
             self.ready.clear()
         self.counts.windows += table.num_rows
+        if self.bound.texts:
+            self.sweep_texts(self.bound)
         return table
 
     @property

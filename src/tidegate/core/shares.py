@@ -1,26 +1,27 @@
 """Threads: the rows of a one-shot run in shares of whole windows.
 
 The rows are cut where a window ends. If every row before the cut is of an earlier window than
-every row after it, as it is in data that is roughly in order, each share is a run of its own and
-the results are simply one after the other. A row on the wrong side stops the shares, and the run
-is done by one thread: the answer is the same, to the last bit, for any number.
+every row after it, as it is in data that is in order there, each share is a run of its own and
+the results are simply one after the other. A row on the wrong side stops the shares, and the rows
+are taken by ranges of time: the answer is the same, to the last bit, for any number.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tidegate.core.bound import Values, rows_of
+from tidegate.core.binding import Values
+from tidegate.core.bound import rows_of
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
-from tidegate.core.results import ResultTables
+from tidegate.core.ranges import run_ranges, table_of_range
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE
-from tidegate.core.windows import Sliding
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,16 +32,25 @@ if TYPE_CHECKING:
 
 __all__ = ["n_threads", "run_shares"]
 
+PIECE = 1 << 17  # rows: so many are in vain at most where another share has failed
 WORTH_A_THREAD = 1 << 20  # rows: a few milliseconds of work
 
 
-class Share(NamedTuple):
+class Piece(NamedTuple):
     """Consecutive rows whose times lie in [first, last]."""
 
     begin: int
     end: int
     first: int
     last: int
+
+
+class Share(NamedTuple):
+    """The windows that end in (after, upto], and their rows."""
+
+    pieces: list[Piece]
+    after: int
+    upto: int
 
 
 def n_threads(threads: int | None, n_rows: int) -> int:
@@ -71,7 +81,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     Parameters
     ----------
     bound : Bound
-        Without any rows yet; its windows must not overlap.
+        Without any rows yet.
     batch : pyarrow.RecordBatch
         All rows.
     n : int
@@ -82,47 +92,69 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     list of pyarrow.Table or None
         The results in order; None where the rows cannot be cut into shares.
     """
-    if isinstance(bound.plan.window, Sliding | RowWindow):
+    if isinstance(bound.plan.window, RowWindow):
         return None
     rows = rows_of(batch, bound)
     bound.lay_grid_on(rows)
-    if rows.time_valid is not None:
+    if rows.time_valid is not None or not len(rows.order):
         return None
+    codes = None if bound.keys is None else bound.keys.encode(batch)
+    is_plain = not bound.is_float and bound.filler is None and bound.program.gives_words
+    if bound.overlaps and not is_plain:
+        return None
+    done = _run_in_order(bound, rows, codes, n)
+    return run_ranges(bound, rows, codes, n) if done is None else done
+
+
+def _run_in_order(bound: Bound, rows: Rows, codes: Numbers | None, n: int) -> list[pa.Table] | None:
+    """Run rows that are in order where they are cut; None where they are not."""
     for time in (*rows.order[:1], *rows.order[-1:]):
         bound.cover(int(time))
     shares = _cut(bound, rows.order, n)
     if len(shares) < 2:
         return None
-    codes = None if bound.keys is None else bound.keys.encode(batch)
+    is_over = threading.Event()
     with ThreadPoolExecutor(len(shares), "tidegate") as pool:
-        ran = list(pool.map(lambda share: _run(bound, rows, codes, share), shares))
+        ran = list(pool.map(lambda share: _run(bound, rows, codes, share, is_over), shares))
     done = [share for share in ran if share is not None]
     if len(done) < len(ran):
         return None
-    bound.state.count_used(sum(state.used for state, _ in done))
+    bound.state.count_used(len(rows.order))
     bound.state.count_falls(sum(state.falls for state, _ in done))
     return [bound.take_results(state) if table is None else table for state, table in done]
 
 
 def _cut(bound: Bound, order: Numbers, n: int) -> list[Share]:
-    """Cut the rows into at most n shares where windows end."""
+    """Cut the rows into at most n shares where windows end.
+
+    Where windows overlap, rows close before a cut are of windows on both sides: both shares take
+    them. The rows are trusted to be in order here; that every piece holds what it should is seen
+    when it is pushed.
+    """
+    reach = bound.reach if bound.overlaps else 0
     shares: list[Share] = []
+    pieces: list[Piece] = []
     begin, first = 0, INT64_MIN
+    after = INT64_MIN
     for k in range(1, n):
         target = len(order) * k // n
-        if target <= begin:
+        edge = bound.state.pane_end(int(order[target])) if target > begin else None
+        if edge is None or edge - reach <= first:
             continue
-        edge = bound.state.pane_end(int(order[target]))
-        cut = target + int(np.searchsorted(order[target:], edge)) if edge is not None else begin
-        if edge is not None and begin < cut < len(order):
-            shares.append(Share(begin, cut, first, edge - 1))
-            begin, first = cut, edge
-    shares.append(Share(begin, len(order), first, INT64_MAX))
-    return shares
+        cut = target + int(np.searchsorted(order[target:], edge))
+        early = begin + int(np.searchsorted(order[begin:cut], edge - reach)) if reach else cut
+        if not begin < early <= cut < len(order):
+            continue
+        both = Piece(early, cut, edge - reach, edge - 1)
+        pieces += [Piece(begin, early, first, edge - reach - 1), both]
+        shares.append(Share(pieces, after, edge))
+        pieces, begin, first, after = [both], cut, edge, edge
+    pieces.append(Piece(begin, len(order), first, INT64_MAX))
+    return [*shares, Share(pieces, after, INT64_MAX)]
 
 
 def _run(
-    bound: Bound, rows: Rows, codes: Numbers | None, share: Share
+    bound: Bound, rows: Rows, codes: Numbers | None, share: Share, is_over: threading.Event
 ) -> tuple[WindowState, pa.Table | None] | None:
     """Run one share in a state of its own; None where a row is not of it, or is left out.
 
@@ -130,16 +162,20 @@ def _run(
     """
     state = bound.new_state()
     state.guesses = True
-    state.restrict(share.first, share.last)
-    part = slice(share.begin, share.end)
-    columns: list[Values] = [
-        (None if values is None else values[part], None if valid is None else valid[part])
-        for values, valid in rows.columns
-    ]
-    keys = None if codes is None else codes[part]
-    status, _ = state.push(rows.order[part], None, keys, bound.n_keys, columns)
-    if status != DONE or state.close(INT64_MAX) != DONE or state.n_left:
+    for piece in share.pieces:
+        state.restrict(piece.first, piece.last)
+        for begin in range(piece.begin, piece.end, PIECE):
+            part = slice(begin, min(begin + PIECE, piece.end))
+            columns: list[Values] = [
+                (None if values is None else values[part], None if valid is None else valid[part])
+                for values, valid in rows.columns
+            ]
+            keys = None if codes is None else codes[part]
+            status, _ = state.push(rows.order[part], None, keys, bound.n_keys, columns)
+            if status != DONE or is_over.is_set():
+                is_over.set()  # the others need not go on
+                return None
+    if state.close(share.upto if bound.overlaps else INT64_MAX) != DONE or state.n_left:
+        is_over.set()
         return None
-    if bound.keys is not None or bound.filler is not None:
-        return state, None
-    return state, ResultTables(bound.schema, bound.program).take(state, None)
+    return state, table_of_range(bound, state, share.after)

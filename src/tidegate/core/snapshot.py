@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,14 @@ from tidegate.core.bound import Bound
 from tidegate.core.errors import SnapshotError, TidegateError
 from tidegate.core.keys import Keys
 from tidegate.core.plan import Plan
-from tidegate.core.rolling import KeptRows, RollingRun, Tied, make_run
+from tidegate.core.rolling import make_run
+from tidegate.core.rollingrun import RollingRun
 from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
+from tidegate.core.tied import KeptRows, Tied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["read", "write"]
 
@@ -53,6 +58,9 @@ def write(run: Run) -> bytes:
         sections = _rolling_sections(run.tied, kept, run.ready)
     if run.bound is not None:
         run.settle()
+        run.bound.sweep()
+        run.bound.sweep_texts(always=True)
+        run.let_go()
         windows = dump(run.bound.state)
         header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
         if run.bound.filler is not None:
@@ -84,8 +92,12 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         sections[f"extra_{name}"] = values.tobytes()
     if bound.keys is not None:
         sections["keys"] = _table_bytes(bound.keys.dump())
+    if bound.sources is not None:
+        sections["sources"] = _table_bytes(bound.sources.dump())
     if bound.filler is not None:
         sections["filling"] = _table_bytes(bound.filler.dump())
+    for number, texts in enumerate(bound.texts.values()):
+        sections[f"texts_{number}"] = _table_bytes(texts.dump())
     return sections
 
 
@@ -113,8 +125,8 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
     return sections
 
 
-def read(data: bytes) -> Run:
-    """Read a snapshot.
+def read(data: bytes, functions: Mapping[str, object] | None = None) -> Run:
+    """Read a snapshot; `functions` are those of `agg.custom` by name.
 
     Raises
     ------
@@ -123,7 +135,8 @@ def read(data: bytes) -> Run:
     """
     header, sections = _parts(_body(data))
     try:
-        run = make_run(Plan.from_json(header["plan"]))
+        plan = Plan.from_json(header["plan"], functions=functions)
+        run = make_run(plan)
         counts = header["counts"]
         if len(counts) != 4 or not all(type(n) is int and 0 <= n < 2**62 for n in counts):
             raise SnapshotError("the counts of the snapshot are not counts")
@@ -135,7 +148,9 @@ def read(data: bytes) -> Run:
             run.bound, run.ready = _bound(run.plan, header["bound"], sections)
     except SnapshotError:
         raise
-    except (TidegateError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (TidegateError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+        raise SnapshotError(f"the snapshot says what cannot be: {error}") from error
+    except OSError as error:  # as Arrow calls what it can't read
         raise SnapshotError(f"the snapshot says what cannot be: {error}") from error
     return run
 
@@ -196,6 +211,11 @@ def _bound(
     if bound.keys is not None:
         bound.keys = Keys.load(_table(sections["keys"]), plan.by, plan.limits.max_keys)
         bound.keys.bind(columns)
+    if bound.sources is not None:
+        names = bound.sources.names
+        bound.sources = Keys.load(_table(sections["sources"]), names, plan.limits.max_keys)
+        bound.sources.bind(columns)
+        bound.state.origins_upto(bound.sources.n_keys)
     largest, watermark, closed_to, used = header["clock"]
     clock = (largest, watermark, closed_to, used)
     if not all(type(n) is int and -(2**63) <= n < 2**63 for n in clock):
@@ -213,11 +233,16 @@ def _bound(
         },
     )
     bound.cover_windows(windows)
+    for number, texts in enumerate(bound.texts.values()):
+        texts.load(_table(sections[f"texts_{number}"]))
+        texts.lay(bound.state)
     bad = load(bound.state, windows, bound.n_keys)
     if bad >= 0:
         raise SnapshotError(
             f"record {bad} of the snapshot is of no window, there twice or not whole"
         )
+    for texts in bound.texts.values():
+        texts.check(bound.state)
     if bound.filler is not None:
         bound.filler.load(_table(sections["filling"]), header["filled_to"], bound.n_keys)
     late, ready = _table(sections["late"]), _table(sections["ready"])

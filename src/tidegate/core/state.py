@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegate.core.errors import SnapshotError
+from tidegate.core.eventtime import INT64_MIN
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -32,6 +33,8 @@ __all__ = [
 DONE, NO_MEMORY, TOO_MANY_OPEN, MUST_CLOSE, OVERFLOWED = range(5)
 FOREIGN, DISORDER, ASKS_LATER, TOO_MANY_KEPT, NEEDS_EDGES = range(5, 10)
 
+KEY_RANKS = "key_ranks"
+
 Word = TypeVar("Word", bound=np.generic)
 
 
@@ -45,13 +48,36 @@ class OpenWindows(NamedTuple):
     kept: npt.NDArray[np.int64]  # (n_kept,) words, the values that they keep
     extra: dict[str, npt.NDArray[np.int64]]  # of the options that the state was given
 
-    def recoded(self, codes: npt.NDArray[np.int32]) -> OpenWindows:
-        """Give the keys other codes."""
+    def kept_of(
+        self, codes: npt.NDArray[np.int64], new_codes: npt.NDArray[np.int32]
+    ) -> OpenWindows:
+        """Keep what is of some keys, in order of their new codes; others have no windows."""
         extra = {
-            name: codes[values].astype(np.int64) if "codes" in name else values
+            name: values[codes] if name.startswith("key_") else _recoded(name, values, new_codes)
             for name, values in self.extra.items()
         }
+        if KEY_RANKS in extra:
+            extra[KEY_RANKS] = np.arange(len(codes), dtype=np.int64)
+        return self._replace(codes=new_codes[self.codes], extra=extra)
+
+    def recoded(self, codes: npt.NDArray[np.int32]) -> OpenWindows:
+        """Give the keys other codes."""
+        extra = {name: _recoded(name, values, codes) for name, values in self.extra.items()}
         return self._replace(codes=codes[self.codes], extra=extra)
+
+
+def _recoded(
+    name: str, values: npt.NDArray[np.int64], codes: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Give the keys other codes in what a state has beside its windows."""
+    if "codes" in name:
+        return codes[values].astype(np.int64)
+    if name.startswith("key_") and len(codes):
+        known = codes[: len(values)]
+        out = np.full(int(codes.max()) + 1, INT64_MIN)
+        out[known] = values
+        return out
+    return values
 
 
 def array_of(memory: Buffer, dtype: type[Word]) -> npt.NDArray[Word]:

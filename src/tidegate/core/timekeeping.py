@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import pyarrow as pa
 
 from tidegate.core.durations import Duration, in_units, plain_duration, read_duration
-from tidegate.core.errors import InputError
+from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
 
 if TYPE_CHECKING:
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     from tidegate.core.plan import Plan
 
-__all__ = ["PLAIN", "Span", "Timekeeping", "span_of"]
+__all__ = ["PLAIN", "Clocking", "Span", "Timekeeping", "span_of"]
 
-Span = tuple[int, float]  # a duration for int times, and for float times
+Clocking: TypeAlias = Literal["stream", "key"]
+Span: TypeAlias = tuple[int, float]  # a duration for int times, and for float times
 
-_DURATIONS = ("max_jump", "allowed_lateness")
+_DURATIONS = ("max_jump", "allowed_lateness", "idle", "ttl")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,14 @@ class Timekeeping:
         A row whose time is further than this ahead of the largest time before it is rejected.
     allowed_lateness : Duration, optional
         How much longer closed windows are held: a late row lets its window come out again.
+    watermark : {"stream", "key"}
+        Whose rows move the watermark: all rows that of all, or those of a key its own.
+    sources : str, optional
+        The column that tells where a row comes from: the watermark is that of the slowest source.
+    idle : Duration, optional
+        A source does not count while the largest time of the others is further ahead than this.
+    ttl : Duration, optional
+        A key is forgotten when the watermark is further than this ahead of its last row.
 
     Notes
     -----
@@ -45,6 +54,10 @@ class Timekeeping:
 
     max_jump: Duration | None = None
     allowed_lateness: Duration | None = None
+    watermark: Clocking = "stream"
+    sources: str | None = None
+    idle: Duration | None = None
+    ttl: Duration | None = None
 
     @property
     def allows(self) -> bool:
@@ -64,25 +77,56 @@ class Timekeeping:
         InputError
             Naming the option.
         """
+        if self.watermark not in get_args(Clocking):
+            raise InputError(
+                f"watermark is {self.watermark!r}: choose from {', '.join(get_args(Clocking))}"
+            )
         for name in self.plain():
             if not isinstance(plan.window, Tumbling | Sliding | Edges | Calendar):
                 raise InputError(
                     f"{name} is for windows of a grid, which tg.{type(plan.window).__name__} does "
                     f"not have; leave it out"
                 )
-        if self.allows and plan.lateness is None:
+        for name in self.plain().keys() - {"max_jump"}:
+            if plan.lateness is None:
+                raise InputError(
+                    f"{name} is for a watermark that moves by the rows: give lateness too"
+                )
+            if plan.grid_window.empty != "skip":
+                raise InputError(
+                    f"{name} does not go with empty={plan.grid_window.empty!r}, for windows "
+                    f"without rows follow the watermark of all rows; leave one of them out"
+                )
+        if self.watermark == "key":
+            self._check_key(plan)
+        if self.sources is not None and not isinstance(self.sources, str):
+            raise ColumnTypeError(f"sources is {self.sources!r}: give the name of a column")
+        if self.sources == plan.on:
+            raise InputError(f"sources is {self.sources!r}, the time column: give another one")
+        if self.idle is not None and self.sources is None:
+            raise InputError("idle is for streams of several sources: give sources too")
+        if self.ttl is not None and not plan.by:
+            raise InputError("ttl is for plans with keys: give by, or leave it out")
+
+    def _check_key(self, plan: Plan) -> None:
+        """Refuse what does not go with a watermark for each key."""
+        if not plan.by:
+            raise InputError('watermark="key" is for plans with keys: give by')
+        for name in ("sources", "ttl"):
+            if getattr(self, name) is not None:
+                raise InputError(
+                    f'{name} goes by the watermark of the stream, which watermark="key" has not: '
+                    f"leave one of them out"
+                )
+        if plan.late == "raise":
             raise InputError(
-                "allowed_lateness is for a watermark that moves by the rows: give lateness too"
-            )
-        if self.allows and plan.grid_window.empty != "skip":
-            raise InputError(
-                f"allowed_lateness does not go with empty={plan.grid_window.empty!r}: a window "
-                f"without rows has nothing to correct; leave one of them out"
+                'watermark="key" does not go with late="raise": choose "side" or "drop"'
             )
 
     def plain(self) -> dict[str, Any]:
         """Write what is asked for with what JSON has."""
-        given = {name: value for name, value in asdict(self).items() if value is not None}
+        usual = asdict(PLAIN)
+        given = {name: value for name, value in asdict(self).items() if value != usual[name]}
         return {
             name: plain_duration(value) if name in _DURATIONS else value
             for name, value in given.items()
@@ -91,12 +135,11 @@ class Timekeeping:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Timekeeping:
         """Read what `plain` wrote."""
-        return cls(
-            **{
-                name: read_duration(value) if name in _DURATIONS else value
-                for name, value in document.items()
-            }
-        )
+        given: dict[str, Any] = {
+            name: read_duration(value) if name in _DURATIONS else value
+            for name, value in document.items()
+        }
+        return cls(**given)
 
 
 PLAIN: Final = Timekeeping()

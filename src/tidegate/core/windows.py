@@ -300,8 +300,8 @@ class Rolling:
         and the one before them, the n rows before this one, the n - 1 rows before this one.
     min_samples : int, default 1
         How many values an aggregate needs, else it is null. ``rows`` and ``count`` are never null;
-        ``var`` and ``std`` need `ddof` + 1 as well. With 0 the sum of no value is 0, everything
-        else of no value is null.
+        ``var``, ``std`` and others that need more by themselves stay null for fewer. With 0 the
+        sum of no value is 0, and so is ``nunique``; everything else of no value is null.
     peers : bool, default False
         Of rows with the time of this one, those up to it count, in order of arrival; if true all
         of them do, and all have one result. Only with `size`; and without any effect where t
@@ -312,7 +312,14 @@ class Rolling:
     The result has a row for each input row, in time order, rows of one time in order of arrival:
     the keys, the time column under its own name, the aggregates. Each key looks back on its own
     rows. A value depends on the rows of its window alone, whatever came before: no drift, and NaN
-    or an infinity is gone when its row is. A row costs the same for any length.
+    or an infinity is gone when its row is. A row costs the same for any length, but for `collect`,
+    whose lists are that long, `mad`, which grows as the square of the logarithm, and moments
+    (`cov`, `corr`, `slope`, `skew`, `kurt`, `zscore`) of windows with a value that is not 0 and so
+    large or small that powers of it leave the range of float64: those are summed up row by row.
+
+    Ranks (`median`, `quantile`, `mad`, `mode`, `nunique`) look through the window of a key once
+    for each batch that has rows of it: in a stream with long windows, batches of a single row cost
+    as much as their window is long. Rows of `push_row` are gathered.
 
     In a stream, rows are answered when the watermark has passed them; until then they wait. A row
     is late when its time is before the watermark.

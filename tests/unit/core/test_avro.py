@@ -159,6 +159,66 @@ def test_types_of_arrow_come_back_as_they_were(type_):
     assert AVRO.loads(AVRO.dumps(table)) == table
 
 
+def test_two_files_of_one_schema_are_read_side_by_side():
+    avro, table = Avro(), ticks(140_000).select(["long", "text"])
+    data = avro.dumps(table)
+    avro.loads(data)  # leaves a decoder behind, which the first of the two takes
+    for left, right in zip(avro.read(io.BytesIO(data)), avro.read(io.BytesIO(data)), strict=True):
+        assert left == right
+    part = avro.read(io.BytesIO(data))
+    next(part)
+    assert avro.loads(data).combine_chunks() == table
+    part.close()
+    with pytest.raises(SerializationError):
+        avro.loads(data[:-1])
+    assert avro.loads(data).combine_chunks() == table
+
+
+@pytest.mark.parametrize(
+    ("values", "read_as"),
+    [
+        (pa.array([86_400_000 * 3, None], pa.date64()), pa.date32()),
+        (pa.array([3_600, None], pa.time32("s")), pa.time32("ms")),
+        (pa.array([3_600, None], pa.timestamp("s")), pa.timestamp("ms")),
+        (pa.array([3_600, None], pa.timestamp("us", "Europe/Paris")), pa.timestamp("us", "UTC")),
+        (pa.array([0.5, None], pa.float16()), pa.float32()),
+        (pa.array([b"a", None], pa.large_binary()), pa.binary()),
+        (pa.array([b"a", None], pa.binary_view()), pa.binary()),
+        (pa.array([1, None], pa.int8()), pa.int32()),
+        (pa.array([2**16 - 1, None], pa.uint16()), pa.int32()),
+        (pa.array([2**32 - 1, None], pa.uint32()), pa.int64()),
+        (pa.array([2**63 - 1, None], pa.uint64()), pa.int64()),
+        (pa.array([5, None, 5]).dictionary_encode(), pa.int64()),
+        (pa.array(["a", None, "a"]).dictionary_encode(), pa.string()),
+        (pa.array([[1], None, [2, 3], None], pa.list_view(pa.int64())), pa.list_(pa.int64())),
+        (pa.array([[1], None], pa.large_list_view(pa.int64())), pa.list_(pa.int64())),
+        (pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), ["a", "b"]), pa.string()),
+        (pa.array(["1.25", None]).cast(pa.decimal128(9, 2)).cast(pa.decimal64(9, 2)),
+         pa.decimal128(9, 2)),
+    ],
+    ids=lambda one: str(getattr(one, "type", one)),
+)  # fmt: skip
+def test_types_without_a_like_become_the_nearest_that_loses_nothing(values, read_as):
+    back = AVRO.loads(AVRO.dumps(pa.table({"v": values})))["v"].combine_chunks()
+    assert back.type == read_as
+    if pa.types.is_run_end_encoded(values.type):
+        assert back.to_pylist() == ["a", "a", "b"]
+    elif pa.types.is_timestamp(read_as) or pa.types.is_date(read_as):
+        assert back == values.cast(read_as)
+    else:
+        assert back.to_pylist() == values.to_pylist()
+
+
+def test_a_uuid_may_be_fixed():
+    type_ = {"type": "fixed", "name": "U", "size": 16, "logicalType": "uuid"}
+    value = pa.array([b"0123456789abcdef"], pa.binary(16)).cast(pa.uuid())
+    (datum,) = AVRO.dumps_datums(pa.table({"v": value}), schema=record(v=type_))
+    assert datum == b"0123456789abcdef"
+    assert AVRO.loads_datums([datum], writer=record(v=type_))["v"].combine_chunks() == value
+    (datum,) = AVRO.dumps_datums(pa.table({"v": value}))
+    assert datum == b"\x02\x4830313233-3435-3637-3839-616263646566"
+
+
 def test_an_enum_is_a_dictionary_and_stays_an_enum():
     schema = record(side={"type": "enum", "name": "Side", "symbols": ["BUY", "SELL"]})
     rows = [{"side": "SELL"}, {"side": "BUY"}]
@@ -219,6 +279,17 @@ def test_datums_and_single_objects_are_those_of_fastavro():
         AVRO.loads_objects([objects[0], datums[0]], writer=schema)
 
 
+def test_datums_that_fill_more_than_a_batch_are_all_read():
+    schema = record(n="long", s="bytes")
+    texts = [bytes(1 << 20)] * 100 + [b"x"] * 70_000
+    rows = pa.table({"n": pa.array(range(len(texts))), "s": pa.array(texts, pa.large_binary())})
+    table = AVRO.loads_datums(AVRO.dumps_datums(rows, schema=schema), writer=schema)
+    assert table["n"].to_pylist() == list(range(len(texts)))
+    assert table["s"].num_chunks > 2
+    data = AVRO.dumps(rows, schema=schema)
+    assert AVRO.loads(data)["n"].to_pylist() == list(range(len(texts)))
+
+
 @given(tables())
 @settings(max_examples=40)
 def test_the_canonical_form_is_that_of_fastavro(drawn):
@@ -234,6 +305,27 @@ def test_records_are_written_as_tables_are():
     assert AVRO.loads(AVRO.dumps(rows)).to_pylist() == rows
     schema = record(n="int", s=["null", "string"])
     assert AVRO.loads(AVRO.dumps(rows, schema=schema)).schema.field("n").type == pa.int32()
+
+
+def test_dicts_come_back_as_they_were():
+    enum = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
+    leg = {"type": "record", "name": "L", "fields": [{"name": "e", "type": "E"}]}
+    schema = record(
+        n="int", s=["null", "string"], e=enum, a={"type": "array", "items": "double"},
+        legs={"type": "array", "items": leg},
+    )  # fmt: skip
+    rows = [
+        {"n": i, "s": None if i % 3 else "x", "e": "AB"[i % 2], "a": [i / 2] * (i % 4),
+         "legs": [{"e": "B"}] * (i % 2)}
+        for i in range(300)
+    ]  # fmt: skip
+    data = AVRO.dumps(rows, schema=schema)
+    assert AVRO.loads_records(data) == rows == list(fastavro.reader(io.BytesIO(data)))
+    rows[7]["n"] = None
+    with pytest.raises(SerializationError, match=r"\$\.n, value 7: there is a null"):
+        AVRO.dumps(rows, schema=schema)
+    with pytest.raises(InputError, match="dense_union"):
+        AVRO.dumps([{"v": 1}], schema=record(v=["null", "long", "string"]))
 
 
 def test_an_empty_table_has_a_schema_and_no_rows(tmp_path):
@@ -261,6 +353,19 @@ def test_an_empty_table_has_a_schema_and_no_rows(tmp_path):
 def test_what_avro_cannot_say_is_an_error_that_says_where(column, schema, message):
     with pytest.raises(SerializationError, match=message):
         AVRO.dumps(pa.table({"v": column}), schema=schema)
+
+
+def test_columns_with_damaged_offsets_are_named_not_followed():
+    offsets = pa.py_buffer(np.array([0, 1 << 30, 3, 4], np.int32))
+    content = pa.py_buffer(b"abcd")
+    text = pa.Array.from_buffers(pa.string(), 3, [None, offsets, content])
+    numbers = pa.array([1, 2, 3, 4])
+    items = pa.Array.from_buffers(pa.list_(pa.int64()), 3, [None, offsets], children=[numbers])
+    codes, places = pa.array([0, 1, 0], pa.int8()), pa.array([0, 0, 99], pa.int32())
+    union = pa.UnionArray.from_dense(codes, places, [numbers, pa.array(["a"])])
+    for column in (text, items, union):
+        with pytest.raises(SerializationError, match=r"\$\.v: the offsets .* are damaged"):
+            AVRO.dumps(pa.table({"v": column}))
 
 
 def test_a_name_that_avro_does_not_have_is_an_error():

@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 
 import fastavro
+import pyarrow as pa
 import pytest
 
 from tidegate.core.avro import Avro
@@ -304,15 +305,33 @@ def test_a_hostile_schema_is_named(schema, message):
 
 
 def test_limits_can_be_raised_and_are_checked():
-    schema = nested(80)
-    data = number(1) * 80 + number(7) + b"\0" * 80
-    value = Avro(schema=schema, limits=FormatLimits(depth=100)).loads_datums([data])
+    schema = nested(199)
+    data = number(1) * 199 + number(7) + b"\0" * 199
+    avro = Avro(schema=schema, limits=FormatLimits(depth=200))
+    value = avro.loads_datums([data])
     assert str(value["value"][0].as_py()).strip("[]") == "7"
+    assert avro.dumps_datums(value) == [data]
+    assert avro.loads(avro.dumps(value)) == value
     for wrong in (0, -1, True, "9", 2**70):
         with pytest.raises(InputError, match="limit items"):
             FormatLimits(items=wrong)
     with pytest.raises(InputError, match="limit depth"):
         FormatLimits(depth=100_000)
+
+
+def test_records_in_records_are_read_or_named_up_to_the_greatest_depth():
+    limits = FormatLimits(depth=200)
+    for levels in (60, 120, 199, 200):
+        schema = "long"
+        for i in range(levels):
+            fields = [{"name": "v", "type": schema}]
+            schema = {"type": "record", "name": f"R{i}", "fields": fields}
+        with suppress(SerializationError):
+            value = Avro(schema=schema, limits=limits).loads_datums([number(levels)])
+            assert str(levels) in str(value["v"][0].as_py())
+            assert Avro(limits=limits).dumps_datums(value) == [number(levels)]
+            continue
+        assert levels > 60
 
 
 def test_few_bytes_do_not_become_many():
@@ -323,6 +342,15 @@ def test_few_bytes_do_not_become_many():
     n = 1_000_000
     with pytest.raises(SerializationError, match="limit batch_bytes"):
         one(type_, number(n) + bytes(n) + b"\0", batch_bytes=1 << 26)
+
+
+def test_a_small_limit_makes_small_batches_not_errors():
+    table = AVRO.loads(file_of(SCHEMA, (2, raw())))
+    data = AVRO.dumps(pa.concat_tables([table] * 5_000))
+    limits = FormatLimits(batch_bytes=1 << 18)
+    again = AVRO.loads(data, limits=limits)
+    assert again.num_rows == 10_000
+    assert again["id"].num_chunks > 4
 
 
 def test_memory_stays_below_the_limits_whatever_comes(run_python):

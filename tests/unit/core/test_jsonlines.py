@@ -215,6 +215,24 @@ def test_a_line_without_end_is_an_error_not_memory():
         list(limited.read(Endless()))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        lambda i: {f"a{i}": 1},
+        lambda i: {"x": {f"a{i}": 1}},
+        lambda i: {"x": [{f"a{i}": 1}] * 3},
+        lambda i: {f"a{k}": 1 for k in range(500)} if i == 0 else {},
+        lambda i: {"x": {f"a{k}": 1 for k in range(500)}} if i == 0 else {"x": None},
+        lambda i: {"x": [{f"a{k}": 1 for k in range(500)}]} if i == 0 else {"x": [None] * 9},
+    ],
+)
+def test_fields_without_end_are_an_error_not_memory(line):
+    data = JSON.dumps([line(i) for i in range(2000)])
+    limited = JsonLines(limits=FormatLimits(batch_bytes=800_000))
+    with pytest.raises(SerializationError, match="fields are more than 100,000 cells"):
+        limited.loads(data)
+
+
 def test_what_json_has_no_way_for_is_an_error():
     with pytest.raises(SerializationError, match=r"record 1 cannot be written: .*object"):
         JSON.dumps([{"a": 1}, {"a": object()}])

@@ -41,6 +41,7 @@ from tidegate.core.errors import (
 )
 from tidegate.core.protobuf import Protobuf
 from tidegate.core.protoderive import message_of_schema
+from tidegate.core.protoschema import Label
 
 MANY = 30_000  # rows: more than a block of any kernel
 
@@ -174,6 +175,26 @@ def test_many_rows_are_as_few(every, every_format):
     assert every_format.dumps(many) == every_format.dumps(few) * n_times
     assert every_format.loads(every_format.dumps(many)).equals(many)
     assert every_format.dumps(many.combine_chunks().slice(17)) == every_format.dumps(many.slice(17))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5, None])
+def test_any_number_of_threads_reads_the_same_rows(every, every_format, threads):
+    messages = some_messages(every, 301)
+    stream = every.delimited(messages) * 200  # 6 MB: a piece is 1 MiB at least
+    whole = every_format.loads(stream, threads=1)
+    table = every_format.loads(stream, threads=threads)
+    assert table.equals(whole)
+    assert table.num_rows == 301 * 200
+    bad = bytearray(stream)
+    at = 150 * (len(stream) // 200)
+    assert bad[at + 1] == 0x08
+    bad[at + 1] = 0x0E  # of the first field of row 150 * 301 the wire type
+    with pytest.raises(SerializationError) as caught:
+        every_format.loads(bytes(bad), threads=threads)
+    assert (caught.value.row, caught.value.offset) == (150 * 301, at + 1)
+    with pytest.raises(SerializationError, match="end before the value does") as caught:
+        every_format.loads(stream[:-1], threads=threads)
+    assert caught.value.row == 301 * 200 - 1 or caught.value.offset > at
 
 
 def field_bytes(number, wire, payload):
@@ -443,6 +464,76 @@ def test_the_text_of_a_derived_type_says_what_is_written():
         "  message St {\n    optional double p = 1;\n    repeated bytes q = 2;\n  }\n"
         "  St st = 1;\n  map<string, int64> m = 2;\n  google.protobuf.Timestamp ts = 3;\n}\n"
     )
+
+
+def test_names_of_derived_messages_are_taken_once():
+    value = pa.struct({"px": pa.float64()})
+    columns = {
+        "a_b": value,
+        "aB": value,
+        "AB": pa.int64(),
+        "m": pa.map_(pa.int32(), value),
+        "m_entry": value,
+        "m_value": value,
+    }
+    text = Protobuf(pa.schema(columns), name="my.shop.Order").proto()
+    assert "package my.shop;" in text
+    assert [line.split()[1] for line in text.splitlines() if "message" in line] == [
+        "Order", "AB_", "AB__", "MValue", "MEntry_", "MValue_",
+    ]  # fmt: skip
+    assert "map<int32, MValue> m = 4;" in text
+    with pytest.raises(InputError, match="'my order' is no name of a message"):
+        Protobuf(pa.schema(columns), name="my order")
+
+
+def test_the_text_of_a_given_type_is_not_made_up(every_format):
+    with pytest.raises(InputError, match="is not derived from an Arrow schema"):
+        every_format.proto()
+
+
+def descriptor_of(message, parent):
+    """Describe a derived message type as its text does, for the peer."""
+    for field in message.fields:
+        many = field.is_repeated
+        type_name = None
+        if field.message is not None:
+            type_name = f".{field.message.name}"
+            if not type_name.startswith(".google"):
+                inner = parent.nested_type.add(name=field.message.name.rpartition(".")[2])
+                descriptor_of(field.message, inner)
+                inner.options.map_entry = field.is_map
+                type_name = f".{field.message.name}"
+        added = add_field(
+            parent, field.name, field.number, field.kind, "many" if many else "one",
+            type_name=None if type_name is None else type_name.rpartition(".")[2]
+            if ".google" not in type_name else type_name,
+        )  # fmt: skip
+        if field.label == Label.OPTIONAL and field.message is None:
+            added.proto3_optional = True
+            added.oneof_index = len(parent.oneof_decl)
+            parent.oneof_decl.add(name=f"_{field.name}")
+
+
+def test_the_peer_reads_and_writes_derived_messages():
+    file = descriptor_pb2.FileDescriptorProto(name="d.proto", syntax="proto3")
+    file.dependency.extend([timestamp_pb2.DESCRIPTOR.name, duration_pb2.DESCRIPTOR.name])
+    message = message_of_schema(EVERYTHING.schema)
+    descriptor_of(message, file.message_type.add(name="Record"))
+    pool = descriptor_pool.DescriptorPool()
+    for module in (timestamp_pb2, duration_pb2):
+        pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+    pool.AddSerializedFile(file.SerializeToString())
+    make = message_factory.GetMessageClass(pool.FindMessageTypeByName("Record"))
+    format_ = Protobuf(EVERYTHING.schema)
+    seen_by_peer = [
+        make.FromString(format_.dumps_message(EVERYTHING.slice(row, 1))) for row in range(3)
+    ]
+    assert [one.a for one in seen_by_peer] == [1, 0, 3]
+    assert [one.money for one in seen_by_peer] == ["1.50", "", "-2.25"]
+    assert seen_by_peer[2].ts.ToNanoseconds() == -1000
+    contents = [one.SerializeToString(deterministic=True) for one in seen_by_peer]
+    again = pa.concat_tables(map(format_.loads_message, contents))
+    assert again.to_pylist() == EVERYTHING.to_pylist()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import enum
+import gc
 import math
 import struct
 from collections import OrderedDict, UserDict
@@ -14,8 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidegate._kernels import objects
+from tidegate.core import pyvalues
 from tidegate.core.convert import Place, from_python
-from tidegate.core.errors import ColumnNotFoundError, ColumnTypeError, InputError
+from tidegate.core.errors import (
+    ColumnNotFoundError,
+    ColumnTypeError,
+    InputError,
+    SerializationError,
+)
+from tidegate.core.jsonlines import JsonLines
 from tidegate.core.records import column_of, to_dicts, to_table
 
 UTC = dt.timezone.utc  # noqa: UP017  # the object that the kernel knows
@@ -203,6 +212,14 @@ def test_nesting_without_end_is_an_error():
         to_table([inside])
 
 
+def test_fields_without_end_are_an_error_also_on_the_slow_way(monkeypatch):
+    monkeypatch.setattr(pyvalues, "MAX_CELLS", 1000)
+    records = [{"x": {f"a{i}": 2**63}} for i in range(40)]
+    with pytest.raises(InputError, match="40 dicts of 40 different fields are more than 1,000"):
+        to_table(records)
+    assert to_table(records[:30]).num_rows == 30
+
+
 def test_other_mappings_and_names_are_records_too():
     class Name(enum.StrEnum):
         TS = "ts"
@@ -215,6 +232,7 @@ def test_other_mappings_and_names_are_records_too():
     records = [{Name.TS: 1}, UserDict(ts=2, x=1), OrderedDict(ts=3), {Odd("ts"): 4}]
     assert to_table(records).to_pydict() == {"ts": [1, 2, 3, 4], "x": [None, 1, None, None]}
     assert to_table(tuple(records)).num_rows == 4
+    assert to_table(type("Rows", (list,), {})(records)).num_rows == 4
     assert to_table([]).num_columns == 0
 
 
@@ -417,3 +435,20 @@ def test_keys_that_change_the_records_while_they_are_compared_do_no_harm():
     to_table(records)
     records = [{"v": 1}, {Evil("v"): 2}, {"v": 3}]
     assert len(column_of(records, "v")) == 3
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_the_garbage_collector_is_as_it_was(was_on):
+    table = to_table([{"a": [1], "b": {"c": 2}}] * 3)
+    lines = JsonLines().dumps(table)
+    (gc.enable if was_on else gc.disable)()
+    try:
+        to_dicts(table)
+        JsonLines().loads_records(lines)
+        with pytest.raises(SerializationError):
+            JsonLines().loads_records(b"{")
+        with pytest.raises(ValueError, match="not within the items"):
+            objects.lists([], np.array([0, 1], np.int32), None, 0)
+        assert gc.isenabled() == was_on
+    finally:
+        gc.enable()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.compare import assert_same_bits
-from reference.strategies import LOOKING_BACK, cases, steps
+from reference.strategies import cases, steps
 from reference.streams import push, push_rows
 
 import tidegate as tg
@@ -86,7 +86,7 @@ def run(function, *given_):
         return None
 
 
-@given(cases(plans=LOOKING_BACK), WINDOWS, steps(), steps())
+@given(cases(), WINDOWS, steps(), steps())
 def test_any_cut_gives_the_same_bits(case, window, one_way, other_way):
     whole = run(one_shot, case, window)
     for ways in (one_way, other_way):
@@ -98,13 +98,32 @@ def test_any_cut_gives_the_same_bits(case, window, one_way, other_way):
             assert parts[2] == whole[2]
 
 
-AGGREGATIONS = {
+PLAIN = {
     f"{name}_{column}": getattr(agg, name)(column)
     for name in ("count", "first", "last", "min", "max", "sum", "mean", "var", "std")
     for column in ("x", "i")
 }
+FURTHER = {
+    **{
+        f"{name}_{column}": getattr(agg, name)(column)
+        for name in ("sem", "argmin", "argmax", "skew", "kurt", "zscore", "slope")
+        for column in ("x", "i")
+    },
+    **{
+        f"{name}_{column}": getattr(agg, name)(column)
+        for name in ("median", "mad", "nunique", "mode", "range")
+        for column in ("x", "few")
+    },
+    "low": agg.quantile("x", 0.1, "nearest"),
+    "high": agg.quantile("x", 0.9),
+    "corr": agg.corr("x", "few"),
+    "cov": agg.cov("x", "i"),
+    "slope": agg.slope("i", "few"),
+    "v": agg.vwap("x", "i"),
+}
 
 
+@pytest.mark.parametrize("wanted", [PLAIN, FURTHER], ids=["plain", "further"])
 @pytest.mark.parametrize("by", [None, "k"])
 @pytest.mark.parametrize(
     "window",
@@ -119,7 +138,7 @@ AGGREGATIONS = {
     ],
     ids=repr,
 )
-def test_long_streams_are_one_answer(window, by):
+def test_long_streams_are_one_answer(window, by, wanted):
     rng = np.random.default_rng(5)
     n = 9000
     x = rng.normal(size=n) * 10.0 ** rng.integers(-3, 4, n)
@@ -132,11 +151,12 @@ def test_long_streams_are_one_answer(window, by):
             "k": rng.integers(0, 5, n),
             "x": pa.array(x, mask=rng.random(n) < 0.05),
             "i": rng.integers(-(2**60), 2**60, n) // 100,
+            "few": rng.integers(0, 30, n),
         }
     )
-    options = {"on": "t", "by": by, **AGGREGATIONS, "v": agg.vwap("x", "i")}
+    options = {"on": "t", "by": by, **wanted}
     whole = tg.aggregate(table, window, **options)
-    for cut in (17, 1000, 4999):
+    for cut in (170, 1000, 4999):
         live = tg.Aggregator(window, **options)
         parts = []
         for number, at in enumerate(range(0, n, cut)):
@@ -240,3 +260,46 @@ def test_an_overflow_stops_the_aggregator():
         live.push({"t": [1, 2, 3], "x": np.array([2**62, 2**62, 0])})
     with pytest.raises(errors.AggregateOverflowError):
         live.flush()
+
+
+@pytest.mark.parametrize("lateness", [0, 3, None])
+def test_rows_one_by_one_are_one_answer(lateness):
+    rng = np.random.default_rng(8)
+    n = 10_000  # more than are gathered at a time
+    rows = list(
+        zip(
+            (np.arange(n) // 3 - rng.integers(0, 5, n)).tolist(),
+            rng.choice(["a", "b", "é"], n).tolist(),
+            np.where(rng.random(n) < 0.01, np.nan, rng.normal(size=n)).tolist(),
+            strict=True,
+        )
+    )
+    rows[77] = (None, "a", 1.0)
+    rows[99] = (40, None, None)
+    schema = pa.schema([("t", pa.int64()), ("k", pa.string()), ("x", pa.float64())])
+    columns = zip(*rows, strict=True)
+    table = pa.table([list(column) for column in columns], schema=schema)
+    options = {"on": "t", "by": "k", "lateness": lateness, "mid": agg.median("x")}
+    one, other = (tg.Aggregator(tg.Rolling(rows=20), **options) for _ in "ab")
+    for number, row in enumerate(rows[:200]):
+        is_due = one.push_row(*row)
+        other.push(table.slice(number, 1), take=False)
+        assert is_due == (other.stats.windows > 0), number
+    for row in rows[200:]:
+        one.push_row(*row)
+    results = [live.take() for live in (one, other)]
+    results[1] = pa.concat_tables([results[1], other.push(table.slice(200))])
+    both = zip(results, (one.flush(), other.flush()), strict=True)
+    assert_same_bits(*(pa.concat_tables(parts) for parts in both))
+    assert_same_bits(one.take_late(), other.take_late())
+    assert one.stats == other.stats
+
+
+def test_the_row_beyond_the_limit_is_refused_by_itself():
+    limits = tg.Limits(max_look_back=3)
+    live = tg.Aggregator(tg.Rolling(10), agg.rows(), on="t", lateness=None, limits=limits)
+    for time in (1, 2, 3):
+        live.push_row(time)
+    with pytest.raises(errors.LimitError, match="max_look_back=3"):
+        live.push_row(4)
+    assert live.flush()["t"].to_pylist() == [1, 2, 3]

@@ -419,6 +419,22 @@ def test_batch_beyond_a_limit_is_refused_whole(window):
 
 
 @every_window
+@pytest.mark.parametrize("by", [None, "k"])
+def test_rows_of_a_window_can_be_traced(window, by):
+    table = events(11, 200)
+    total = {"rows": agg.rows(), "all": agg.collect("q"), "mean": agg.mean("x")}
+    out = tg.aggregate(table, window, on="t", by=by, lineage=True, **total)
+    assert_same_bits(
+        out.drop_columns(["row_ranges"]), tg.aggregate(table, window, on="t", by=by, **total)
+    )
+    for row in out.to_pylist():
+        rows = tg.trace(table, row["row_ranges"]).to_pylist()
+        assert [each["q"] for each in sorted(rows, key=lambda each: each["t"])] == row["all"]
+        assert all(row["window_start"] <= each["t"] <= row["window_end"] for each in rows)
+        assert by is None or {each["k"] for each in rows} == {row["k"]}
+
+
+@every_window
 def test_push_row_takes_the_columns_of_the_window_too(window):
     table = events(5, 60)
     live, rows = stream(window, lateness=3), stream(window, lateness=3, schema=table.schema)

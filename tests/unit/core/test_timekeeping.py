@@ -1,5 +1,7 @@
 """How time passes: the rules beside lateness, each against the slow oracle and on its own."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,7 +20,12 @@ from tidegate._kernels.window_state import REVISIONS
 GRIDS = st.sampled_from(
     [Grid(10, 10), Grid(10, 5), Grid(7, 3), Grid(4, 9), Grid(30, 10, 0, "first")]
 )
-SHORT_WANTS = (Want("n", "rows"), Want("p", "sum", ("p",)), Want("hi", "max", ("q",)))
+HARSH = (
+    Want("h", "sum", ("h",)),
+    Want("s", "std", ("s",)),
+    Want("v", "vwap", ("p", "s")),
+    Want("m", "median", ("s",)),
+)
 
 
 def ruled(case: Case, rules: Rules, **changes) -> TimedCase:
@@ -46,6 +53,14 @@ def assert_one_answer(case, *ways):
     """Hold every way to feed a case to the oracle and to the bits of one batch."""
     whole = case.stream()
     assert_timed(whole, case.says())
+    assert_same_bits_for(case, whole, ways)
+    if case.table.num_rows > 1000:  # values in which every order of adding shows
+        harsh = dataclasses.replace(case, wants=HARSH)
+        assert_same_bits_for(harsh, harsh.stream(), ways)
+
+
+def assert_same_bits_for(case, whole, ways):
+    """Hold every way to feed a case to what one batch has said."""
     for way in ways:
         said = case.stream(way)
         assert_same_bits(said.result, whole.result)
@@ -61,13 +76,7 @@ def long_case(rules, *, grid=FIFTIES, by=("k",), lateness=100, n_rows=21_000, **
     """Make a long stream whose rows fall back a good deal."""
     settings_ = {"disorder": 400, "share": 0.05, "n_keys": 5} | texture
     table = ticks(7, n_rows, **settings_)
-    wants = (
-        Want("n", "rows"),
-        Want("h", "sum", ("h",)),
-        Want("s", "std", ("s",)),
-        Want("v", "vwap", ("p", "s")),
-        Want("m", "median", ("s",)),
-    )
+    wants = (Want("n", "rows"), Want("q", "sum", ("q",)), Want("s", "max", ("s",)))
     return ruled(Case(table, grid, wants, by=by, lateness=lateness), rules)
 
 
@@ -406,3 +415,348 @@ def test_plan_with_rules_goes_through_json():
         tg.Tumbling("1s"), agg.rows(), on="t", allowed_lateness="2s", max_jump="1h"
     )
     assert tg.Plan.from_json(live.plan.to_json()) == live.plan
+
+
+# ------------------------------------------------------------------------- a watermark for each key
+
+BY_KEY = st.builds(
+    Rules,
+    watermark=st.just("key"),
+    allowed_lateness=st.one_of(st.none(), st.none(), st.integers(0, 40)),
+    max_jump=st.one_of(st.none(), st.integers(0, 60)),
+)
+
+
+@given(timed_cases(BY_KEY, by="key"), steps(), steps())
+def test_keys_have_clocks_of_their_own_however_rows_are_cut(case, one, other):
+    assert_one_answer(case, one, other)
+
+
+@FEW
+@given(timed_cases(BY_KEY, by="key"), st.integers(0, 3))
+def test_keys_have_clocks_of_their_own_row_by_row_and_between_snapshots(case, n):
+    n_rows = case.table.num_rows
+    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
+
+
+@FEW
+@given(timed_cases(BY_KEY, by="key"))
+def test_keys_have_clocks_of_their_own_in_one_shot_too(case):
+    assert_timed(one_shot_of(case), case.says())
+
+
+@pytest.mark.parametrize("grid", [Grid(50, 50), Grid(60, 20)])
+@pytest.mark.parametrize("allowed", [None, 150])
+def test_keys_have_clocks_of_their_own_in_a_long_stream(grid, allowed):
+    rules = Rules(watermark="key", allowed_lateness=allowed)
+    case = long_case(rules, grid=grid, share=0.01, n_keys=40)
+    assert case.says().left
+    assert_one_answer(case, *LONG_WAYS)
+
+
+def test_key_that_lags_loses_nothing_by_another_that_leads():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", watermark="key")
+    out = live.push(rows(5, 1000, 7, 1010, 12, 6, k=list("ababaa")))
+    assert [tuple(row.values()) for row in out.to_pylist()] == [
+        ("b", 1000, 1010, 1),
+        ("a", 0, 10, 2),
+    ]
+    assert live.take_late()["row"].to_pylist() == [5]
+    assert live.watermark == 12
+    assert live.flush()["k"].to_pylist() == ["a", "b"]
+
+
+def test_promise_holds_for_all_keys_and_for_those_that_come():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", watermark="key")
+    live.push(rows(5, 25, 3, k=list("aba")))
+    live.push(rows(15, k=["c"]))
+    assert live.advance(30).select(["k", "window_end"]).to_pylist() == [
+        {"k": "a", "window_end": 10},
+        {"k": "c", "window_end": 20},
+        {"k": "b", "window_end": 30},
+    ]
+    live = tg.Aggregator.restore(live.snapshot())
+    live.push(rows(29, 30, 29, k=list("dda")))
+    assert live.take_late()["row"].to_pylist() == [4, 6]
+
+
+def test_merge_takes_over_the_clocks_of_keys():
+    both = [
+        tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", watermark="key")
+        for _ in range(2)
+    ]
+    both[0].push(rows(5, 15, k=["a", "a"]))
+    both[1].push(rows(3, 55, 4, k=["c", "b", "c"]))
+    both[0].merge(both[1])
+    both[0].push(rows(12, 49, 13, k=["c", "b", "a"]))
+    assert both[0].take_late()["k"].to_pylist() == ["b"]
+    assert both[0].flush().select(["k", "rows"]).to_pylist() == [
+        {"k": "a", "rows": 2},
+        {"k": "c", "rows": 1},
+        {"k": "b", "rows": 1},
+    ]
+
+
+def test_open_windows_of_keys_with_clocks_are_limited():
+    live = tg.Aggregator(
+        tg.Tumbling(10),
+        agg.sum("x"),
+        on="t",
+        by="k",
+        watermark="key",
+        limits=tg.Limits(max_open=2),
+    )
+    live.push(rows(1, 2, k=["a", "b"], x=[1, 2]))
+    with pytest.raises(errors.LimitError, match="max_open=2"):
+        live.push(rows(3, 4, k=["a", "c"], x=[4, 8]))
+    assert live.stats.rows_in == 2
+    assert live.flush()["x_sum"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("window", "options", "match"),
+    [
+        (tg.Tumbling(10), {"by": None}, "by"),
+        (tg.Tumbling(10), {"late": "raise"}, "raise"),
+        (tg.Tumbling(10), {"lateness": None}, "lateness"),
+        (tg.Tumbling(10, empty="zero"), {}, "empty"),
+        (tg.Rolling(10), {}, "Rolling"),
+        (tg.Tumbling(10), {"watermark": "keys"}, "choose from stream, key"),
+    ],
+)
+def test_what_does_not_go_with_a_watermark_for_each_key_is_an_error(window, options, match):
+    options = {"by": "k", "watermark": "key"} | options
+    with pytest.raises(errors.InputError, match=match):
+        tg.Aggregator(window, agg.rows(), on="t", **options)
+
+
+# ------------------------------------------------------------------------------- several sources
+
+
+@st.composite
+def cases_of_sources(draw):
+    """Draw a case whose rows come from several sources."""
+    rules = st.builds(
+        Rules,
+        sources=st.just("from"),
+        idle=st.one_of(st.none(), st.integers(0, 30)),
+        allowed_lateness=st.one_of(st.none(), st.none(), st.integers(0, 20)),
+        max_jump=st.one_of(st.none(), st.none(), st.integers(0, 60)),
+    )
+    case = draw(timed_cases(rules))
+    sources = [draw(st.sampled_from(["x", "y", None])) for _ in case.rows]
+    return dataclasses.replace(
+        case,
+        table=case.table.append_column("from", pa.array(sources, pa.string())),
+        rows=[row | {"from": source} for row, source in zip(case.rows, sources, strict=True)],
+    )
+
+
+@given(cases_of_sources(), steps(), steps())
+def test_slowest_source_leads_however_rows_are_cut(case, one, other):
+    assert_one_answer(case, one, other)
+
+
+@FEW
+@given(cases_of_sources(), st.integers(0, 3))
+def test_slowest_source_leads_row_by_row_and_between_snapshots(case, n):
+    n_rows = case.table.num_rows
+    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
+
+
+@FEW
+@given(cases_of_sources())
+def test_slowest_source_leads_in_one_shot_too(case):
+    assert_timed(one_shot_of(case), case.says())
+
+
+@pytest.mark.parametrize("by", [(), ("k",)])
+def test_slowest_source_leads_in_a_long_stream(by):
+    case = long_case(Rules(sources="from", idle=300, allowed_lateness=50), by=by, lateness=20)
+    random = np.random.default_rng(3)
+    sources = random.integers(0, 3, case.table.num_rows)
+    times = case.table["t"].to_numpy() - 130 * sources
+    table = case.table.set_column(0, "t", pa.array(times)).append_column("from", pa.array(sources))
+    quiet = pa.array((sources != 2) | (np.arange(len(sources)) // 7_000 != 1))
+    case = dataclasses.replace(case, table=table.filter(quiet))
+    assert case.says().left
+    assert_one_answer(case, *LONG_WAYS)
+
+
+def test_source_that_sleeps_holds_nothing_up_and_wakes_again():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", sources="s", idle=50)
+    marks = []
+    for t, source in [(1, "a"), (25, "b"), (12, "a"), (62, "b"), (63, "b"), (30, "a"), (64, "a")]:
+        live.push_row(t, source)
+        marks.append(live.watermark)
+    assert marks == [1, 1, 12, 12, 63, 63, 63]
+    assert live.take_late()["s"].to_pylist() == ["a"]
+
+
+def test_late_raise_knows_of_sources():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", sources="s", late="raise")
+    live.push(rows(5, 50, 8, s=["b", "a", "a"]))
+    live.push(rows(20, 60, s=["b", "b"]))
+    with pytest.raises(errors.LateRowError):
+        live.push(rows(70, 45, s=["a", "b"]))
+    assert live.stats.rows_in == 5
+    live.push(rows(50, s=["b"]))
+
+
+def test_merge_takes_over_the_clocks_of_sources():
+    both = [
+        tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", sources="s") for _ in range(2)
+    ]
+    both[0].push(rows(35, k=["a"], s=["x"]))
+    both[1].push(rows(32, 39, k=["b", "b"], s=["y", "x"]))
+    both[0].merge(both[1])
+    assert both[0].watermark == 35
+    both[0].push(rows(38, k=["c"], s=["y"]))
+    assert both[0].watermark == 38
+
+
+def test_source_may_be_a_key_and_a_value():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), agg.max("x"), on="t", by="k", sources="k")
+    live.push_row(5, "a", 1)
+    live.push_row(25, "b", 2)
+    assert live.push(rows(15, k=["a"], x=[3]))["x_max"].to_pylist() == [1]
+    live = tg.Aggregator(tg.Tumbling(10), agg.max("x"), on="t", sources="x")
+    live.push_row(5, 1)
+    live.push_row(25, 2)
+    assert live.push(rows(15, x=[1]))["x_max"].to_pylist() == [1]
+
+
+def test_number_of_sources_is_limited():
+    live = tg.Aggregator(
+        tg.Tumbling(10), agg.rows(), on="t", sources="s", limits=tg.Limits(max_keys=2)
+    )
+    with pytest.raises(errors.LimitError, match="max_keys"):
+        live.push(rows(1, 2, 3, s=[1, 2, 3]))
+    assert live.stats.rows_in == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"sources": "t"}, "time column"),
+        ({"idle": 5}, "give sources"),
+        ({"sources": "s", "lateness": None}, "lateness"),
+        ({"sources": "s", "watermark": "key", "by": "k"}, "sources .*key"),
+        ({"sources": 5}, "sources is 5"),
+        ({"sources": "s", "idle": -1, "schema": rows(1, s=[1]).schema}, "idle"),
+        ({"ttl": 5}, "keys"),
+        ({"ttl": 5, "by": "k", "watermark": "key"}, "ttl .*key"),
+        ({"ttl": 5, "by": "k", "lateness": None}, "lateness"),
+        ({"ttl": -5, "by": "k", "schema": rows(1, k=[1]).schema}, "ttl"),
+    ],
+)
+def test_what_does_not_go_with_sources_or_ttl_is_an_error(options, match):
+    with pytest.raises((errors.InputError, errors.ColumnTypeError), match=match):
+        tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", **options)
+
+
+# ------------------------------------------------------------------------------ keys are forgotten
+
+FORGETTING = st.builds(
+    Rules,
+    ttl=st.integers(0, 40),
+    allowed_lateness=st.one_of(st.none(), st.none(), st.integers(0, 20)),
+)
+
+
+@given(timed_cases(FORGETTING, by="key"), steps(), steps())
+def test_forgotten_keys_come_back_as_new_ones_however_rows_are_cut(case, one, other):
+    assert_one_answer(case, one, other)
+
+
+@FEW
+@given(timed_cases(FORGETTING, by="key"), st.integers(0, 3))
+def test_forgotten_keys_come_back_as_new_ones_between_snapshots(case, n):
+    n_rows = case.table.num_rows
+    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
+
+
+@FEW
+@given(timed_cases(FORGETTING, by="key"))
+def test_forgotten_keys_come_back_as_new_ones_in_one_shot_too(case):
+    assert_timed(one_shot_of(case), case.says())
+
+
+@pytest.mark.parametrize(("grid", "allowed"), [(Grid(50, 50), 50), (Grid(60, 30), None)])
+def test_forgotten_keys_in_a_long_stream(grid, allowed):
+    case = long_case(
+        Rules(ttl=100, allowed_lateness=allowed), grid=grid, n_keys=3_000, share=0.01, lateness=5
+    )
+    said = case.says()
+    assert said.n_ranks > 2 * len(said.rank)
+    assert_one_answer(case, *LONG_WAYS)
+
+
+def test_key_that_comes_back_is_behind_those_that_stayed():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=15)
+    live.push(rows(1, 2, 15, k=["a", "b", "b"]))
+    live.push(rows(31, 32, k=["b", "a"]))
+    live.push(rows(40, k=["b"]))
+    assert live.flush()["k"].to_pylist() == ["b"]
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=15)
+    live.push(rows(1, 2, 15, 31, 32, k=["a", "b", "b", "b", "a"]))
+    assert live.flush()["k"].to_pylist() == ["b", "a"]
+
+
+def test_key_known_by_a_rejected_row_only_has_its_place_by_the_first_that_is_used():
+    table = rows(0, None, 0, 0, k=["a", "b", "c", "b"])
+    for cut in range(5):
+        live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=5)
+        live.push(table.slice(0, cut))
+        live = tg.Aggregator.restore(live.snapshot())
+        live.push(table.slice(cut))
+        assert live.flush()["k"].to_pylist() == ["a", "c", "b"]
+
+
+def test_memory_follows_the_keys_that_are_alive():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=100)
+    for t in range(0, 200_000, 100):
+        live.push({"t": np.arange(t, t + 100), "k": np.arange(t, t + 100) * 7919})
+    assert live._run.bound.keys.n_keys < 2_048
+    assert len(live.snapshot()) < 40_000
+    assert live.stats.used == 200_000
+
+
+def test_key_limit_counts_those_that_are_alive():
+    live = tg.Aggregator(
+        tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=10, limits=tg.Limits(max_keys=4)
+    )
+    for t in range(0, 1_000, 20):
+        live.push(rows(t, t + 1, k=[t, t + 1]))
+    with pytest.raises(errors.LimitError, match="max_keys"):
+        live.push(rows(1_000, 1_001, 1_002, 1_003, k=[1, 2, 3, 4]))
+    assert live.stats.rows_in == 100
+
+
+def test_tables_that_are_refused_bring_forgotten_keys_back():
+    live = tg.Aggregator(
+        tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=10, late="raise", lateness=5
+    )
+    for t in range(0, 50_000, 20):
+        live.push(rows(t, k=[t]))
+    before = live.snapshot()
+    live = tg.Aggregator.restore(before)
+    many = pa.table({"t": np.arange(50_000, 56_000), "k": np.arange(6_000)})
+    late = rows(5, k=[1])
+    with pytest.raises(errors.LateRowError):
+        live.push(pa.concat_tables([many, many.slice(5_999), late]))
+    other = tg.Aggregator.restore(before)
+    for run in (live, other):
+        run.push(rows(50_010, 50_011, k=[7, 49_980]))
+    assert_same_bits(live.flush(), other.flush())
+
+
+def test_merge_takes_over_how_long_keys_live():
+    both = [tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", by="k", ttl=50) for _ in range(2)]
+    both[0].push(rows(5, 35, k=["a", "b"]))
+    both[1].push(rows(6, 36, k=["c", "d"]))
+    both[0].merge(both[1])
+    both[0].push(rows(44, 45, 46, 47, k=["d", "c", "b", "a"]))
+    assert both[0].flush().select(["k", "window_start"]).to_pylist()[-4:] == [
+        {"k": key, "window_start": 40} for key in "abcd"
+    ]

@@ -1,0 +1,1 @@
+"""Values of Avro's logical types; called by other kernels only."""

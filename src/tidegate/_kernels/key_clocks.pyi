@@ -1,0 +1,1 @@
+"""A watermark for each key; called by other kernels only."""

@@ -1,0 +1,1 @@
+"""How long keys are remembered; called by other kernels only."""

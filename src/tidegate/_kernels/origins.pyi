@@ -1,0 +1,1 @@
+"""Several sources of one stream; called by other kernels only."""

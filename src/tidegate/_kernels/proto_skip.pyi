@@ -1,0 +1,1 @@
+"""Unknown fields of Protobuf messages."""

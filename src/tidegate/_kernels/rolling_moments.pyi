@@ -1,0 +1,1 @@
+"""Covariances, slopes and shapes of look-backs: for kernels only."""

@@ -1,0 +1,1 @@
+"""Quantiles, modes and distinct values of look-backs: for kernels only."""

@@ -1,0 +1,35 @@
+"""Rows that wait for the watermark, and are taken in order of time."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from tidegate._kernels.row_state cimport RowState
+
+
+cdef class WaitingState(RowState):
+    cdef object waiting   # a ReorderBuffer
+
+    cdef int make_keys(self, Py_ssize_t n_keys) except -1
+    cdef int take_bars(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
+    ) noexcept nogil
+    cdef object take_in(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, int64_t before
+    )
+    cdef int screen(
+        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n_rows, int64_t* kept,
+        Py_ssize_t* n_kept, bint* rises
+    ) noexcept nogil
+    cdef tuple picked(
+        self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n
+    )
+    cdef int take_ordered(self, object rows, object times, object codes, list columns) except -1
+    cdef int release(self, int64_t upto, bint is_end) except -1
+    cdef int take_views(
+        self, object times, object codes, list columns, Py_ssize_t n_rows, Py_ssize_t n
+    ) except -1
+    cdef tuple with_waiting(self, tuple state, Py_ssize_t n)
+    cdef object waiting_in(
+        self, const int64_t[::1] kept, const int32_t[::1] codes, Py_ssize_t first,
+        Py_ssize_t first_code, Py_ssize_t n
+    )

@@ -1,0 +1,357 @@
+"""Rows that wait for the watermark, and are taken in order of time; of one time, as they arrived.
+
+They wait in a `ReorderBuffer`; those that come in order after all that wait, and are before the
+watermark already, are taken where they stand.
+"""
+
+from cpython.buffer cimport PyBuffer_Release
+from libc.math cimport isfinite
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc, qsort
+
+from tidegate._kernels.buffer cimport Buffer, buffer_of
+from tidegate._kernels.clock cimport see
+from tidegate._kernels.grid cimport float_of_order
+from tidegate._kernels.lanes cimport all_rise
+from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY
+from tidegate._kernels.route cimport IS_LATE, NAN_TIME, NO_PLACE, NULL_TIME, Left, leave
+from tidegate._kernels.row_state cimport RowState
+
+from tidegate._kernels.reorder import ReorderBuffer
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    TG_CLONES static int tg_row_times_rise(const int64_t *, Py_ssize_t);
+    """
+
+
+cdef struct Sorted:
+    int64_t time
+    int64_t row
+
+
+cdef int by_time(const void* a, const void* b) noexcept nogil:
+    """Order of two rows: by time, then by arrival."""
+    cdef const Sorted* x = <const Sorted*>a
+    cdef const Sorted* y = <const Sorted*>b
+    if x.time != y.time:
+        return 1 if x.time > y.time else -1
+    return (x.row > y.row) - (x.row < y.row)
+
+
+cdef bint never_falls "tg_row_times_rise"(const int64_t* times, Py_ssize_t n) noexcept nogil:
+    """Whether n > 0 times never fall."""
+    return all_rise(times + 1, n - 1)
+
+
+cdef int in_order(const int64_t* times, int64_t* rows, Py_ssize_t n) noexcept nogil:
+    """Bring the numbers of rows into order of their times; rows of one time stay in order."""
+    cdef Sorted* sorted_rows = <Sorted*>malloc((n + 1) * sizeof(Sorted))
+    cdef Py_ssize_t i
+    if sorted_rows == NULL:
+        return NO_MEMORY
+    for i in range(n):
+        sorted_rows[i].time = times[rows[i]]
+        sorted_rows[i].row = rows[i]
+    qsort(sorted_rows, n, sizeof(Sorted), by_time)
+    for i in range(n):
+        rows[i] = sorted_rows[i].row
+    free(sorted_rows)
+    return DONE
+
+
+cdef Buffer words_at(const void* values, const int64_t* rows, Py_ssize_t n):
+    """Copy 8-byte words of some rows; zeros where there are none."""
+    cdef int64_t* out = <int64_t*>calloc(n + 1, 8)
+    cdef Py_ssize_t i
+    if out == NULL:
+        raise MemoryError
+    if values != NULL:
+        for i in range(n):
+            out[i] = (<const int64_t*>values)[rows[i]]
+    return buffer_of(out, n * 8)
+
+
+cdef Buffer flags_at(const uint8_t* flags, const int64_t* rows, Py_ssize_t n):
+    """Copy the flags of some rows; None where there are none."""
+    cdef uint8_t* out
+    cdef Py_ssize_t i
+    if flags == NULL:
+        return None
+    out = <uint8_t*>malloc(n + 1)
+    if out == NULL:
+        raise MemoryError
+    for i in range(n):
+        out[i] = flags[rows[i]]
+    return buffer_of(out, n)
+
+
+cdef Buffer codes_at(const int32_t* codes, const int64_t* rows, Py_ssize_t n):
+    """Copy the key codes of some rows; None where there are none."""
+    cdef int32_t* out
+    cdef Py_ssize_t i
+    if codes == NULL:
+        return None
+    out = <int32_t*>malloc((n + 1) * 4)
+    if out == NULL:
+        raise MemoryError
+    for i in range(n):
+        out[i] = codes[rows[i]]
+    return buffer_of(out, n * 4)
+
+
+cdef Py_ssize_t places_before(const int64_t[::1] times, int64_t upto) noexcept:
+    """How many of times that do not fall are before one."""
+    cdef Py_ssize_t low = 0, high = times.shape[0], middle
+    while low < high:
+        middle = (low + high) // 2
+        if times[middle] < upto:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef class WaitingState(RowState):
+    """Windows over rows in order of time, the watermark, and the rows that wait for it."""
+
+    def __cinit__(self, *args):
+        self.waiting = ReorderBuffer(self.n_columns)
+
+    cdef int make_keys(self, Py_ssize_t n_keys) except -1:
+        """Make room for the codes below n_keys."""
+        return 0
+
+    cdef int take_bars(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
+    ) noexcept nogil:
+        """Take the first n rows, which are in order of time."""
+        return DONE
+
+    # ------------------------------------------------------------------------------------ rows in
+
+    def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
+             Py_ssize_t start=0, later=None, sources=None):
+        """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
+
+        There are no sources.
+        """
+        cdef Py_ssize_t n_rows = len(times)
+        cdef int i, n_views = 0
+        cdef int64_t before = self.router.clock.largest
+        cdef const int64_t* time
+        cdef const uint8_t* valid
+        cdef const int32_t* code
+        if len(columns) != self.n_columns:
+            raise ValueError("the columns are not those of the plan")
+        self.make_keys(n_keys)
+        try:
+            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
+            valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
+            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
+            if (code == NULL) == (self.plan.lanes == 1):
+                raise ValueError("a plan with keys takes key codes, and no other does")
+            for i in range(self.n_columns):
+                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
+                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            rows = self.take_in(time, valid, code, n_rows, before)
+        finally:
+            for i in range(n_views):
+                PyBuffer_Release(&self.views[i])
+        if type(rows) is int:
+            return rows, 0
+        return self.take_ordered(rows, times, codes, columns), n_rows
+
+    cdef object take_in(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, int64_t before
+    ):
+        """Put late and rejected rows on the side, move the clock, and bring the others into order.
+
+        None where the rows are in order as they stand, and after all that wait; a status where
+        something is in the way.
+        """
+        cdef int64_t* kept = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
+        cdef Py_ssize_t n_kept = 0, i
+        cdef bint rises = True
+        cdef int status
+        if kept == NULL:
+            raise MemoryError
+        try:
+            with nogil:
+                status = self.screen(times, valid, n_rows, kept, &n_kept, &rises)
+                if status == DONE and not rises:
+                    status = in_order(times, kept, n_kept)
+            if status != DONE:
+                return status
+            if rises and n_kept == n_rows:
+                if n_rows == 0 or not len(self.waiting) or times[0] >= before:
+                    return None
+                for i in range(n_rows):
+                    kept[i] = i
+            return self.picked(times, codes, kept, n_kept)
+        finally:
+            free(kept)
+
+    cdef int screen(
+        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n_rows, int64_t* kept,
+        Py_ssize_t* n_kept, bint* rises
+    ) noexcept nogil:
+        """Tell which rows are used, moving the clock row by row."""
+        cdef int64_t before = INT64_MIN, mark
+        cdef Py_ssize_t i, n = 0
+        cdef int status = DONE
+        if valid == NULL and not self.is_float and n_rows and never_falls(times, n_rows):
+            # The watermark that a row moves is not after the next one.
+            if times[0] >= self.router.clock.watermark and not (
+                    self.guesses and times[0] < self.router.clock.largest):
+                see(&self.router.clock, times[n_rows - 1])
+                n_kept[0] = n_rows
+                return DONE
+        for i in range(n_rows):
+            mark = self.router.clock.watermark
+            if valid != NULL and valid[i] != 1:
+                status = leave(&self.left, i, NULL_TIME if valid[i] == 0 else NAN_TIME, 0, mark)
+            elif self.is_float and not isfinite(float_of_order(times[i])):
+                status = leave(&self.left, i, NO_PLACE, 0, mark)
+            elif times[i] < mark:
+                status = leave(&self.left, i, IS_LATE, times[i], mark)
+            else:
+                if self.guesses and times[i] < self.router.clock.largest:
+                    return DISORDER
+                rises[0] = rises[0] and times[i] >= before
+                before = times[i]
+                see(&self.router.clock, times[i])
+                kept[n] = i
+                n += 1
+            if status != DONE:
+                return status
+        n_kept[0] = n
+        return DONE
+
+    cdef tuple picked(
+        self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n
+    ):
+        """Copy rows out of the columns, as the buffer of those that wait takes them."""
+        cdef int c
+        columns = [(words_at(self.columns[c].values, kept, n),
+                    flags_at(self.columns[c].valid, kept, n)) for c in range(self.n_columns)]
+        return (memoryview(words_at(times, kept, n)).cast("q"), codes_at(codes, kept, n), columns)
+
+    cdef int take_ordered(self, object rows, object times, object codes, list columns) except -1:
+        """Take rows that have been screened, as far as the watermark has come."""
+        cdef int64_t mark = INT64_MAX if self.guesses else self.router.clock.watermark
+        cdef Py_ssize_t n
+        cdef int status
+        if rows is not None:
+            self.waiting.push(*rows)
+            return self.release(mark, self.guesses)
+        status = self.release(mark, self.guesses)
+        n = len(times) if self.guesses else places_before(times, mark)
+        if status == DONE and n:
+            status = self.take_views(times, codes, columns, len(times), n)
+        if n < len(times):
+            self.waiting.push(
+                times[n:], None if codes is None else codes[n:],
+                [tuple([None if part is None else part[n:] for part in column])
+                 for column in columns])
+        return status
+
+    cdef int release(self, int64_t upto, bint is_end) except -1:
+        """Take the rows that wait and are before a time, or all."""
+        cdef Py_ssize_t n
+        if not len(self.waiting) or not (is_end or self.waiting.has_before(upto)):
+            return DONE
+        times, codes, columns = self.waiting.release(upto, is_end)
+        n = memoryview(times).nbytes // 8
+        return self.take_views(times, None if self.plan.lanes > 1 else codes, columns, n, n)
+
+    cdef int take_views(
+        self, object times, object codes, list columns, Py_ssize_t n_rows, Py_ssize_t n
+    ) except -1:
+        """Take the first n of the rows of some columns, which are in order of time."""
+        cdef int i, n_views = 0, status
+        cdef const int64_t* time
+        cdef const int32_t* code
+        try:
+            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
+            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
+            for i in range(self.n_columns):
+                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
+                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            with nogil:
+                status = self.take_bars(time, code, n, n_rows)
+        finally:
+            for i in range(n_views):
+                PyBuffer_Release(&self.views[i])
+        return status
+
+    cdef tuple describe(self, const Left* row):
+        """A row left out; a late one has no window."""
+        time = self.outside(row.pane)
+        return row.row, row.reason, time, time, self.outside(row.watermark)
+
+    def rehearse(self, times not None, time_valid, const int32_t[::1] sources=None):
+        """Find the first late row, without taking any, as `WindowState.rehearse` does."""
+        cdef const int64_t[::1] time = times
+        cdef const uint8_t[::1] valid = time_valid
+        cdef Py_ssize_t row
+        cdef Left left
+        found = None
+        clock = self.router.clock
+        for row in range(time.shape[0]):
+            if valid is not None and valid[row] != 1:
+                continue
+            if self.is_float and not isfinite(float_of_order(time[row])):
+                continue
+            if time[row] < self.router.clock.watermark:
+                left.row = row
+                left.reason = IS_LATE
+                left.pane = time[row]
+                left.watermark = self.router.clock.watermark
+                found = self.describe(&left)
+                break
+            see(&self.router.clock, time[row])
+        self.router.clock = clock
+        return found
+
+    @property
+    def n_waiting(self):
+        """How many rows wait for the watermark."""
+        return len(self.waiting)
+
+    # ------------------------------------------------------------------------------- state in, out
+
+    cdef tuple with_waiting(self, tuple state, Py_ssize_t n):
+        """Put the rows that wait behind the rest of a dump."""
+        times, codes, columns = self.waiting.peek()
+        parts = [bytes(state[4]), bytes(times)]
+        for values, flags in columns:
+            parts.append(bytes(values))
+            parts.append(b"\1" * n if flags is None else bytes(flags))
+            parts.append(bytes((8 - n % 8) % 8))
+        return (state[0], state[1], bytes(state[2]) + bytes(codes), state[3], b"".join(parts))
+
+    cdef object waiting_in(
+        self, const int64_t[::1] kept, const int32_t[::1] codes, Py_ssize_t first,
+        Py_ssize_t first_code, Py_ssize_t n
+    ):
+        """The rows that wait, as the buffer takes them; None where they are not whole."""
+        cdef Py_ssize_t n_flags = (n + 7) // 8, at = first, i
+        if kept.shape[0] - first != (
+                n + self.n_columns * (n + n_flags) if n else 0):
+            return None
+        if n == 0:
+            return ()
+        words = memoryview(kept)
+        times = kept[at:at + n]
+        for i in range(1, n):
+            if times[i] < times[i - 1]:
+                return None
+        at += n
+        columns = []
+        for _ in range(self.n_columns):
+            columns.append((words[at:at + n], words[at + n:at + n + n_flags].cast("B")[:n]))
+            at += n + n_flags
+        return times, memoryview(codes)[first_code:], columns

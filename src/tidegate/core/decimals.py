@@ -1,0 +1,218 @@
+"""Decimals as integers: their units, 10**-scale each, in words of 64 bits, and back."""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tidegate.core.columns import Numbers, as_array, buffer_view, validity
+from tidegate.core.errors import InputError
+
+__all__ = [
+    "as_floats",
+    "decimals_of",
+    "ints_of",
+    "is_narrow",
+    "is_wide",
+    "limbs_of",
+    "mean_of",
+    "most_of",
+    "range_type",
+    "scale_of",
+    "sum_type",
+    "unit_of",
+    "units_of",
+    "words_of",
+]
+
+_NARROW = 18  # digits: the units of every value, and of the distance of two, fit int64
+_WORD = 8
+_BLOCK = 1 << 15  # rows that stay in the cache while they are checked
+_MOST = {128: 38, 256: 76}  # digits
+# Raises for what it would have to round; values of more digits than this fit no narrow type.
+_EXACT = decimal.Context(prec=60, traps=[decimal.Inexact, decimal.InvalidOperation])
+_EXACT_POWER = 22  # of ten, in float64
+_py_buffer: Any = pa.py_buffer  # its stub does not know ndarray
+
+
+def is_narrow(type: pa.DataType) -> bool:  # noqa: A002
+    """Tell whether the values of a type are decimals of which one word holds the units."""
+    return pa.types.is_decimal(type) and _digits_of(type) <= _NARROW
+
+
+def is_wide(type: pa.DataType) -> bool:  # noqa: A002
+    """Tell whether the values of a type are decimals of more digits."""
+    return pa.types.is_decimal(type) and _digits_of(type) > _NARROW
+
+
+def sum_type(type: pa.DataType) -> pa.DataType:  # noqa: A002
+    """Return the type of the sum of decimals: the scale stays, with as many digits as there are."""
+    return _widest(type, 76)
+
+
+def range_type(type: pa.DataType) -> pa.DataType:  # noqa: A002
+    """Return the type of the distance of two decimals: one digit more."""
+    return _widest(type, _digits_of(type) + 1)
+
+
+def _widest(type: pa.DataType, digits: int) -> pa.DataType:  # noqa: A002
+    """Return decimal128, or for decimal256 that, with so many digits, if it has them."""
+    if type.bit_width > 128:
+        return pa.decimal256(min(digits, _MOST[256]), scale_of(type))
+    return pa.decimal128(min(digits, _MOST[128]), scale_of(type))
+
+
+def _digits_of(type: pa.DataType) -> int:  # noqa: A002
+    """Return how many digits the values of a decimal type have."""
+    digits: int = getattr(type, "precision")  # noqa: B009 - the stub of a DataType has none
+    return digits
+
+
+def scale_of(type: pa.DataType) -> int:  # noqa: A002
+    """Return of how many digits behind the point the values of a decimal type are."""
+    scale: int = getattr(type, "scale")  # noqa: B009 - the stub of a DataType has none
+    return scale
+
+
+def most_of(type: pa.DataType) -> int:  # noqa: A002
+    """Return the number of units from which on a decimal does not fit."""
+    return int(10 ** _digits_of(type))
+
+
+def units_of(values: pa.Array[Any], name: str) -> Numbers:
+    """Return the units of narrow decimals, (n_rows,) int64.
+
+    Raises
+    ------
+    InputError
+        If a value has more digits than its type; Arrow does not look.
+    """
+    words, valid = _words(values), validity(values)
+    units: Numbers = np.empty(len(words), np.int64)
+    for at in range(0, len(words), _BLOCK):
+        block = slice(at, at + _BLOCK)
+        units[block] = words[block, 0]
+        bad = _too_long(words[block], units[block], most_of(values.type))
+        if valid is not None:
+            bad &= valid[block] != 0
+        if bad.any():
+            raise InputError(
+                f"column {name!r}, row {at + int(bad.argmax())} has more digits than its type, "
+                f"{values.type}: cast it to a wider one"
+            )
+    return units
+
+
+def _too_long(words: Any, units: Numbers, most: int) -> Any:
+    """Which rows have more digits than there may be, or words beyond the units."""
+    bad = (units <= -most) | (units >= most)
+    for at in range(1, words.shape[1]):
+        bad |= words[:, at] != units >> 63
+    return bad
+
+
+def unit_of(value: object, type: pa.DataType) -> int | None:  # noqa: A002
+    """Return the units of one Decimal; None for what is none, or does not fit the narrow type."""
+    if value.__class__ is not decimal.Decimal:
+        return None
+    number: Any = value
+    try:
+        scaled = _EXACT.scaleb(number, scale_of(type))
+        unit = int(scaled)
+    except (decimal.DecimalException, OverflowError, ValueError):
+        return None
+    return unit if unit == scaled and abs(unit) < most_of(type) else None
+
+
+def limbs_of(values: pa.Array[Any]) -> list[Numbers]:
+    """Return the units of wide decimals as words, the low one first: unsigned ones, then int64."""
+    words = _words(values)
+    last = words.shape[1] - 1
+    columns = [np.ascontiguousarray(words[:, at]) for at in range(last + 1)]
+    return [*(column.view(np.uint64) for column in columns[:last]), columns[last]]
+
+
+def _words(values: pa.Array[Any]) -> Any:
+    """View decimals as (n_rows, n_words) integers."""
+    width, n_rows = values.type.bit_width // 8, len(values)
+    dtype, n_words = np.dtype(f"i{min(width, _WORD)}"), max(width // _WORD, 1)
+    buffer: Any = values.buffers()[1]
+    if n_rows == 0 or buffer is None:
+        return np.zeros((n_rows, n_words), dtype)
+    return buffer_view(buffer, dtype, n_rows * n_words, values.offset * n_words).reshape(
+        n_rows, n_words
+    )
+
+
+def decimals_of(
+    words: Sequence[Numbers],
+    valid: Numbers | None,
+    type: pa.DataType,  # noqa: A002
+) -> pa.Array[Any]:
+    """Return units as decimals.
+
+    Parameters
+    ----------
+    words : sequence of ndarray
+        (n_rows,) 64-bit words of two's complement integers, the low one first.
+    valid : ndarray or None
+        (n_rows,) uint8.
+    type : pyarrow.DataType
+        Of enough digits.
+    """
+    n_rows, width = len(words[0]), type.bit_width // 8
+    flags = None if valid is None else as_array(valid.view(np.uint8), None, pa.bool_()).buffers()[1]
+    if width <= _WORD:
+        column = words[0].view(np.int64).astype(f"i{width}")
+    else:
+        column = np.empty((n_rows, width // _WORD), np.int64)
+        for at in range(width // _WORD):
+            column[:, at] = words[at].view(np.int64) if at < len(words) else column[:, at - 1] >> 63
+    return pa.Array.from_buffers(type, n_rows, [flags, _py_buffer(np.ascontiguousarray(column))])
+
+
+def ints_of(words: Sequence[Numbers]) -> list[int]:
+    """Return integers in words, the low one first, as Python's."""
+    total = words[-1].view(np.int64).astype(object)
+    for word in reversed(words[:-1]):
+        total = (total << 64) + word.view(np.uint64).astype(object)
+    ints: list[int] = total.tolist()
+    return ints
+
+
+def words_of(units: Sequence[int], n_words: int) -> list[Numbers]:
+    """Return Python's integers in words, the low one first."""
+    packed = b"".join(unit.to_bytes(_WORD * n_words, "little", signed=True) for unit in units)
+    table = np.frombuffer(packed, np.int64).reshape(len(units), n_words)
+    return [np.ascontiguousarray(table[:, at]) for at in range(n_words)]
+
+
+def mean_of(units: Sequence[int], counts: Numbers, scale: int) -> Numbers:
+    """Return sums over numbers of values as float64, each rounded once; NaN for no values."""
+    over, times = 10 ** max(scale, 0), 10 ** max(-scale, 0)
+    return np.array(
+        [
+            _quotient(unit * times, n * over) if n else np.nan
+            for unit, n in zip(units, counts.tolist(), strict=True)
+        ],
+        np.float64,
+    )
+
+
+def _quotient(a: int, b: int) -> float:
+    """Return a / b, rounded once; infinite where no float64 is as large."""
+    try:
+        return a / b
+    except OverflowError:
+        return float("inf") if a > 0 else float("-inf")
+
+
+def as_floats(values: Numbers, scale: int) -> Numbers:
+    """Return float64 in units of 10**-scale in units of 1."""
+    if 0 <= scale <= _EXACT_POWER:
+        return values / 10.0**scale
+    return values * 10.0**-scale

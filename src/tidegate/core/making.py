@@ -1,0 +1,284 @@
+"""Outputs of the kernels -> results: words, values of codes, decimals, what functions return."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from tidegate.core.calling import call_each, call_each_c
+from tidegate.core.columns import Numbers, as_array
+from tidegate.core.decimals import (
+    as_floats,
+    decimals_of,
+    ints_of,
+    limbs_of,
+    mean_of,
+    most_of,
+    words_of,
+)
+from tidegate.core.errors import AggregateOverflowError, LimitError
+from tidegate.core.state import array_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tidegate._kernels.window_state import WindowState
+    from tidegate.core.program import Program, Result
+    from tidegate.core.texts import Texts
+
+__all__ = ["Maker", "Outputs", "array_of_words", "lists_of", "take_outputs"]
+
+_MOST_IN_LISTS = 2**31 - 1
+_buffer_of: Any = pa.py_buffer  # its stub does not know ndarray
+
+
+class Outputs(NamedTuple):
+    """What a state has handed over: raw, before anything is made of it."""
+
+    n: int
+    starts: Numbers
+    ends: Numbers
+    codes: Numbers | None  # of the keys
+    words: list[Numbers]  # of each output; of a list: where it stands
+    valid: list[Numbers | None]
+    lists: dict[int, Numbers]  # by accumulator: two results may share the lists of one
+
+
+def take_outputs(state: WindowState, program: Program, time: type[Any]) -> Outputs:
+    """Take the results that are ready out of a state; `time` is what times are."""
+    n, starts, ends, codes, outputs = state.take_results()
+    lists: dict[int, Numbers] = {}
+    for number, output in enumerate(program.outputs):
+        if program.is_list(number) and output.acc not in lists:
+            lists[output.acc] = array_of(state.take_lists(number), np.int64)
+    return Outputs(
+        n,
+        array_of(starts, time),
+        array_of(ends, time),
+        None if codes is None else array_of(codes, np.int32),
+        [array_of(values, np.int64) for values, _ in outputs],
+        [None if flags is None else array_of(flags, np.uint8) for _, flags in outputs],
+        lists,
+    )
+
+
+class Maker:
+    """Makes the columns of a program's results.
+
+    Parameters
+    ----------
+    program : Program
+        What the words of the outputs are, and what comes of them.
+    texts : mapping of str to Texts
+        What codes stand for.
+    """
+
+    def __init__(self, program: Program, texts: Mapping[str, Texts]) -> None:
+        self._program = program
+        self._texts = texts
+
+    def make(self, outputs: Outputs, place: Callable[[int], str]) -> list[pa.Array[Any]]:
+        """Return the results as columns.
+
+        Parameters
+        ----------
+        outputs : Outputs
+            What was taken.
+        place : callable
+            Tells of which window (and key) the result with a number is.
+
+        Raises
+        ------
+        AggregateOverflowError
+            If a decimal has too many digits for its type.
+        CustomError
+            If a function of the user's failed.
+        LimitError
+            If the lists of one result hold more values than Arrow's can.
+        """
+        return [
+            self._one(result, field, outputs, place)
+            for result, field in zip(self._program.results, self._program.fields, strict=True)
+        ]
+
+    def _one(
+        self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
+    ) -> pa.Array[Any]:
+        """Make one result."""
+        first, type_ = result.outputs[0], field.type
+        valid = outputs.valid[first]
+        match result.how:
+            case "scaled":
+                words = outputs.words[first].view(np.float64)
+                return as_array(as_floats(words, result.scale), valid, type_)
+            case "codes" if not self._program.is_list(first):
+                return self._texts[result.columns[0]].take(outputs.words[first], valid)
+            case "sum":
+                return self._sum(result, field, outputs, place)
+            case "mean":
+                counts = outputs.words[result.outputs[-1]]
+                means = mean_of(self._totals(result.outputs[:-1], outputs), counts, result.scale)
+                return as_array(means, (counts > 0).view(np.uint8), type_)
+            case "range":
+                return self._range(result, field, outputs, place)
+            case "custom":
+                return self._custom(result, field, outputs, place)
+        if self._program.is_list(first):
+            column = result.columns[0] if result.columns else ""
+            return self._lists(first, column, outputs, type_)
+        words = outputs.words[first].view(self._program.word_of(first))
+        return array_of_words(words, valid, type_)
+
+    # ------------------------------------------------------------------------------------- decimals
+
+    def _totals(self, numbers: tuple[int, ...], outputs: Outputs) -> list[int]:
+        """Put sums together out of both halves of the sums of each word."""
+        words = outputs.words
+        halves = list(zip(numbers[::2], numbers[1::2], strict=True))
+        limbs = [ints_of([words[low], words[high]]) for low, high in halves]
+        return [
+            sum(part << (64 * at) for at, part in enumerate(parts))
+            for parts in zip(*limbs, strict=True)
+        ]
+
+    def _sum(
+        self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
+    ) -> pa.Array[Any]:
+        """Make sums of decimals."""
+        if len(result.outputs) == 2:  # of 18 digits: no number of rows can add up to 38
+            halves = [outputs.words[number] for number in result.outputs]
+            return decimals_of(halves, None, field.type)
+        return _fitting(self._totals(result.outputs, outputs), None, result, field, place)
+
+    def _range(
+        self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
+    ) -> pa.Array[Any]:
+        """Make the distances of decimals, of which there are codes."""
+        valid = outputs.valid[result.outputs[0]]
+        high, low = (
+            ints_of(limbs_of(self._texts[column].take(outputs.words[number])))
+            for number, column in zip(result.outputs, result.columns, strict=True)
+        )
+        there = [True] * outputs.n if valid is None else (valid != 0).tolist()
+        units = [a - b if is_there else 0 for a, b, is_there in zip(high, low, there, strict=True)]
+        return _fitting(units, valid, result, field, place)
+
+    # --------------------------------------------------------------------------- lists, functions
+
+    def _lists(
+        self, number: int, column: str, outputs: Outputs, type_: pa.ListType[Any]
+    ) -> pa.Array[Any]:
+        """Make lists: each stands in the words of its accumulator, its length first."""
+        begins, lengths = self._slices(number, outputs)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        if offsets[-1] > _MOST_IN_LISTS:
+            raise LimitError(
+                f"the lists of one result hold {offsets[-1]} values, more than Arrow's list can: "
+                f"take results more often, or make shorter windows"
+            )
+        values = self._values(number, column, outputs, begins, lengths, type_.value_type)
+        valid = outputs.valid[number]
+        flags = None if valid is None else _buffer_of(np.packbits(valid != 0, bitorder="little"))
+        offset = _buffer_of(offsets.astype(np.int32))
+        return pa.Array.from_buffers(type_, outputs.n, [flags, offset], children=[values])
+
+    def _slices(self, number: int, outputs: Outputs) -> tuple[Numbers, Numbers]:
+        """Where the values of each list begin, and how many there are."""
+        places, valid = outputs.words[number], outputs.valid[number]
+        words = outputs.lists[self._program.outputs[number].acc]
+        lengths = np.zeros(outputs.n, np.int64)
+        there = np.ones(outputs.n, np.bool_) if valid is None else valid != 0
+        lengths[there] = words[places[there]]
+        return places + 1, lengths
+
+    def _values(
+        self,
+        number: int,
+        column: str,
+        outputs: Outputs,
+        begins: Numbers,
+        lengths: Numbers,
+        type_: pa.DataType,
+    ) -> pa.Array[Any]:
+        """Make the values of all lists, one behind the other."""
+        words = outputs.lists[self._program.outputs[number].acc]
+        ends = np.cumsum(lengths)
+        total = int(ends[-1]) if len(ends) else 0
+        at = np.arange(total) + np.repeat(begins - ends + lengths, lengths)
+        if column:
+            return self._texts[column].take(words[at])
+        return array_of_words(words[at].view(self._program.word_of(number)), None, type_)
+
+    def _custom(
+        self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
+    ) -> pa.Array[Any]:
+        """Call a function of the user's for each window that has a value."""
+        begins, lengths = self._slices(result.outputs[0], outputs)
+        if "signature" in dict(result.item.options):
+            words = outputs.lists[self._program.outputs[result.outputs[0]].acc]
+            words = words.view(self._program.word_of(result.outputs[0]))
+            floats = call_each_c(result.item, words, begins, lengths)
+            return as_array(floats, (lengths > 0).view(np.uint8), field.type)
+        types = [self._type_of(result, at) for at in range(len(result.outputs))]
+        columns = [
+            self._values(number, column, outputs, *self._slices(number, outputs), type_)
+            for number, column, type_ in zip(result.outputs, result.columns, types, strict=True)
+        ]
+        return call_each(result.item, columns, lengths, field, place)
+
+    def _type_of(self, result: Result, at: int) -> pa.DataType:
+        """The type of a column of a function."""
+        return self._program.types[result.item.columns[at]]
+
+
+def array_of_words(
+    words: Numbers,
+    valid: Numbers | None,
+    type_: pa.DataType,
+) -> pa.Array[Any]:
+    """Return words as an array of numbers, booleans, times or narrow decimals."""
+    if pa.types.is_decimal(type_):
+        return decimals_of([words], valid, type_)
+    return as_array(words, valid, type_)
+
+
+def _fitting(
+    units: list[int],
+    valid: Numbers | None,
+    result: Result,
+    field: pa.Field[Any],
+    place: Callable[[int], str],
+) -> pa.Array[Any]:
+    """Make decimals of their units, which have to fit."""
+    most = most_of(field.type)
+    for row, unit in enumerate(units):
+        if not -most < unit < most:
+            raise AggregateOverflowError(
+                f"{field.name}: the {result.item.function} of column {result.item.columns[0]!r} in "
+                f"{place(row)} does not fit {field.type}: cast the column to decimal256 or "
+                f"float64, or make shorter windows"
+            )
+    return decimals_of(words_of(units, field.type.bit_width // 64), valid, field.type)
+
+
+def lists_of(
+    places: Numbers, valid: Numbers | None, words: Numbers, type_: pa.ListType[Any]
+) -> pa.Array[Any]:
+    """Make an array of lists: each stands in `words`, its length first, at its place."""
+    lengths = np.zeros(len(places), np.int64)
+    there = np.ones(len(places), np.bool_) if valid is None else valid != 0
+    lengths[there] = words.view(np.int64)[places[there]]
+    ends = np.cumsum(lengths)
+    offsets = np.concatenate([[0], ends])
+    if offsets[-1] > _MOST_IN_LISTS:
+        raise LimitError(
+            f"the lists of one result hold {offsets[-1]} values, more than Arrow's list can: take "
+            f"results more often, or make shorter windows"
+        )
+    at = np.arange(offsets[-1]) + np.repeat(places + 1 - offsets[:-1], lengths)
+    values = as_array(words[at], None, type_.value_type)
+    flags = None if valid is None else _buffer_of(np.packbits(there, bitorder="little"))
+    offset = _buffer_of(offsets.astype(np.int32))
+    return pa.Array.from_buffers(type_, len(places), [flags, offset], children=[values])

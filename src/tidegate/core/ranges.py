@@ -1,0 +1,225 @@
+"""Threads: the rows of a one-shot run by ranges of time, in whatever order they come.
+
+Each thread takes the windows that end in one range of time, and all rows of these, in their order
+of arrival: whole windows, so that their values have the same bits for any number of threads. Rows
+come in blocks: those that lie within the range are taken where they stand, those that lie outside
+are left out at once, and of the others the rows of the range are picked.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegate.core.eventtime import INT64_MAX, INT64_MIN
+from tidegate.core.results import ResultTables
+from tidegate.core.state import DISORDER, DONE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from tidegate._kernels.window_state import WindowState
+    from tidegate.core.binding import Values
+    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.columns import Numbers
+
+__all__ = ["run_ranges", "table_of_range"]
+
+Times = npt.NDArray[np.int64]
+
+BLOCK = 1 << 16  # rows of which the least and the largest time are known
+N_SAMPLES = 4096  # times from which the ranges are chosen
+MOST_TWICE = 0.25  # of all time that may be in two ranges, where windows overlap
+
+
+class Range(NamedTuple):
+    """The windows that end in (after, upto], and their rows, which lie in [first, last]."""
+
+    first: int
+    last: int
+    after: int
+    upto: int
+
+
+class Blocks(NamedTuple):
+    """The least and the largest time of each block of rows."""
+
+    least: Times
+    largest: Times
+
+
+def run_ranges(bound: Bound, rows: Rows, codes: Numbers | None, n: int) -> list[pa.Table] | None:
+    """Run rows by n ranges of time.
+
+    Parameters
+    ----------
+    bound : Bound
+        Without any rows yet; where windows overlap, of integer times, and none without rows is
+        asked for.
+    rows : Rows
+        All rows; each has a time.
+    codes : ndarray or None
+        (n_rows,) int32, of the keys.
+    n : int
+        How many threads.
+
+    Returns
+    -------
+    list of pyarrow.Table or None
+        The results in order; None where there are no n ranges, or a row has no place.
+
+    Notes
+    -----
+    O(n_rows) a thread for a look at the times of blocks, then each row once, and those that lie in
+    windows of two ranges twice.
+    """
+    with ThreadPoolExecutor(n, "tidegate") as pool:
+        blocks = _look(rows.order, pool, n)
+        for time in (int(blocks.least.min()), int(blocks.largest.max())):
+            bound.cover(time)
+        ranges = _choose(bound, rows.order, blocks, n)
+        if ranges is None:
+            return None
+        ran = list(pool.map(lambda part: _run(bound, rows, codes, blocks, part), ranges))
+    done = [part for part in ran if part is not None]
+    if len(done) < len(ran):
+        return None
+    bound.state.count_used(len(rows.order))
+    bound.state.count_falls(1)  # nobody has seen the rows in their order
+    return [bound.take_results(state) if table is None else table for state, table in done]
+
+
+def _look(order: Numbers, pool: ThreadPoolExecutor, n: int) -> Blocks:
+    """Find the least and the largest time of each block."""
+    n_blocks = -(-len(order) // BLOCK)
+    least, largest = np.empty(n_blocks, np.int64), np.empty(n_blocks, np.int64)
+
+    def look(part: int) -> None:
+        for block in range(part, n_blocks, n):
+            times = order[block * BLOCK : (block + 1) * BLOCK]
+            least[block], largest[block] = times.min(), times.max()
+
+    list(pool.map(look, range(n)))
+    return Blocks(least, largest)
+
+
+def _choose(bound: Bound, order: Numbers, blocks: Blocks, n: int) -> list[Range] | None:
+    """Choose ranges that end where windows do, with about as many rows each."""
+    sample = np.sort(order[:: max(1, len(order) // N_SAMPLES)])
+    ends = {bound.state.pane_end(int(sample[len(sample) * k // n])) for k in range(1, n)}
+    cuts = sorted(end for end in ends if end is not None and end <= blocks.largest.max())
+    if not cuts:
+        return None
+    reach = bound.reach if bound.overlaps else 0
+    span = int(blocks.largest.max()) - int(blocks.least.min())
+    if reach * len(cuts) > MOST_TWICE * span:
+        return None
+    if cuts[0] - reach < INT64_MIN:
+        return None
+    begins = [INT64_MIN, *cuts]
+    return [
+        Range(
+            begin if begin == INT64_MIN else begin - reach,
+            INT64_MAX if end is None else end - 1,
+            begin,
+            INT64_MAX if end is None else end,
+        )
+        for begin, end in zip(begins, [*cuts, None], strict=True)
+    ]
+
+
+def _run(
+    bound: Bound, rows: Rows, codes: Numbers | None, blocks: Blocks, part: Range
+) -> tuple[WindowState, pa.Table | None] | None:
+    """Run one range in a state of its own; None where a row is left out, or something fails.
+
+    The results come along where they are the state's alone to make.
+    """
+    for guesses in (True, False):
+        state = bound.new_state()
+        state.guesses = guesses
+        status = _push_all(bound, state, rows, codes, blocks, part)
+        if status != DISORDER:
+            break
+    if status == DONE:
+        status = state.close(part.upto if bound.overlaps else INT64_MAX)
+    if status != DONE or state.n_left:
+        return None
+    return state, table_of_range(bound, state, part.after)
+
+
+def table_of_range(bound: Bound, state: WindowState, after: int) -> pa.Table | None:
+    """Make the table of the windows that end after a time; None where the state can't do it alone.
+
+    Parameters
+    ----------
+    bound : Bound
+        The binding of the state; it stays as it is, whichever thread this is.
+    state : WindowState
+        All windows of its range are closed, and those of the range before, as far as it has rows.
+    after : int
+        In the kernels' order.
+    """
+    if bound.filler is not None or not bound.program.gives_words:
+        return None
+    table = ResultTables(bound.schema, bound.program).take(state, bound.keys)
+    if not bound.overlaps or after == INT64_MIN:
+        return table
+    ends = table["window_end"].to_numpy()
+    ends = ends.view(np.int64) if ends.dtype.kind == "M" else ends
+    return table.slice(int(np.searchsorted(ends, after, side="right")))
+
+
+def _push_all(
+    bound: Bound,
+    state: WindowState,
+    rows: Rows,
+    codes: Numbers | None,
+    blocks: Blocks,
+    part: Range,
+) -> int:
+    """Push the rows of a range; the status of the first push that failed."""
+    ahead = np.minimum.accumulate(blocks.least[::-1])[::-1]
+    for begin, end, is_mixed in _stretches(blocks, len(rows.order), part):
+        order = rows.order[begin:end]
+        picked: slice | npt.NDArray[np.int64] = slice(begin, end)
+        if is_mixed:
+            picked = begin + np.flatnonzero((order >= part.first) & (order <= part.last))
+        columns: list[Values] = [
+            (None if values is None else values[picked], None if valid is None else valid[picked])
+            for values, valid in rows.columns
+        ]
+        block = -(-end // BLOCK)
+        later = int(ahead[block]) if block < len(ahead) else INT64_MAX
+        status, _ = state.push(
+            rows.order[picked],
+            None,
+            None if codes is None else codes[picked],
+            bound.n_keys,
+            columns,
+            0,
+            max(later, part.first),
+        )
+        if status != DONE:
+            return status
+    return DONE
+
+
+def _stretches(blocks: Blocks, n_rows: int, part: Range) -> Iterator[tuple[int, int, bool]]:
+    """List the rows to look at: stretches that lie within the range, and blocks that do in part."""
+    is_within = (blocks.least >= part.first) & (blocks.largest <= part.last)
+    is_beside = (blocks.largest < part.first) | (blocks.least > part.last)
+    block, n_blocks = 0, len(is_within)
+    while block < n_blocks:
+        begin = block
+        block += 1
+        if is_beside[begin]:
+            continue
+        while is_within[begin] and block < n_blocks and is_within[block]:
+            block += 1
+        yield begin * BLOCK, min(block * BLOCK, n_rows), not is_within[begin]

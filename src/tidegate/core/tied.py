@@ -1,0 +1,255 @@
+"""A plan with a look-back, bound to the types of its columns, and the running state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tidegate._kernels.reorder import ReorderBuffer, rises
+from tidegate._kernels.rolling import RollingState
+from tidegate.core.binding import Binding, Values
+from tidegate.core.columns import Numbers, as_array, time_column
+from tidegate.core.durations import in_units
+from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
+from tidegate.core.eventtime import float_of_orders, order_of_floats
+from tidegate.core.failures import DisorderError
+from tidegate.core.making import lists_of
+from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
+from tidegate.core.windows import Look, Rolling, look_of
+
+if TYPE_CHECKING:
+    from tidegate.core.plan import Plan
+
+__all__ = ["NULL_TIME", "Arrivals", "KeptRows", "Tied"]
+
+NULL_TIME, NAN_TIME, FAR_TIME = 1, 2, 3  # the reasons of `late.REASONS`
+
+
+class Arrivals(NamedTuple):
+    """Rows of a batch that have a place, in order of arrival or of time."""
+
+    order: Numbers  # (n_rows,) int64, times in the kernels' order
+    codes: Numbers | None  # (n_rows,) int32
+    columns: list[Values]
+
+    def taken(self, rows: npt.NDArray[Any]) -> Arrivals:
+        """Pick rows, by number or by a mask."""
+        return Arrivals(
+            self.order[rows],
+            None if self.codes is None else self.codes[rows],
+            [
+                (None if values is None else values[rows], None if flags is None else flags[rows])
+                for values, flags in self.columns
+            ],
+        )
+
+    def in_time_order(self) -> Arrivals:
+        """Sort by time; rows of one time stay in order."""
+        return self if rises(self.order) else self.taken(np.argsort(self.order, kind="stable"))
+
+
+class KeptRows(NamedTuple):
+    """The state of a run, written down."""
+
+    clock: tuple[int | float | None, int | float | None, int]  # largest, promised, used
+    waiting: tuple[Numbers, Numbers, list[tuple[Numbers, Numbers]]]  # times, codes, columns
+    heads: Numbers
+    sums: Numbers
+    times: Numbers
+    columns: list[tuple[Numbers, Numbers]]
+
+
+class Tied(Binding):
+    """A plan with a look-back, the types of its columns, and the running state.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to compute.
+    schema : pyarrow.Schema
+        The columns of the input; more than the plan reads do no harm.
+
+    Raises
+    ------
+    ColumnNotFoundError, ColumnTypeError
+        If a column is not there or of a type that its use does not allow.
+    DurationError, WindowError
+        If the window or the lateness does not fit the type of the times.
+    """
+
+    def __init__(self, plan: Plan, schema: pa.Schema) -> None:
+        super().__init__(plan, schema)
+        self.window = _rolling(plan)
+        self.look: Look = look_of(self.window, self.time_type)
+        self.lateness = self._lateness()
+        self.schema = pa.schema(
+            [*(pa.field(name, self.known[name]) for name in plan.places), *self.program.fields]
+        )
+        self.state = self._new_state()
+        self.buffer = ReorderBuffer(len(self.program.columns))
+
+    def _lateness(self) -> int | float | None:
+        """How far the watermark stays behind, in the unit of the times; None: it waits."""
+        if self.plan.lateness is None:
+            return None
+        units = in_units(self.plan.lateness, self.time_type, "lateness")
+        if units < 0:
+            raise InputError(f"lateness is {self.plan.lateness!r}: give a duration from 0 on")
+        return units
+
+    def _new_state(self) -> RollingState:
+        """Make a state without rows."""
+        skip_nan = self.plan.nan == "missing"
+        columns = [
+            (1 if numeric is None else numeric, skip_nan and numeric == 0)
+            for _, numeric in self.program.columns
+        ]
+        return RollingState(
+            self.program.accs,
+            list(self.program.outputs),
+            columns,
+            self.keys is not None,
+            (
+                self.look.rows,
+                self.look.size,
+                self.look.size_f,
+                self.look.is_float,
+                self.look.has_left,
+                self.look.has_right,
+                self.look.has_peers,
+            ),
+            self.window.min_samples,
+            self.plan.limits.max_kept,
+        )
+
+    # ----------------------------------------------------------------------------------- the rows
+
+    def times_of(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, Numbers | None]:
+        """View the times of a batch: as they are, in the kernels' order, and their flags.
+
+        Flags are 1 for a time that has a place, else 0 and the reasons but for "late" (see
+        `late.REASONS`): here null is 0.
+        """
+        times, flags = time_column(batch, self.plan.on)
+        if not self.is_float:
+            return times, times, flags
+        order, flags = order_of_floats(times, flags)
+        far = np.isinf(times)
+        if far.any():
+            flags = np.ones(len(times), np.uint8) if flags is None else flags.copy()
+            flags[far & (flags == 1)] = FAR_TIME
+        return times, order, flags
+
+    def numbers_of(self, order: Numbers) -> Numbers:
+        """Give times in the kernels' order as the user has them."""
+        return float_of_orders(order) if self.is_float else order
+
+    def order_of(self, time: int | float) -> int:
+        """Give one time in the kernels' order."""
+        if not self.is_float:
+            return int(time)
+        return int(order_of_floats(np.array([time], np.float64), None)[0][0])
+
+    def answer(self, rows: Arrivals, *, is_all: bool = False) -> pa.Table:
+        """Compute the results of rows in time order.
+
+        Raises
+        ------
+        AggregateOverflowError
+            If an integer sum does not fit; the state is of no use any more.
+        """
+        status = self.state.push(rows.order, rows.codes, self.n_keys, rows.columns, is_all)
+        if status == OVERFLOWED:
+            raise self._overflow(rows)
+        if status == DISORDER:
+            raise DisorderError("the times fall")
+        if status == TOO_MANY_KEPT:
+            raise LimitError(
+                f"the lists of {len(rows.order)} rows would hold more than "
+                f"max_kept={self.plan.limits.max_kept} values: choose a shorter look-back or "
+                f"smaller batches, or raise the limit"
+            )
+        if status != DONE:
+            raise MemoryError("no memory for the rows that windows look back on")
+        given = dict(zip(self.plan.by, self._keys_of(rows), strict=True))
+        given[self.plan.on] = as_array(self.numbers_of(rows.order), None, self.time_type)
+        columns = [given[name] for name in self.plan.places]
+        for number, (values, flags) in enumerate(self.state.take()):
+            valid = None if flags is None else array_of(flags, np.uint8)
+            type_: Any = self.program.fields[number].type
+            if self.program.is_list(number):
+                words = array_of(self.state.take_lists(number), self.program.word_of(number))
+                columns.append(lists_of(array_of(values, np.int64), valid, words, type_))
+            else:
+                words = array_of(values, self.program.word_of(number))
+                columns.append(as_array(words, valid, type_))
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
+    def _keys_of(self, rows: Arrivals) -> list[pa.Array[Any]]:
+        """The key columns of rows."""
+        if self.keys is None or rows.codes is None:
+            return []
+        return self.keys.take(rows.codes)
+
+    def _overflow(self, rows: Arrivals) -> AggregateOverflowError:
+        """Make the error for an integer sum that does not fit."""
+        output, row = self.state.overflow()
+        name, item = self.plan.results[output]
+        time = as_array(self.numbers_of(rows.order[row : row + 1]), None, self.time_type)[0]
+        key = ""
+        if self.keys is not None and rows.codes is not None:
+            values = [column[0].as_py() for column in self.keys.take(rows.codes[row : row + 1])]
+            key = f" of key {tuple(values)!r}"
+        return AggregateOverflowError(
+            f"{name}: the {item.function} of column {item.columns[0]!r} in the window of the row "
+            f"at {time}{key} does not fit {self.program.fields[output].type}: cast the "
+            f"column to float64, or make shorter windows"
+        )
+
+    # ------------------------------------------------------------------------------- state in, out
+
+    def dump(self) -> tuple[Any, ...]:
+        """Write the rows that wait, and those that are kept, down."""
+        times, codes, columns = self.buffer.peek()
+        waiting = (
+            array_of(times, np.int64),
+            array_of(codes, np.int32),
+            [_kept(values, flags, len(self.buffer)) for values, flags in columns],
+        )
+        heads, sums, rows, kept = self.state.dump()
+        return (
+            waiting,
+            np.frombuffer(heads, np.int64),
+            np.frombuffer(sums, np.uint8),
+            np.frombuffer(rows, np.int64),
+            [
+                (np.frombuffer(values, np.int64), np.frombuffer(flags, np.uint8))
+                for values, flags in kept
+            ],
+        )
+
+    def load(self, kept: KeptRows) -> bool:
+        """Take over what was written down; False where it cannot be."""
+        times, codes, columns = kept.waiting
+        if not rises(times) or len(codes) != len(times):
+            return False
+        if len(codes) and not (codes.min() >= 0 and codes.max() < self.n_keys):
+            return False
+        self.buffer.push(times, codes, columns)
+        return self.state.load(kept.heads, kept.sums, kept.times, kept.columns, self.n_keys)
+
+
+def _kept(values: Any, flags: Any, n: int) -> tuple[Numbers, Numbers]:
+    """View a column of rows that wait."""
+    valid = np.ones(n, np.uint8) if flags is None else array_of(flags, np.uint8)
+    return array_of(values, np.int64), valid
+
+
+def _rolling(plan: Plan) -> Rolling:
+    """The window of a plan that is known to be a look-back."""
+    if not isinstance(plan.window, Rolling):
+        raise TypeError(f"{plan.window!r} is no look-back")
+    return plan.window

@@ -1,0 +1,140 @@
+"""Threads: whole windows by ranges of time, in whatever order rows come, with the same bits."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from reference.compare import assert_same_bits
+
+import tidegate as tg
+from tidegate import agg
+from tidegate.core import ranges, shares
+
+N_ROWS = 150_000  # some blocks of `ranges`
+WANTS = {
+    "n": agg.rows(),
+    "total": agg.sum("h"),
+    "spread": agg.std("x"),
+    "vwap": agg.vwap("x", "h"),
+    "close": agg.last("x"),
+    "net": agg.sum("q"),
+    "middle": agg.median("x"),
+    "all": agg.collect("q"),
+}
+WINDOWS = {
+    "tumbling": tg.Tumbling(97),
+    "first": tg.Tumbling(97, origin="first", offset=5),
+    "sliding": tg.Sliding(600, 150),
+    "odd": tg.Sliding(70, 30),
+    "gaps": tg.Sliding(30, 70),
+    "edges": tg.Edges(list(range(1_000, 99_000, 450))),
+    "zero": tg.Tumbling(97, empty="zero"),
+    "empty sliding": tg.Sliding(600, 150, empty="null"),
+}
+
+
+@pytest.fixture(scope="module", params=["sorted", "jitter", "strays", "shuffled"])
+def table(request) -> pa.Table:
+    random = np.random.default_rng(11)
+    t = np.sort(random.integers(0, 100_000, N_ROWS))
+    if request.param == "jitter":
+        t = t - random.integers(0, 500, N_ROWS)
+    elif request.param == "strays":
+        t[random.integers(0, N_ROWS, 50)] = random.integers(0, 100_000, 50)
+    elif request.param == "shuffled":
+        random.shuffle(t)
+    x = random.normal(size=N_ROWS)
+    return pa.table(
+        {
+            "t": t,
+            "k": pa.array(random.integers(0, 20, N_ROWS)).cast(pa.string()),
+            "x": pa.array(x, mask=random.random(N_ROWS) < 0.01),
+            "h": random.normal(size=N_ROWS) * 2.0 ** random.integers(-200, 200, N_ROWS),
+            "q": random.integers(-9, 9, N_ROWS),
+        }
+    )
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+@pytest.mark.parametrize("name", list(WINDOWS))
+def test_any_number_of_threads_gives_the_same_bits(table, name, by):
+    alone_side, side = tg.Side(), tg.Side()
+    options = {"on": "t", "by": by}
+    alone = tg.aggregate(table, WINDOWS[name], threads=1, side=alone_side, **options, **WANTS)
+    for threads in (2, 5):
+        got = tg.aggregate(table, WINDOWS[name], threads=threads, side=side, **options, **WANTS)
+        assert_same_bits(got, alone)
+        assert side.stats == alone_side.stats
+
+
+@pytest.mark.parametrize("name", ["tumbling", "sliding", "edges"])
+def test_rows_are_taken_by_several_threads(table, name, monkeypatch):
+    done = []
+
+    def spy(module, function):
+        real = getattr(module, function)
+        monkeypatch.setattr(module, function, lambda *a: done.append(real(*a)) or done[-1])
+
+    spy(shares, "_run_in_order")
+    spy(shares, "run_ranges")
+    tg.aggregate(table, WINDOWS[name], agg.rows(), on="t", by="k", threads=3)
+    assert len(done[-1]) == 3
+    is_sorted = bool(np.all(np.diff(table["t"].to_numpy()) >= 0))
+    assert len(done) == (1 if is_sorted else 2)
+
+
+def test_timestamps_of_a_calendar():
+    random = np.random.default_rng(2)
+    t = random.integers(0, 3 * 365 * 86_400, N_ROWS)
+    table = pa.table({"t": pa.array(t, pa.timestamp("s")), "x": random.normal(size=N_ROWS)})
+    window = tg.Calendar("day", tz="Europe/Berlin")
+    alone = tg.aggregate(table, window, agg.sum("x"), on="t", threads=1)
+    assert_same_bits(tg.aggregate(table, window, agg.sum("x"), on="t", threads=3), alone)
+
+
+def test_sliding_timestamps():
+    random = np.random.default_rng(2)
+    t = random.integers(0, 10**9, N_ROWS)
+    table = pa.table({"t": pa.array(t, pa.timestamp("us")), "x": random.normal(size=N_ROWS)})
+    window = tg.Sliding("2s", "500ms")
+    alone = tg.aggregate(table, window, agg.sum("x"), on="t", threads=1)
+    assert_same_bits(tg.aggregate(table, window, agg.sum("x"), on="t", threads=3), alone)
+
+
+def test_float_times():
+    random = np.random.default_rng(2)
+    table = pa.table({"t": random.normal(size=N_ROWS), "x": random.normal(size=N_ROWS)})
+    for window in (tg.Tumbling(0.1), tg.Sliding(0.3, 0.1)):
+        alone = tg.aggregate(table, window, agg.sum("x"), on="t", threads=1)
+        assert_same_bits(tg.aggregate(table, window, agg.sum("x"), on="t", threads=3), alone)
+
+
+def test_windows_too_long_for_ranges_are_one_thread_s():
+    random = np.random.default_rng(2)
+    table = pa.table({"t": random.integers(0, 1_000, N_ROWS), "x": random.normal(size=N_ROWS)})
+    for window in (tg.Sliding(5_000, 100), tg.Tumbling(10**6)):
+        alone = tg.aggregate(table, window, agg.sum("x"), on="t", threads=1)
+        assert_same_bits(tg.aggregate(table, window, agg.sum("x"), on="t", threads=3), alone)
+
+
+def test_times_at_both_ends_of_int64():
+    random = np.random.default_rng(2)
+    t = random.integers(0, 1_000, N_ROWS)
+    t[5], t[70_000] = -(2**63), 2**63 - 1
+    table = pa.table({"t": t})
+    for window in (tg.Sliding(30, 10), tg.Tumbling(10)):
+        side, alone_side = tg.Side(), tg.Side()
+        got = tg.aggregate(table, window, agg.rows(), on="t", threads=3, side=side)
+        alone = tg.aggregate(table, window, agg.rows(), on="t", threads=1, side=alone_side)
+        assert_same_bits(got, alone)
+        assert_same_bits(side.late, alone_side.late)
+
+
+def test_ranges_are_those_of_windows_and_hold_as_many_rows(rng):
+    live = tg.Aggregator(tg.Tumbling(97), agg.rows(), on="t", schema=pa.schema({"t": pa.int64()}))
+    order = rng.integers(0, 100_000, N_ROWS)
+    blocks = ranges.Blocks(np.array([order.min()]), np.array([order.max()]))
+    chosen = ranges._choose(live._run.bound, order, blocks, 4)
+    assert [part.upto % 97 for part in chosen[:-1]] == [0, 0, 0]
+    n_rows = [((order >= part.first) & (order <= part.last)).sum() for part in chosen]
+    assert sum(n_rows) == N_ROWS
+    assert max(n_rows) < 1.1 * min(n_rows)
