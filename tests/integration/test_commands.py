@@ -280,6 +280,14 @@ def test_sensors_from_scaffold_to_stop(place):
     assert len(set(keys)) == windows.num_rows
 
 
+def test_of_two_starts_at_a_time_one_runs(place):
+    run("iot", "scaffold", "pumps")
+    with begin("iot", "start") as one, begin("iot", "start") as other:
+        said = [process.communicate(timeout=60) for process in (one, other)]
+        assert sorted((one.returncode, other.returncode)) == [0, 1], said
+    run("iot", "stop")
+
+
 def test_a_stranger_is_never_stopped(place):
     run("iot", "scaffold", "pumps")
     started = document("iot start")

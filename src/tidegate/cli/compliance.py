@@ -65,6 +65,11 @@ def compliance() -> None:
     type=click.Path(path_type=Path),
     help="Where audit.parquet and audit.html (or .txt) go.",
 )
+@click.option(
+    "--lineage",
+    is_flag=True,
+    help="Tell the filings of each window in audit.parquet, as row_ranges for tidegate.trace.",
+)
 @click.option("--table", type=click.Choice(["html", "text"]), default="html", show_default=True)
 @json_option
 @common_options
@@ -76,6 +81,7 @@ def audit(
     by: tuple[str, ...],
     lateness: Duration,
     output: Path,
+    lineage: bool,
     table: Paper,
     as_json: bool,
 ) -> int:
@@ -88,7 +94,9 @@ def audit(
     keys = tuple(name for names in by for name in names.split(","))
     if len({on, amount, *keys}) < 2 + len(keys):
         fail_usage("--on, --amount and --by name a column twice; give each its own")
-    plan = AuditPlan(window=window, on=on, amount=amount, by=keys, lateness=lateness)
+    plan = AuditPlan(
+        window=window, on=on, amount=amount, by=keys, lateness=lateness, lineage=lineage
+    )
     found, written = audit_and_report(files, plan, output, table)
     if as_json:
         print_json("tidegate.compliance.audit/1", _document(found, written))

@@ -124,22 +124,22 @@ class Project:
         )
 
     def input_files(self) -> Iterator[str]:
-        """Tell the files that are there now, sorted by name, as paths within the folder.
+        """Tell the files that are there now, sorted by name, as paths within the folder."""
+        found = sorted(self.folder.glob(self.table.source.path))
+        for path in found[:MAX_FILES]:
+            if path.is_file() and not path.name.startswith((".", "_")):
+                yield str(path.relative_to(self.folder))
+
+    def open_file(self, name: str) -> InputFile:
+        """Describe one file of the source.
 
         Raises
         ------
         InputError
             If a link leads out of the folder.
+        SourceError
+            If it cannot be read.
         """
-        found = sorted(self.folder.glob(self.table.source.path))
-        for path in found[:MAX_FILES]:
-            if path.is_file() and not path.name.startswith((".", "_")):
-                name = str(path.relative_to(self.folder))
-                inside(self.folder, name, "source file")
-                yield name
-
-    def open_file(self, name: str) -> InputFile:
-        """Describe one file of the source."""
         place = inside(self.folder, name, "source file")
         given = self.table.source.format
         return InputFile(place, Format(given)) if given else InputFile.of(place)

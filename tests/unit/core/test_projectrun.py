@@ -137,7 +137,10 @@ def test_a_run_that_has_ended_begins_anew_and_says_the_same(project):
     run_project(project)
     first = results(project)
     (project.folder / "windows" / "notes.txt").write_text("mine")
-    run_project(project)
+    (project.folder / "windows" / ".tidegate-0123456789abcdef.tmp").write_text("half")
+    state, _ = run_project(project)
+    assert state.watermark < N_ROWS  # that of the rows, not the end of time
+    assert list((project.folder / "windows").glob(".*")) == []
     assert (project.folder / "windows" / "notes.txt").read_text() == "mine"
     (project.folder / "windows" / "notes.txt").unlink()
     assert same(results(project), first)

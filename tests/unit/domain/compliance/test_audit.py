@@ -1,13 +1,17 @@
 """Audit windows: against the plain way, and against what their rules say."""
 
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.core.errors import ColumnNotFoundError, DurationError, SourceError
+from tidegate.core.errors import ColumnNotFoundError, DurationError, InputError, SourceError
 from tidegate.core.serializers import serializers
+from tidegate.core.tracing import trace
 from tidegate.domain.compliance.audit import AuditPlan, audit_ledgers
+from tidegate.domain.compliance.report import write_report
 from tidegate.domain.compliance.rules import (
     MaxAmount,
     MaxLate,
@@ -18,6 +22,7 @@ from tidegate.domain.compliance.rules import (
     installed_rules,
     read_rules,
 )
+from tidegate.domain.compliance.work import audit_and_report
 
 FILINGS = st.lists(
     st.tuples(st.integers(0, 100), st.integers(-50, 50), st.sampled_from("AB")), min_size=1
@@ -93,6 +98,38 @@ def test_rules_find_what_breaks_them(tmp_path):
         ]
         assert [one.value for one in audit.findings[-2:]] == [3, 2]
         assert not audit.is_clean
+
+
+def test_every_window_can_be_traced_to_its_filings(tmp_path):
+    rows = [{"timestamp": t, "amount": a} for t, a in ((0, 1), (70, 2), (10, 4), (90, 8))]
+    paths = [write(tmp_path, rows[:3], "a.parquet"), write(tmp_path, rows[3:], "b.parquet")]
+    audit = audit_ledgers(paths, AuditPlan(lineage=True))
+    windows = audit.windows.to_pylist()
+    found = [trace(rows, window["row_ranges"]) for window in windows]
+    assert found == [[rows[0], rows[2]], [rows[1], rows[3]]]
+    assert [window["amount_sum"] for window in windows] == [5, 10]
+    _, page = write_report(audit, tmp_path / "audit")
+    assert "row_ranges" not in page.read_text()
+    plain = audit_ledgers(paths).windows
+    assert plain.equals(audit.windows.drop_columns(["row_ranges"]))
+
+
+def test_exact_amounts_stay_exact(tmp_path):
+    amounts = pa.array([Decimal("0.10"), Decimal("0.20")])
+    path = tmp_path / "ledger.parquet"
+    table = pa.table({"timestamp": [0, 1], "amount": amounts})
+    serializers.get("parquet").write(path, table.to_batches())
+    audit = audit_ledgers([path], AuditPlan(), [RuleSet("r", "1", [MaxPerWindow("all", 0)])])
+    assert audit.windows["amount_sum"].to_pylist() == [Decimal("0.30")]
+    assert audit.findings[0].value == Decimal("0.30")
+
+
+def test_a_report_takes_no_ledgers_place(tmp_path):
+    path = write(tmp_path, [{"timestamp": 0, "amount": 1}], "audit.parquet")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="take its place"):
+        audit_and_report([path], AuditPlan(), tmp_path)
+    assert path.read_bytes() == before
 
 
 def test_a_clean_ledger_is_clean(tmp_path):
