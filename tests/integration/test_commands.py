@@ -280,7 +280,8 @@ def test_sensors_from_scaffold_to_stop(place):
     assert len(set(keys)) == windows.num_rows
 
 
-def test_of_two_starts_at_a_time_one_runs(place):
+@pytest.mark.usefixtures("place")
+def test_of_two_starts_at_a_time_one_runs():
     run("iot", "scaffold", "pumps")
     with begin("iot", "start") as one, begin("iot", "start") as other:
         said = [process.communicate(timeout=60) for process in (one, other)]

@@ -1,6 +1,9 @@
 """What docs/ says, runs."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -20,7 +23,51 @@ def test_examples_run(path, tmp_path, monkeypatch):
     scope = {"__name__": "docs"}
     for example in examples:
         exec(compile(example, path.name, "exec"), scope)  # noqa: S102  # our own text
-    assert text.count("```") == 2 * len(examples)
+    assert text.count("```") == 2 * (len(examples) + text.count("```console"))
+
+
+NUMBER = re.compile(r"\d[\d,.:TZ-]*")
+CHANGING = re.compile(r"^((?:watermark|last result) ).*", re.MULTILINE)  # as fast as it was
+
+
+def plain(text):
+    """Leave out what is another in each run: numbers, times, the length of blanks."""
+    text = re.sub(r" +", " ", NUMBER.sub("#", text)).strip()
+    return CHANGING.sub(r"\1#", text)
+
+
+def sessions(path):
+    """Give the screens of a page: of each, commands and what they say."""
+    text = path.read_text(encoding="utf-8")
+    for screen in re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        parts = re.split(r"^\$ ", screen, flags=re.MULTILINE)
+        assert parts[0] == ""
+        yield [part.partition("\n")[::2] for part in parts[1:]]
+
+
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_screens_are_what_the_commands_say(path, tmp_path, monkeypatch):
+    binaries = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join([binaries, os.environ["PATH"]]))
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
+    for number, screen in enumerate(sessions(path)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for command, said in screen:
+            done = subprocess.run(
+                ["/bin/sh", "-c", f"exec 2>&1; {command}"],
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+            out = done.stdout.replace(f"{tmp_path}/home/rules", "~/.config/tidegate/rules")
+            assert plain(out) == plain(said), command
 
 
 def test_the_files_that_are_shown_are_as_they_must_be(tmp_path):

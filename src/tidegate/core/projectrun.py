@@ -256,7 +256,8 @@ class _Running:
         """Say how it ended."""
         self.state.status = status
         self.tell()
-        self._run.journal.write("INFO", f"{status}: {self.state.line()}")
+        said = self.state.line().removeprefix(f"{self.state.name} ")  # the entry has the name
+        self._run.journal.write("INFO", said)
 
     def fail(self, error: BaseException) -> None:
         """Say why it could not go on."""
