@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.core.errors import ColumnNotFoundError, DurationError, InputError, SourceError
+from tidegate.core.errors import (
+    ColumnNotFoundError,
+    DurationError,
+    InputError,
+    SourceError,
+    TidegateError,
+)
 from tidegate.core.serializers import serializers
 from tidegate.core.tracing import trace
 from tidegate.domain.compliance.audit import AuditPlan, audit_ledgers
@@ -112,6 +118,36 @@ def test_every_window_can_be_traced_to_its_filings(tmp_path):
     assert "row_ranges" not in page.read_text()
     plain = audit_ledgers(paths).windows
     assert plain.equals(audit.windows.drop_columns(["row_ranges"]))
+
+
+def test_ledgers_without_filings_are_audited_too(tmp_path):
+    (tmp_path / "none.csv").write_text("timestamp,amount\n")
+    audit = audit_ledgers([tmp_path / "none.csv"])
+    assert (audit.stats.rows_in, audit.windows.num_rows, audit.is_clean) == (0, 0, True)
+    path = write(tmp_path, [{"timestamp": 1, "amount": 1.5}])
+    audit = audit_ledgers([tmp_path / "none.csv", path])  # whose columns have no types
+    assert audit.windows["amount_sum"].to_pylist() == [1.5]
+    (tmp_path / "other.csv").write_text("time,amount\n")
+    with pytest.raises(ColumnNotFoundError, match=r"other\.csv: there is no column 'timestamp'"):
+        audit_ledgers([tmp_path / "other.csv", path])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("bad.csv", "timestamp,amount\n2024-01-01,1\nx,2\n", "'timestamp' is string"),
+        ("bad.ndjson", '{"timestamp": 1, "amount": 2}\n{"timestamp": 2', "line 2"),
+        ("bad.csv", "timestamp,amount\n1,a\n", "'amount'"),
+        ("bad.avro", "Obj", ""),
+    ],
+)
+def test_what_is_wrong_in_a_ledger_is_said_with_its_name(tmp_path, name, text, says):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(TidegateError) as error:
+        audit_ledgers([tmp_path / name])
+    assert says in str(error.value)
+    if says != "'amount'":
+        assert str(error.value).startswith(str(tmp_path / name))
 
 
 def test_exact_amounts_stay_exact(tmp_path):
