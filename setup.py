@@ -53,5 +53,6 @@ setup(
         compiler_directives=DIRECTIVES,
         shared_utility_qualified_name=SHARED,
         include_path=["src"],
-    )
+    ),
+    options={"build_ext": {"parallel": os.cpu_count()}},
 )
