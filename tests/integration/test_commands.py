@@ -244,6 +244,12 @@ def state_of(place):
     return json.loads(path.read_text())
 
 
+def test_where_there_is_nothing_nothing_runs(place):
+    for command in ("iot health", "iot stop", "social monitor", "trading inspect"):
+        assert document(command, code=3) == {"name": None, "status": "none"}
+    assert tree(place) == []
+
+
 def test_sensors_from_scaffold_to_stop(place):
     for word in ("made", "kept as it is"):
         assert word in run("iot", "scaffold", "pumps")
@@ -316,7 +322,7 @@ def test_scaffolded_tests_pass(place):
 
 def test_a_strategy_is_launched_and_inspected(place):
     run("trading", "launch", code=1, says="make one by: tidegate trading scaffold NAME")
-    run("trading", "inspect", code=1)
+    run("trading", "inspect", code=3, says="there is no pipeline here")
     for word in ("made", "kept as it is"):
         assert word in run("trading", "scaffold", "momentum")
     run("trading", "launch", code=1, says="make the data first")

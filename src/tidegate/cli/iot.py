@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from tidegate.cli.base import common_options, fail_usage
+from tidegate.cli.base import NOT_RUNNING, common_options, fail_usage
 from tidegate.cli.projects import (
     folder_argument,
     fresh_option,
+    has_none,
     json_option,
     make_folder,
     run_here,
@@ -68,6 +69,8 @@ def start(folder: Path | None, fresh: bool, foreground: bool, once: bool, as_jso
 @common_options
 def stop(folder: Path | None, as_json: bool) -> int:
     """Have the pipeline of FOLDER save its state and end; exit code 3 if it does not run."""
+    if has_none(folder, "iot.stop", make=MAKE, as_json=as_json):
+        return NOT_RUNNING
     return stop_running(find_project(folder, make=MAKE), "iot.stop", as_json=as_json)
 
 
@@ -77,4 +80,6 @@ def stop(folder: Path | None, as_json: bool) -> int:
 @common_options
 def health(folder: Path | None, as_json: bool) -> int:
     """Show rows in and out, late, rate, watermark; exit code 3 if it does not run."""
+    if has_none(folder, "iot.health", make=MAKE, as_json=as_json):
+        return NOT_RUNNING
     return show_state(find_project(folder, make=MAKE), "iot.health", as_json=as_json)

@@ -16,6 +16,7 @@ from tidegate.cli.base import (
     say,
 )
 from tidegate.core import background
+from tidegate.core.finding import project_folders
 from tidegate.core.journal import Journal
 from tidegate.core.projectfile import Project
 from tidegate.core.projectrun import run_project
@@ -26,6 +27,7 @@ __all__ = [
     "folder_argument",
     "follow_option",
     "fresh_option",
+    "has_none",
     "json_option",
     "lines_option",
     "make_folder",
@@ -56,6 +58,18 @@ lines_option = click.option(
     type=click.IntRange(0, 1_000_000),
     help="How many entries, the newest last.",
 )
+
+
+def has_none(
+    folder: Path | None, command: str, base: Path = Path(), *, make: str, as_json: bool
+) -> bool:
+    """Whether none was named and none is there, so that none runs; then that is said."""
+    if folder is not None or project_folders(base):
+        return False
+    say(f"there is no pipeline here, nothing runs; make one by: {make}")
+    if as_json:
+        print_json(f"tidegate.{command}/1", {"name": None, "status": "none"})
+    return True
 
 
 def make_folder(field: Field, folder: Path, name: str, command: str, *, as_json: bool) -> int:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from tidegate.cli.base import DONE, common_options, print_json_line
+from tidegate.cli.base import DONE, NOT_RUNNING, common_options, print_json_line
 from tidegate.cli.projects import (
     folder_argument,
     follow_option,
     fresh_option,
+    has_none,
     json_option,
     lines_option,
     make_folder,
@@ -69,6 +70,8 @@ def start(folder: Path | None, fresh: bool, as_json: bool) -> int:
 @common_options
 def stop(folder: Path | None, as_json: bool) -> int:
     """Have the pipeline of FOLDER save its state and end; exit code 3 if it does not run."""
+    if has_none(folder, "social.stop", make=MAKE, as_json=as_json):
+        return NOT_RUNNING
     return stop_running(find_project(folder, make=MAKE), "social.stop", as_json=as_json)
 
 
@@ -79,6 +82,8 @@ def stop(folder: Path | None, as_json: bool) -> int:
 @common_options
 def monitor(folder: Path | None, follow: bool, as_json: bool) -> int:
     """Show rows in and out, late, rate, watermark; exit code 3 if it does not run."""
+    if has_none(folder, "social.monitor", make=MAKE, as_json=as_json):
+        return NOT_RUNNING
     project = find_project(folder, make=MAKE)
     if not follow or not _is_running(project):
         return show_state(project, "social.monitor", as_json=as_json)

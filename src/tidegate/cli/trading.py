@@ -6,8 +6,15 @@ from pathlib import Path
 
 import click
 
-from tidegate.cli.base import common_options
-from tidegate.cli.projects import fresh_option, json_option, make_folder, run_here, show_state
+from tidegate.cli.base import NOT_RUNNING, common_options
+from tidegate.cli.projects import (
+    fresh_option,
+    has_none,
+    json_option,
+    make_folder,
+    run_here,
+    show_state,
+)
 from tidegate.core.finding import find_project
 from tidegate.core.home import safe_name
 from tidegate.core.projectfile import Project
@@ -56,11 +63,17 @@ def launch(name: str | None, fresh: bool, once: bool, as_json: bool) -> int:
 @common_options
 def inspect(name: str | None, as_json: bool) -> int:
     """Show rows in and out, late, rate, watermark of the last run; exit code 3 if there is none."""
+    if has_none(_folder(name), "trading.inspect", STRATEGIES, make=MAKE, as_json=as_json):
+        return NOT_RUNNING
     project = _project(name)
     return show_state(project, "trading.inspect", as_json=as_json, needs_running=False)
 
 
+def _folder(name: str | None) -> Path | None:
+    """Give the folder of a strategy that was named."""
+    return None if name is None else STRATEGIES / safe_name(name, "NAME")
+
+
 def _project(name: str | None) -> Project:
     """Find the strategy that is meant."""
-    folder = None if name is None else STRATEGIES / safe_name(name, "NAME")
-    return find_project(folder, STRATEGIES, make=MAKE)
+    return find_project(_folder(name), STRATEGIES, make=MAKE)
