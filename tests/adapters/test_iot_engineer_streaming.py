@@ -257,5 +257,10 @@ def test_commands_run_a_pipeline_in_the_background(capsys):
     finally:
         assert do("stop") == 0
     assert capsys.readouterr().out == "sensors: stopped\n"
-    assert do("stop") == 0
+    assert do("stop") == 3
     assert do("health") == 3
+
+
+def test_without_a_command_there_is_help(capsys):
+    assert do() == 0
+    assert "usage:" in capsys.readouterr().out

@@ -19,15 +19,33 @@ import click
 from tidegate import __version__
 from tidegate.core.errors import TidegateError
 
-__all__ = ["Stopped", "common_options", "fail_usage", "main", "print_json", "progress", "say"]
+__all__ = [
+    "DONE",
+    "FINDINGS",
+    "NOT_RUNNING",
+    "SIGNALLED",
+    "Stopped",
+    "common_options",
+    "fail_usage",
+    "main",
+    "print_json",
+    "print_json_line",
+    "progress",
+    "say",
+]
 
 DONE, FAILED, WRONG_USAGE, SIGNALLED = 0, 1, 2, 128
+FINDINGS = NOT_RUNNING = 3
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMANDS = {  # name: where it is; imported only when it is asked for
     "aggregate": "tidegate.cli.aggregate:aggregate",
+    "compliance": "tidegate.cli.compliance:compliance",
     "convert": "tidegate.cli.convert:convert",
     "demo": "tidegate.cli.demo:demo",
+    "iot": "tidegate.cli.iot:iot",
     "schema": "tidegate.cli.schema:schema",
+    "social": "tidegate.cli.social:social",
+    "trading": "tidegate.cli.trading:trading",
 }
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -191,6 +209,13 @@ def print_json(schema: str, document: dict[str, Any]) -> None:
 
     text = msgspec.json.encode({"schema": schema, **document})
     click.echo(msgspec.json.format(text, indent=2).decode())
+
+
+def print_json_line(schema: str, document: dict[str, Any]) -> None:
+    """Print one line of JSON, one of many, to standard output."""
+    import msgspec
+
+    click.echo(msgspec.json.encode({"schema": schema, **document}).decode())
 
 
 @contextmanager

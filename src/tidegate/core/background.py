@@ -17,6 +17,7 @@ __all__ = ["look", "start", "stop"]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
+END_SECONDS = 2.0  # for the process itself, which may be a script that goes on
 POLL_SECONDS = 0.02
 
 # The shell ends at once, and the process belongs to nobody here: no zombie, nothing to wait for.
@@ -114,6 +115,9 @@ def stop(project: Project, *, timeout: float = STOP_SECONDS) -> bool:
                 f"{run.name}: pid {owner.pid} still runs {timeout:.0f} s after it was asked to "
                 "end; look at its log"
             )
+        time.sleep(POLL_SECONDS)
+    deadline = time.monotonic() + END_SECONDS
+    while not has_ended(owner.pid) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     return True
 

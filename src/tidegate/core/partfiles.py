@@ -13,6 +13,7 @@ from tidegate.core.sinks import Sink
 
 __all__ = ["Parts"]
 
+GROWING = re.compile(r"\.tidegate-[0-9a-f]{16}\.tmp", re.ASCII)  # what a killed run has left
 PART = re.compile(r"part-(\d{8})\.[a-z]+", re.ASCII)
 
 
@@ -54,8 +55,9 @@ class Parts:
             sink.commit()
 
     def forget(self, number: int) -> None:
-        """Remove the parts from a number on: they will be made again."""
+        """Remove the parts from a number on, which will be made again, and what is not whole."""
         for path in self.folder.iterdir():
             found = PART.fullmatch(path.name)
-            if found is not None and int(found[1]) >= number:
+            is_over = found is not None and int(found[1]) >= number
+            if is_over or GROWING.fullmatch(path.name):
                 path.unlink()

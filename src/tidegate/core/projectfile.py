@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import pyarrow as pa
 
 from tidegate.core.aggregation import Aggregation
 from tidegate.core.aggregationtext import read_aggregation
 from tidegate.core.calendar import UNITS
+from tidegate.core.durations import in_units
 from tidegate.core.engine import Aggregator
 from tidegate.core.errors import InputError, ProjectError, SourceError
 from tidegate.core.files import Columns, Format, InputFile
@@ -25,6 +27,7 @@ __all__ = ["PROJECT_FILE", "Project", "read_project"]
 PROJECT_FILE = "pipeline.toml"
 MAX_BYTES = 1 << 20
 MAX_FILES = 1_000_000
+NANOSECONDS = pa.timestamp("ns")
 
 Time = int | float | str
 
@@ -87,6 +90,7 @@ class Project:
         self.folder = folder.resolve()
         self.table = table
         self.name = safe_name(table.name, "name")
+        _check_durations(table)
         self._window = _window(table.window)
         self._aggregations = _aggregations(table.aggregations)
         used = (column for item in self._aggregations for column in item.columns)
@@ -120,22 +124,22 @@ class Project:
         )
 
     def input_files(self) -> Iterator[str]:
-        """Tell the files that are there now, sorted by name, as paths within the folder.
+        """Tell the files that are there now, sorted by name, as paths within the folder."""
+        found = sorted(self.folder.glob(self.table.source.path))
+        for path in found[:MAX_FILES]:
+            if path.is_file() and not path.name.startswith((".", "_")):
+                yield str(path.relative_to(self.folder))
+
+    def open_file(self, name: str) -> InputFile:
+        """Describe one file of the source.
 
         Raises
         ------
         InputError
             If a link leads out of the folder.
+        SourceError
+            If it cannot be read.
         """
-        found = sorted(self.folder.glob(self.table.source.path))
-        for path in found[:MAX_FILES]:
-            if path.is_file() and not path.name.startswith((".", "_")):
-                name = str(path.relative_to(self.folder))
-                inside(self.folder, name, "source file")
-                yield name
-
-    def open_file(self, name: str) -> InputFile:
-        """Describe one file of the source."""
         place = inside(self.folder, name, "source file")
         given = self.table.source.format
         return InputFile(place, Format(given)) if given else InputFile.of(place)
@@ -203,6 +207,20 @@ def _types(source: SourceTable, names: tuple[str, ...]) -> dict[str, Any]:
         if name not in names:
             raise InputError(f"source.types.{name}: that column is not used")
     return {name: TYPES[type_] for name, type_ in source.types.items()}
+
+
+def _check_durations(table: ProjectTable) -> None:
+    """Refuse what is too short, whatever the unit of the times."""
+    window = table.window
+    lengths = {"every": window.every, "period": window.period, "session": window.session}
+    least: list[tuple[str, Time | None, bool]] = [("lateness", table.lateness, True)]
+    least += [(f"window.{name}", length, False) for name, length in lengths.items()]
+    for name, length, may_be_none in least:
+        if length is None:
+            continue
+        units = length if isinstance(length, float) else in_units(length, NANOSECONDS, name)
+        if not (units > 0 or (may_be_none and units == 0)):
+            raise InputError(f"{name} is {length!r}: give a longer one")
 
 
 def _window(table: WindowTable) -> Window:

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
@@ -17,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tidegate.core.errors import ProjectError, TidegateError
+from tidegate.core.errors import ProjectError, SinkError, TidegateError
 from tidegate.core.files import Format
 from tidegate.core.partfiles import Parts
 from tidegate.core.projectfile import Project
@@ -106,6 +107,7 @@ class _Running:
         format_ = Format(project.table.sink.format)
         self._windows = Parts(project.sink, format_)
         self._late = None if project.late is None else Parts(project.late, format_)
+        self._ahead: deque[str] = deque()
         self._waiting: list[pa.Table] = []
         self._waiting_late: list[pa.Table] = []
         self._saved_at = self._told_at = time.monotonic()
@@ -169,17 +171,19 @@ class _Running:
 
     def _next_file(self) -> str | None:
         """Tell the file to read now: the one that was begun, else the first that was not read."""
-        there = list(self._project.input_files())
         if self._point.file is not None:
-            if self._point.file not in there:
+            if not (self._project.folder / self._point.file).is_file():
                 raise ProjectError(
                     f"{self._project.folder / self._point.file}: was being read and is gone; put "
                     "it back, or start with --fresh"
                 )
             return self._point.file
-        known = set(self._point.files)
-        self._point.files = sorted(known.intersection(there))  # no longer than the folder
-        return next((name for name in there if name not in known), None)
+        if not self._ahead:  # looked for only then: a look costs as much as there are files
+            there = list(self._project.input_files())
+            known = set(self._point.files)
+            self._point.files = sorted(known.intersection(there))  # no longer than the folder
+            self._ahead.extend(name for name in there if name not in known)
+        return self._ahead.popleft() if self._ahead else None
 
     def _read_file(self, name: str) -> None:
         """Take the rows of one file that were not taken yet."""
@@ -224,6 +228,7 @@ class _Running:
 
     def _end(self) -> None:
         """Close every window: there is no more input."""
+        self._see_watermark()  # that of the rows: the end of the input is beyond all times
         self._keep(self._aggregator.flush())
         self._point.has_ended = True
         self._is_dirty = True
@@ -251,15 +256,19 @@ class _Running:
         """Say how it ended."""
         self.state.status = status
         self.tell()
-        self._run.journal.write("INFO", f"{status}: {self.state.line()}")
+        said = self.state.line().removeprefix(f"{self.state.name} ")  # the entry has the name
+        self._run.journal.write("INFO", said)
 
     def fail(self, error: BaseException) -> None:
         """Say why it could not go on."""
         known = isinstance(error, TidegateError)
         self.state.error = str(error) if known else f"{type(error).__name__}: {error}"
         self.state.status = "failed"
-        self.tell()
-        self._run.journal.write("ERROR", self.state.error)
+        try:
+            self.tell()
+            self._run.journal.write("ERROR", self.state.error)
+        except SinkError as second:  # of a full disk, say: the first error is the one to raise
+            error.add_note(str(second))
 
     def tell(self) -> None:
         """Write the state."""
@@ -272,8 +281,13 @@ class _Running:
             rate = (stats.rows_in - self._told_rows) / (now - self._told_at)
             state.rows_per_second = round(rate, 1)
         self._told_at, self._told_rows = now, stats.rows_in
-        mark = self._aggregator.watermark
-        plain = mark is None or isinstance(mark, int | float)
-        state.watermark = mark if plain else str(mark)
+        if not self._point.has_ended:
+            self._see_watermark()
         state.updated_at = time.time()
         write_state(self._run.state_file, state)
+
+    def _see_watermark(self) -> None:
+        """Put the watermark into the state, a time as text."""
+        mark = self._aggregator.watermark
+        plain = mark is None or isinstance(mark, int | float)
+        self.state.watermark = mark if plain else str(mark)

@@ -50,9 +50,9 @@ SECONDS = 10  # of event time in a file
 
 
 def make_row(rng, moment):
-    """Make one row; one in fifty comes half a minute late."""
+    """Make one row; one in fifty comes two minutes late."""
     if rng.random() < 0.02:
-        moment -= timedelta(seconds=30)
+        moment -= timedelta(minutes=2)
     return {"time": moment.isoformat(timespec="microseconds"), $row}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ NOT_RUNNING = 3
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser; of what it parses, ``options.func(options)`` does the command."""
     parser = argparse.ArgumentParser(description="Windows over sensor readings.")
+    parser.set_defaults(func=partial(_help, parser))
     commands = parser.add_subparsers(dest="command")
     known = (
         ("scaffold", "make a folder with a pipeline", _scaffold),
@@ -37,11 +39,15 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _reported(work: object, options: argparse.Namespace) -> int:
+def _help(parser: argparse.ArgumentParser, _options: argparse.Namespace) -> int:
+    """Say what there is, where no command was given."""
+    parser.print_help()
+    return 0
+
+
+def _reported(work: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
     """Do a command; 1 and a line on standard error where it fails."""
-    if not callable(work):
-        raise TypeError(f"{work!r} is no command")
-    return reported(lambda: int(work(options)))
+    return reported(partial(work, options))
 
 
 def _folder(options: argparse.Namespace) -> Path | None:
@@ -79,7 +85,7 @@ def _stop(options: argparse.Namespace) -> int:
     project = find_project(_folder(options), make=MAKE)
     is_stopped = background.stop(project)
     print(f"{project.name}: {'stopped' if is_stopped else 'was not running'}")
-    return 0
+    return 0 if is_stopped else NOT_RUNNING
 
 
 def _health(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from tidegate.core.durations import Duration
 from tidegate.core.engine import Aggregator
 from tidegate.core.files import Columns
 from tidegate.core.run import Stats
+from tidegate.core.tracing import ROW_RANGES
 from tidegate.core.watermark import Watermark
 from tidegate.core.windows import Tumbling
 from tidegate.domain.compliance.ledgers import Ledger, read_ledgers
@@ -28,9 +30,10 @@ from tidegate.domain.compliance.rules import (
     RuleSet,
 )
 
-__all__ = ["Audit", "AuditPlan", "Finding", "audit_ledgers"]
+__all__ = ["Audit", "AuditPlan", "Finding", "audit_ledgers", "plain_values"]
 
 LATE = "late filing"  # the column that marks them
+WHOLE = re.compile(r"\.0+(?=Z?$)")  # of whole seconds, in a unit of less
 RESULTS = ("filings", "amount_sum", "amount_min", "amount_max", "late_filings")
 
 
@@ -48,6 +51,9 @@ class AuditPlan:
         Columns, windows of each of whose values are apart, such as the account.
     lateness : Duration, default 0
         A filing is late if its time lies this much before the largest time filed before it.
+    lineage : bool, default False
+        Whether to tell the filings of each window, as ``row_ranges`` for `tidegate.trace`; filings
+        are numbered from 0 on through all ledgers. Every number is kept until the end.
     """
 
     window: Duration = 60
@@ -55,6 +61,7 @@ class AuditPlan:
     amount: str = "amount"
     by: tuple[str, ...] = ()
     lateness: Duration = 0
+    lineage: bool = False
 
 
 class Finding(NamedTuple):
@@ -62,6 +69,7 @@ class Finding(NamedTuple):
 
     rule: str
     rules: str
+    row: int  # of the table of windows
     window: dict[str, Any]
     value: Any
     limit: Any
@@ -186,7 +194,14 @@ def _engine(plan: AuditPlan, time_type: pa.DataType, n_fields: int) -> Aggregato
     results |= {f"missing {i}": agg.sum(f"missing {i}") for i in range(n_fields)}
     window = Tumbling(_in_seconds(plan.window, time_type))
     named = [made.named(name) for name, made in results.items()]
-    return Aggregator(window, *named, on=plan.on, by=list(plan.by) or None, lateness=None)
+    return Aggregator(
+        window,
+        *named,
+        on=plan.on,
+        by=list(plan.by) or None,
+        lateness=None,
+        lineage=plan.lineage,
+    )
 
 
 def _in_seconds(duration: Duration, time_type: pa.DataType) -> Duration:
@@ -219,25 +234,30 @@ def _broken(
     for row in over.tolist():
         found = values[row]
         value = found.as_py() if isinstance(found, pa.Scalar) else int(found)
-        yield Finding(name, rules.title, _place(windows, row, plan), value, limit)
+        yield Finding(name, rules.title, row, _place(windows, row, plan), value, limit)
 
 
 def _place(windows: pa.Table, row: int, plan: AuditPlan) -> dict[str, Any]:
-    """Name a window."""
+    """Name a window; times as texts, whatever their unit."""
     names = (*plan.by, "window_start", "window_end")
-    return {name: windows[name][row].as_py() for name in names}
+    return {name: plain_values(windows[name].slice(row, 1))[0] for name in names}
+
+
+def plain_values(column: Any) -> list[Any]:
+    """Give the values of a column, times as texts: Python has none of nanoseconds."""
+    if not pa.types.is_timestamp(column.type):
+        values: list[Any] = column.to_pylist()
+        return values
+    return [text and WHOLE.sub("", text) for text in column.cast(pa.string()).to_pylist()]
 
 
 def _with_broken(windows: pa.Table, findings: list[Finding], plan: AuditPlan) -> pa.Table:
     """Leave the help columns out, and say which rules each window breaks."""
-    broken: dict[tuple[Any, ...], list[str]] = {}
+    broken: dict[int, list[str]] = {}
     for found in findings:
-        broken.setdefault(tuple(found.window.values()), []).append(found.rule)
+        broken.setdefault(found.row, []).append(found.rule)
+    said = ["; ".join(broken.get(row, [])) for row in range(windows.num_rows)]
     names = [*plan.by, "window_start", "window_end"]
-    said = [""] * windows.num_rows
-    if broken:
-        places = zip(*(windows[name].to_pylist() for name in names), strict=True)
-        said = ["; ".join(broken.get(place, [])) for place in places]
-    kept = windows.select([*names, *RESULTS])
+    kept = windows.select([*names, *RESULTS, *([ROW_RANGES] if plan.lineage else [])])
     column: Any = pa.chunked_array([pa.array(said, pa.string())])
     return kept.append_column("broken_rules", column)

@@ -10,7 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidegate.core.errors import ColumnNotFoundError, SourceError
+from tidegate.core.batch import time_type
+from tidegate.core.errors import (
+    ColumnNotFoundError,
+    ColumnTypeError,
+    SerializationError,
+    SourceError,
+)
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.serializers import serializers
 from tidegate.core.sources import Source
@@ -27,6 +33,8 @@ class Ledger:
     ----------
     names : list of str
         All of its columns.
+    is_empty : bool
+        It has no filings.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +47,7 @@ class Ledger:
             if not self._file.is_regular:
                 raise SourceError(f"{path}: is no regular file; copy it into one")
             self._file.check_content()
+        self.is_empty = True
         self.names = self._all_names()
 
     def _all_names(self) -> list[str]:
@@ -49,9 +58,17 @@ class Ledger:
         )
         packed = self._file is not None and self._file.format.is_text
         source: Any = self._file.open() if self._file is not None and packed else self.path
-        with closing(serializers.get(format_).read(source)) as batches:  # type: ignore[type-var]
-            first = next(iter(batches), None)
-        return [] if first is None else first.schema.names
+        names: list[str] = []
+        try:
+            with closing(serializers.get(format_).read(source)) as batches:  # type: ignore[type-var]
+                for batch in batches:
+                    names = batch.schema.names
+                    self.is_empty = not batch.num_rows
+                    if batch.num_rows:
+                        break
+        except SerializationError as error:
+            raise SourceError(f"{self.path}: {error}") from error
+        return names
 
     def schema(self, columns: Columns) -> pa.Schema:
         """Tell the types of some columns."""
@@ -102,7 +119,7 @@ def read_ledgers(
         If a ledger lacks a column, or one has another type elsewhere; before the first batch.
     """
     types = _common_types(ledgers, columns)
-    for ledger in ledgers:
+    for ledger in (ledger for ledger in ledgers if not ledger.is_empty):
         extra = [name for name in fields if name in ledger.names]
         names = tuple(dict.fromkeys((*columns.names, *extra)))
         wanted = Columns(names, columns.time, columns.keys)
@@ -117,7 +134,11 @@ def _common_types(ledgers: Sequence[Ledger], columns: Columns) -> dict[str, pa.D
     """Find the one type of each column."""
     types: dict[str, pa.DataType] = {}
     for ledger in ledgers:
-        for field in ledger.schema(columns):
+        schema = ledger.schema(columns)  # which must have them
+        if ledger.is_empty:
+            continue  # whatever the types of nothing are
+        _check_time(ledger, schema, columns.time)
+        for field in schema:
             found: Any = field.type
             found = found.value_type if pa.types.is_dictionary(found) else found
             known = types.setdefault(field.name, found)
@@ -131,6 +152,16 @@ def _common_types(ledgers: Sequence[Ledger], columns: Columns) -> dict[str, pa.D
                 "convert one of them"
             )
     return types
+
+
+def _check_time(ledger: Ledger, schema: pa.Schema, time: str | None) -> None:
+    """Refuse what is no time, saying where."""
+    if time is None or pa.types.is_null(schema.field(time).type):
+        return
+    try:
+        time_type(schema, time)
+    except ColumnTypeError as error:
+        raise ColumnTypeError(f"{ledger.path}: {error}") from error
 
 
 def _missing(rows: pa.RecordBatch, name: str | None) -> pa.Array[Any]:

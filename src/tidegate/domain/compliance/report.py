@@ -10,10 +10,11 @@ from tidegate.core.errors import SinkError
 from tidegate.core.files import Format
 from tidegate.core.logging import escape
 from tidegate.core.sinks import Sink
+from tidegate.core.tracing import ROW_RANGES
 from tidegate.core.wholefiles import written
-from tidegate.domain.compliance.audit import Audit
+from tidegate.domain.compliance.audit import Audit, plain_values
 
-__all__ = ["Paper", "summary_lines", "write_report"]
+__all__ = ["Paper", "report_files", "summary_lines", "write_report"]
 
 Paper = Literal["html", "text"]
 
@@ -23,6 +24,17 @@ STYLE = (
     "body{font-family:sans-serif}table{border-collapse:collapse}"
     "td,th{border:1px solid #999;padding:.2em .6em;text-align:right}.bad{background:#fdd}"
 )
+
+
+def report_files(folder: Path, paper: Paper) -> list[Path]:
+    """Name the files of a report: the table, and what people read.
+
+    Examples
+    --------
+    >>> [path.name for path in report_files(Path("audit"), "html")]
+    ['audit.parquet', 'audit.html']
+    """
+    return [folder / "audit.parquet", folder / ("audit.html" if paper == "html" else "audit.txt")]
 
 
 def write_report(audit: Audit, folder: Path, paper: Paper = "html") -> list[Path]:
@@ -51,11 +63,10 @@ def write_report(audit: Audit, folder: Path, paper: Paper = "html") -> list[Path
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SinkError(f"{folder}: cannot be made: {error.strerror}; name another") from error
-    table = folder / "audit.parquet"
+    table, page = report_files(folder, paper)
     with Sink(table, Format.PARQUET) as sink:
         sink.write(audit.windows)
         sink.commit()
-    page = folder / ("audit.html" if paper == "html" else "audit.txt")
     text = (
         _html(audit) if paper == "html" else "\n".join([*summary_lines(audit), "", *_text(audit)])
     )
@@ -82,7 +93,8 @@ def summary_lines(audit: Audit) -> list[str]:
 def _cells(audit: Audit) -> tuple[list[str], list[list[str]]]:
     """Write the head and the rows of the table."""
     shown = audit.windows.slice(0, MAX_ROWS)
-    columns: list[list[Any]] = [column.to_pylist() for column in shown.columns]
+    shown = shown.select([name for name in shown.column_names if name != ROW_RANGES])
+    columns: list[list[Any]] = [plain_values(column) for column in shown.columns]
     rows = [
         ["" if cell is None else str(cell) for cell in row] for row in zip(*columns, strict=True)
     ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tidegate.core.errors import InputError
 from tidegate.core.files import Format
 from tidegate.core.home import home_folder
 from tidegate.core.journal import Journal
 from tidegate.domain.compliance.audit import Audit, AuditPlan, audit_ledgers
-from tidegate.domain.compliance.report import Paper, write_report
+from tidegate.domain.compliance.report import Paper, report_files, write_report
 from tidegate.domain.compliance.rules import RuleSet, install_rules, installed_rules, read_rules
 
 __all__ = ["audit_and_report", "deploy_rules", "find_ledgers", "journal"]
@@ -47,7 +48,16 @@ def audit_and_report(
     Audit
     list of Path
         The files of the report.
+
+    Raises
+    ------
+    InputError
+        If the report would take the place of a ledger.
     """
+    taken = {path.resolve() for path in report_files(folder, paper)}
+    for path in paths:
+        if Path(path).resolve() in taken:
+            raise InputError(f"{path}: the report would take its place; choose another --output")
     audit = audit_ledgers(paths, plan, installed_rules())
     files = write_report(audit, folder, paper)
     names = ", ".join(audit.ledgers)
