@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t
 
 from tidegate._kernels.grid cimport Grid, Pane, locate
+from tidegate._kernels.row_state cimport RowState
 from tidegate._kernels.window_state cimport WindowState
 
 cdef enum:
@@ -35,6 +36,25 @@ cdef Py_ssize_t mark_far(
     return n_far
 
 
+cdef Py_ssize_t mark_far_rows(
+    RowState state, const int64_t* times, const uint8_t* valid, Py_ssize_t n, int64_t jump,
+    double jump_f, uint8_t* flags
+) noexcept nogil:
+    """Do that for windows that rows make, which have no grid."""
+    cdef int64_t largest = state.router.clock.largest
+    cdef Py_ssize_t i, n_far = 0
+    for i in range(n):
+        flags[i] = 1 if valid == NULL else valid[i]
+        if flags[i] != 1 or times[i] <= largest:
+            continue
+        if is_far(state.is_float, times[i], largest, jump, jump_f):
+            flags[i] = FAR
+            n_far += 1
+        elif state.is_of_use(times[i]):
+            largest = times[i]
+    return n_far
+
+
 def far_ahead(WindowState state not None, const int64_t[::1] times not None,
               const uint8_t[::1] valid, int64_t jump, double jump_f,
               uint8_t[::1] flags not None):
@@ -43,7 +63,8 @@ def far_ahead(WindowState state not None, const int64_t[::1] times not None,
     Parameters
     ----------
     state : WindowState
-        Whose largest time and grid count; it stays as it is.
+        Whose largest time counts, and what it says of times that no row of use can have; it stays
+        as it is.
     times : (n_rows,) int64
         Times, or the ordered images of float times.
     valid : (n_rows,) uint8 or None
@@ -63,10 +84,16 @@ def far_ahead(WindowState state not None, const int64_t[::1] times not None,
     One pass, O(n_rows), row by row; releases the GIL. The first time of all is never too far.
     """
     cdef Py_ssize_t n = times.shape[0], n_far = 0
+    cdef const uint8_t* there = NULL
     if flags.shape[0] != n or (valid is not None and valid.shape[0] != n):
         raise ValueError("the columns of a batch differ in length")
-    if n:
+    if n and valid is not None:
+        there = &valid[0]
+    if n and isinstance(state, RowState):
         with nogil:
-            n_far = mark_far(&state.router.grid, state.router.clock.largest, &times[0],
-                             NULL if valid is None else &valid[0], n, jump, jump_f, &flags[0])
+            n_far = mark_far_rows(<RowState>state, &times[0], there, n, jump, jump_f, &flags[0])
+    elif n:
+        with nogil:
+            n_far = mark_far(&state.router.grid, state.router.clock.largest, &times[0], there, n,
+                             jump, jump_f, &flags[0])
     return n_far
