@@ -90,6 +90,7 @@ def answer_of_rows(
     by: Sequence[str] = (),
     lateness: Time | None = None,
     nan: Literal["value", "missing"] = "value",
+    max_jump: Time | None = None,
 ) -> Answer:
     """Say what every window holds, which rows came late and which could not be placed."""
     said = Answer()
@@ -107,6 +108,8 @@ def answer_of_rows(
             keys.append(shown)
         t, mark = row[on], watermark(largest, lateness)
         reason = unplaceable(t)
+        if reason is None and max_jump is not None and largest is not None:
+            reason = "time too far ahead" if t > largest + max_jump else None
         if reason is None and isinstance(shape, Gaps) and not has_end(t, shape.gap):
             reason = "time out of range"
         if reason is not None:

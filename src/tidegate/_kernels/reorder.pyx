@@ -232,6 +232,48 @@ cdef class ReorderBuffer:
         """Copy all rows out, as `release` does, and keep them."""
         return self.copy(self.end - self.begin)
 
+    def mark_codes(self, int column, uint8_t[::1] used not None):
+        """Mark the codes that the values of a column are; False where one is of nothing.
+
+        Parameters
+        ----------
+        column : int
+        used : (n_codes + 1,) uint8
+            OUT: 1 where a row has the code; the last one is not looked at.
+        """
+        cdef const int64_t* codes
+        cdef const uint8_t* valid
+        cdef Py_ssize_t i, n_codes = used.shape[0] - 1
+        if not 0 <= column < self.n_columns or n_codes < 0:
+            raise ValueError("there is no such column")
+        codes = self.values[column]
+        valid = self.valid[column]
+        for i in range(self.begin, self.end):
+            if not valid[i]:
+                continue
+            if not 0 <= codes[i] < n_codes:
+                return False
+            used[codes[i]] = 1
+        return True
+
+    def replace_codes(self, int column, const int32_t[::1] by not None):
+        """Replace the codes that `mark_codes` marks, each by that at its place.
+
+        Parameters
+        ----------
+        column : int
+        by : (n_codes + 1,) int32
+        """
+        cdef int64_t* codes
+        cdef const uint8_t* valid
+        cdef Py_ssize_t i
+        if not 0 <= column < self.n_columns:
+            raise ValueError("there is no such column")
+        codes = self.values[column]
+        valid = self.valid[column]
+        for i in range(self.begin, self.end):
+            codes[i] = by[codes[i]] if valid[i] else 0
+
     cdef tuple copy(self, Py_ssize_t n):
         """Copy the first n rows out."""
         cdef int c

@@ -38,6 +38,7 @@ cdef class RowState(WindowState):
     cdef Word* sum_of
 
     cdef int64_t end_after(self, int64_t last) noexcept nogil
+    cdef bint is_of_use(self, int64_t time) noexcept nogil
     cdef void reduce_block(
         self, const int64_t* times, bint keyed, Py_ssize_t base, Py_ssize_t n, Py_ssize_t n_rows
     ) noexcept nogil

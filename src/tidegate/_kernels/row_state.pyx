@@ -55,6 +55,10 @@ cdef class RowState(WindowState):
         """The end of a window, by its last time."""
         return last
 
+    cdef bint is_of_use(self, int64_t time) noexcept nogil:
+        """Whether a row after the largest time would be used: else it does not move that."""
+        return True
+
     # ---------------------------------------------------------------------------------- a block
 
     cdef void reduce_block(

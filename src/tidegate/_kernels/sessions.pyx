@@ -24,7 +24,7 @@ from tidegate._kernels.kept cimport (
 )
 from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY, Acc, Word
 from tidegate._kernels.results cimport merge_record
-from tidegate._kernels.route cimport IS_LATE, NAN_TIME, NO_PLACE, NULL_TIME, Left, leave
+from tidegate._kernels.route cimport IS_LATE, NO_PLACE, Left, leave, reason_of
 from tidegate._kernels.row_state cimport (
     HEAD, RECORD_WORDS, ROWS_OF_BLOCK, RowState, add_closing, add_run, add_whole, begin_block,
     closing_room, no_more_wholes,
@@ -184,6 +184,14 @@ cdef class SessionState(RowState):
         cdef int64_t end
         self.end_of(last, &end)
         return end
+
+    cdef bint is_of_use(self, int64_t time) noexcept nogil:
+        """Whether a row after the largest time has an end that can be written, and is not late.
+
+        What it could join ends after it would, so that its own end decides.
+        """
+        cdef int64_t end
+        return self.end_of(time, &end) and end > self.router.clock.watermark
 
     cdef inline bint end_of(self, int64_t time, int64_t* end) noexcept nogil:
         """The end of the session of a row alone; False where it can't be written."""
@@ -356,8 +364,7 @@ cdef class SessionState(RowState):
                     j = i + 1
                 code = codes[base + i]
             if valid != NULL and valid[base + i] != 1:
-                status = leave(&self.left, base + i,
-                               NULL_TIME if valid[base + i] == 0 else NAN_TIME, 0, mark)
+                status = leave(&self.left, base + i, reason_of(valid[base + i]), 0, mark)
             elif not self.end_of(time, &end):
                 status = leave(&self.left, base + i, NO_PLACE, 0, mark)
             elif self.guesses and time < self.router.clock.largest:

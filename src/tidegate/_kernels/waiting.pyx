@@ -14,7 +14,7 @@ from tidegate._kernels.clock cimport see
 from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.lanes cimport all_rise
 from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY
-from tidegate._kernels.route cimport IS_LATE, NAN_TIME, NO_PLACE, NULL_TIME, Left, leave
+from tidegate._kernels.route cimport IS_LATE, NO_PLACE, Left, leave, reason_of
 from tidegate._kernels.row_state cimport RowState
 
 from tidegate._kernels.reorder import ReorderBuffer
@@ -129,6 +129,12 @@ cdef class WaitingState(RowState):
         """Take the first n rows, which are in order of time."""
         return DONE
 
+    cdef bint is_of_use(self, int64_t time) noexcept nogil:
+        """Whether a row after the largest time has a time that can be, and is not late."""
+        if self.is_float and not isfinite(float_of_order(time)):
+            return False
+        return time >= self.router.clock.watermark
+
     # ------------------------------------------------------------------------------------ rows in
 
     def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
@@ -212,7 +218,7 @@ cdef class WaitingState(RowState):
         for i in range(n_rows):
             mark = self.router.clock.watermark
             if valid != NULL and valid[i] != 1:
-                status = leave(&self.left, i, NULL_TIME if valid[i] == 0 else NAN_TIME, 0, mark)
+                status = leave(&self.left, i, reason_of(valid[i]), 0, mark)
             elif self.is_float and not isfinite(float_of_order(times[i])):
                 status = leave(&self.left, i, NO_PLACE, 0, mark)
             elif times[i] < mark:

@@ -220,10 +220,27 @@ class Bound(Binding):
         """Take the time from rows that are further ahead than `max_jump` allows."""
         if self._jump is None or not len(rows.order) or self.plan.time.watermark == "key":
             return rows
+        self._cover_late(rows)
         flags = np.empty(len(rows.order), np.uint8)
         if not far_ahead(self.state, rows.order, rows.time_valid, *self._jump, flags):
             return rows
         return rows._replace(time_valid=flags)
+
+    def _cover_late(self, rows: Rows) -> None:
+        """Bring the windows of rows behind the watermark, but ahead of all rows, into the table."""
+        if self.table is None or isinstance(self.table, EdgeTable):
+            return
+        watermark, largest = self.state.watermark, self.state.largest
+        largest = INT64_MIN if largest is None else largest
+        if watermark is None or watermark <= largest:
+            return
+        is_between = (rows.order > largest) & (rows.order < watermark)
+        if rows.time_valid is not None:
+            is_between &= rows.time_valid == 1
+        times = rows.order[is_between]
+        if len(times):
+            self.cover(int(times.min()))
+            self.cover(int(times.max()))
 
     # ---------------------------------------------------------------------------------- the state
 

@@ -53,17 +53,12 @@ def with_sum(program: Program, window: AnyWindow, types: Mapping[str, pa.DataTyp
     Raises
     ------
     ColumnTypeError
-        If one cannot be added up, or rows of a column have codes, which such windows do not take.
+        If one cannot be added up.
     InputError
         If a row may be split of which a function sees several columns.
     """
     columns, parts = list(program.columns), list(program.parts)
-    for (name, numeric), part in zip(columns, parts, strict=True):
-        if isinstance(window, RowWindow) and part.kind == "codes" and numeric is not None:
-            raise ColumnTypeError(
-                f"column {name!r} is {types[name]}: tg.{type(window).__name__} can only count "
-                f"text, bytes and decimals of more than 18 digits yet, and sum the latter"
-            )
+    for (name, _), part in zip(columns, parts, strict=True):
         if part != WORDS and name in summed(window) and _splits(window):
             raise InputError(
                 f"tg.Threshold: column {name!r} may be split between bars, and a function that "

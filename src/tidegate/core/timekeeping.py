@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tidegate.core.durations import Duration, in_units, plain_duration, read_duration
 from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Timekeeping:
                 f"watermark is {self.watermark!r}: choose from {', '.join(get_args(Clocking))}"
             )
         for name in self.plain():
+            if name == "max_jump" and isinstance(plan.window, RowWindow):
+                continue
             if not isinstance(plan.window, Tumbling | Sliding | Edges | Calendar):
                 raise InputError(
                     f"{name} is for windows of a grid, which tg.{type(plan.window).__name__} does "

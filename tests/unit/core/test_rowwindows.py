@@ -295,9 +295,11 @@ def test_session_that_cannot_be_is_an_error(window, says):
 
 def test_options_of_grids_are_refused():
     for window in (tg.Session(10), tg.Count(2), tg.Threshold("x", 1)):
-        for option in ("max_jump", "allowed_lateness"):
+        for option in ("allowed_lateness", "ttl"):
             with pytest.raises(errors.InputError, match=option):
                 tg.Aggregator(window, agg.rows(), on="t", **{option: 5})
+        with pytest.raises(errors.InputError, match="watermark"):
+            tg.Aggregator(window, agg.rows(), on="t", by="k", watermark="key")
 
 
 @pytest.mark.parametrize(

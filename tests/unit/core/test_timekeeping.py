@@ -121,6 +121,39 @@ def test_time_without_a_place_is_no_start_for_a_jump():
     assert (live.stats.rejected, live.watermark) == (1, 90)
 
 
+@pytest.mark.parametrize(
+    "window",
+    [
+        tg.Tumbling("10s"),
+        tg.Sliding("20s", "10s"),
+        tg.Calendar("day"),
+        tg.Edges(np.arange(0, 40_000 * 86_400, 86_400).astype("M8[s]")),
+    ],
+    ids=lambda window: type(window).__name__,
+)
+@pytest.mark.parametrize("allowed", [None, "12h"])
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
+@pytest.mark.parametrize("begun", [False, True], ids=["fresh", "begun"])
+def test_late_row_is_no_start_for_a_jump_however_rows_are_cut(window, allowed, begun, cut):
+    def days(*numbers):
+        return pa.table({"t": pa.array([86_400 * at for at in numbers], pa.timestamp("s"))})
+
+    live = tg.Aggregator(
+        *(window, agg.rows()),
+        on="t",
+        max_jump="30000d",
+        allowed_lateness=allowed,
+        schema=days().schema,
+    )
+    if begun:
+        live.push(days(1))
+    live.advance(np.datetime64(86_400 * 10_000, "s"))
+    for part in [days(5000), days(33_000), days(2)] if cut else [days(5000, 33_000, 2)]:
+        live.push(part)
+    reasons = ["late", "time too far ahead", "late"] if begun else ["late", "late"]
+    assert live.take_late()["reason"].to_pylist() == reasons
+
+
 def test_jump_does_not_wrap_around():
     live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", max_jump=2**62)
     live.push(rows(2**62 - 100, 2**62 + 2**61))
