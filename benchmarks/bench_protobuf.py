@@ -22,7 +22,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.internal import api_implementation
 
-from tidegate.core.protobuf import Protobuf
+from tidegate.core.formats.protobuf import Protobuf
 
 N_ROUNDS = 5
 MOST_ROWS = 1_000_000

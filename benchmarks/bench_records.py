@@ -19,7 +19,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from tidegate.core.jsonlines import JsonLines
+from tidegate.core.formats.jsonlines import JsonLines
 from tidegate.core.records import column_of, to_dicts, to_table
 
 FULL = 1_000_000

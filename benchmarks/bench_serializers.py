@@ -18,8 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from tidegate.core.avro import Avro
-from tidegate.core.avroarrow import avro_schema_of
+from tidegate.core.formats.avro import Avro
+from tidegate.core.formats.avroarrow import avro_schema_of
 
 MOST = 1_000_000
 N_ROUNDS = 5

@@ -3,11 +3,11 @@
 from tidegate.core import aggregations as agg
 from tidegate.core import errors
 from tidegate.core.aggregations import Aggregation
-from tidegate.core.asof import asof_join
-from tidegate.core.asoflive import AsofJoin, JoinStats
 from tidegate.core.engine import Aggregator
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.guarding import halt_on_error, skip_error
+from tidegate.core.joins.asof import asof_join
+from tidegate.core.joins.asoflive import AsofJoin, JoinStats
 from tidegate.core.lineage import track_lineage
 from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate

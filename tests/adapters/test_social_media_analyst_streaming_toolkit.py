@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reference import scripts
 from reference.records import SIZES, records
 
-from tidegate.core.background import stop
-from tidegate.core.projectfile import read_project
+from tidegate.core.projects.background import stop
+from tidegate.core.projects.projectfile import read_project
 from tidegate.domain.scaffolding import scaffold
 from tidegate.domain.social_media.project import POSTS
 from tidegate.social_media_analyst import streaming_toolkit as toolkit

@@ -11,7 +11,7 @@ import pyarrow as pa
 from targets import EVERY, LISTS, PROTOBUF, SMALL
 
 import tidegate as tg
-from tidegate.core.avro import Avro
+from tidegate.core.formats.avro import Avro
 
 SYNC = bytes(16)
 

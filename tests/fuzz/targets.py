@@ -10,13 +10,13 @@ import pyarrow as pa
 
 import tidegate as tg
 from tidegate._kernels.checksum import crc32c
-from tidegate.core.avro import Avro
-from tidegate.core.avroprogram import RowDecoder
-from tidegate.core.avroschema import parse_schema
 from tidegate.core.errors import TidegateError
-from tidegate.core.formatlimits import FormatLimits
-from tidegate.core.jsonlines import JsonLines
-from tidegate.core.protobuf import Protobuf
+from tidegate.core.formats.avro import Avro
+from tidegate.core.formats.avroprogram import RowDecoder
+from tidegate.core.formats.avroschema import parse_schema
+from tidegate.core.formats.formatlimits import FormatLimits
+from tidegate.core.formats.jsonlines import JsonLines
+from tidegate.core.formats.protobuf import Protobuf
 from tidegate.core.snapshot import FRAME, MAGIC, VERSION
 
 LIMITS = FormatLimits(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.core.projectfile import read_project
+from tidegate.core.projects.projectfile import read_project
 from tidegate.domain.compliance.rules import read_rules
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-# What a node writes; core/avroencoding.py has the same numbers.
+# What a node writes; core/formats/avroencoding.py has the same numbers.
 cdef enum:
     W_NULL = 0
     W_BOOL = 1

@@ -6,7 +6,7 @@ the status and the place stand in the cursor. Nothing is read at or behind the e
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-# What can be wrong; core/decoding.py has the words for it.
+# What can be wrong; core/formats/decoding.py has the words for it.
 cdef enum:
     FINE = 0
     TRUNCATED = 1       # the bytes end before the value does

@@ -193,9 +193,9 @@ def describe(path: Path | None, message: str | None) -> Described:
         return Described()
     suffix = path.suffix.lower()
     if suffix in AVRO_SCHEMAS:
-        from tidegate.core.avroarrow import arrow_schema_of
-        from tidegate.core.avroschema import parse_schema
-        from tidegate.core.formatlimits import FormatLimits
+        from tidegate.core.formats.avroarrow import arrow_schema_of
+        from tidegate.core.formats.avroschema import parse_schema
+        from tidegate.core.formats.formatlimits import FormatLimits
 
         text = _content(path)
         columns = arrow_schema_of(parse_schema(text, FormatLimits())[0])

@@ -15,12 +15,12 @@ from tidegate.cli.base import (
     print_json_line,
     say,
 )
-from tidegate.core import background
 from tidegate.core.finding import project_folders
 from tidegate.core.journal import Journal
-from tidegate.core.projectfile import Project
-from tidegate.core.projectrun import run_project
-from tidegate.core.statefile import RunState
+from tidegate.core.projects import background
+from tidegate.core.projects.projectfile import Project
+from tidegate.core.projects.projectrun import run_project
+from tidegate.core.projects.statefile import RunState
 from tidegate.domain.scaffolding import Field, scaffold
 
 __all__ = [

@@ -21,11 +21,11 @@ from tidegate.cli.projects import (
     start_behind,
     stop_running,
 )
-from tidegate.core import background
 from tidegate.core.finding import find_project
 from tidegate.core.home import safe_name
-from tidegate.core.projectfile import Project
-from tidegate.core.runfolder import RunFolder
+from tidegate.core.projects import background
+from tidegate.core.projects.projectfile import Project
+from tidegate.core.projects.runfolder import RunFolder
 from tidegate.domain.social_media.project import POSTS
 
 __all__ = ["social"]

@@ -17,7 +17,7 @@ from tidegate.cli.projects import (
 )
 from tidegate.core.finding import find_project
 from tidegate.core.home import safe_name
-from tidegate.core.projectfile import Project
+from tidegate.core.projects.projectfile import Project
 from tidegate.domain.trading.project import STRATEGY
 
 __all__ = ["trading"]

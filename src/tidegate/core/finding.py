@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tidegate.core.errors import ProjectError
-from tidegate.core.projectfile import PROJECT_FILE, Project, read_project
+from tidegate.core.projects.projectfile import PROJECT_FILE, Project, read_project
 
 __all__ = ["find_project", "project_folders"]
 

@@ -14,12 +14,12 @@ __all__ = ["Registry", "Serializer", "built_in", "serializers"]
 
 GROUP = "tidegate.serializers"  # of entry points: other packages' serializers
 BUILT_IN = {  # name: where it is; imported only when it is asked for
-    "arrow": "tidegate.core.arrowformats:ArrowIpc",
-    "avro": "tidegate.core.avro:Avro",
-    "csv": "tidegate.core.arrowformats:Csv",
-    "json": "tidegate.core.jsonlines:JsonLines",
-    "parquet": "tidegate.core.arrowformats:Parquet",
-    "protobuf": "tidegate.core.protobuf:Protobuf",
+    "arrow": "tidegate.core.formats.arrowformats:ArrowIpc",
+    "avro": "tidegate.core.formats.avro:Avro",
+    "csv": "tidegate.core.formats.arrowformats:Csv",
+    "json": "tidegate.core.formats.jsonlines:JsonLines",
+    "parquet": "tidegate.core.formats.arrowformats:Parquet",
+    "protobuf": "tidegate.core.formats.protobuf:Protobuf",
 }
 PARTS = ("dumps", "loads", "write", "read")
 

@@ -199,7 +199,7 @@ class _NdjsonWriter:
     """One JSON object a line: times as ISO texts of full precision, NaN and infinities as null."""
 
     def __init__(self, file: BufferedWriter, _schema: pa.Schema) -> None:
-        from tidegate.core.jsonlines import JsonLines
+        from tidegate.core.formats.jsonlines import JsonLines
 
         self._file = file
         self._json = JsonLines()

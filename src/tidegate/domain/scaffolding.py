@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.core.home import safe_name
-from tidegate.core.projects import filled, make_project
+from tidegate.core.projects.folders import filled, make_project
 
 __all__ = ["Field", "scaffold"]
 
@@ -99,8 +99,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tidegate.core.projectfile import read_project
-from tidegate.core.projectrun import run_project
+from tidegate.core.projects.projectfile import read_project
+from tidegate.core.projects.projectrun import run_project
 
 HERE = Path(__file__).resolve().parent
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tidegate.core import background
 from tidegate.core.finding import find_project, project_folders
+from tidegate.core.projects import background
 from tidegate.core.reporting import reported, to_stderr
 from tidegate.domain.iot.project import SENSORS
 from tidegate.domain.scaffolding import scaffold

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from tidegate.core import background
 from tidegate.core.finding import find_project, project_folders
 from tidegate.core.home import safe_name
-from tidegate.core.projectrun import run_project
+from tidegate.core.projects import background
+from tidegate.core.projects.projectrun import run_project
 from tidegate.core.reporting import reported, to_stderr
 from tidegate.domain.scaffolding import scaffold
 from tidegate.domain.trading.project import STRATEGY

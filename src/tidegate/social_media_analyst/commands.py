@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from tidegate.core import background
 from tidegate.core.finding import find_project, project_folders
-from tidegate.core.projectfile import Project
+from tidegate.core.projects import background
+from tidegate.core.projects.projectfile import Project
+from tidegate.core.projects.runfolder import RunFolder
 from tidegate.core.reporting import reported, to_stderr
-from tidegate.core.runfolder import RunFolder
 
 __all__ = ["run"]
 

@@ -24,7 +24,7 @@ from tidegate.core.errors import (
     InputError,
     SerializationError,
 )
-from tidegate.core.jsonlines import JsonLines
+from tidegate.core.formats.jsonlines import JsonLines
 from tidegate.core.records import column_of, to_dicts, to_table
 
 UTC = dt.timezone.utc  # noqa: UP017  # the object that the kernel knows

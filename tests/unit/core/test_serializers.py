@@ -13,7 +13,6 @@ import pytest
 
 import tidegate as tg
 from tidegate.core import serializers as module
-from tidegate.core.arrowformats import ArrowIpc, Csv, Parquet
 from tidegate.core.errors import (
     ColumnNotFoundError,
     ColumnTypeError,
@@ -22,7 +21,8 @@ from tidegate.core.errors import (
     SinkError,
     SourceError,
 )
-from tidegate.core.jsonlines import JsonLines
+from tidegate.core.formats.arrowformats import ArrowIpc, Csv, Parquet
+from tidegate.core.formats.jsonlines import JsonLines
 from tidegate.core.serializers import BUILT_IN, Registry, Serializer, serializers
 
 FORMATS = {"parquet": Parquet(), "arrow": ArrowIpc(), "csv": Csv(), "json": JsonLines()}

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import msgspec
 
 from tidegate.core.errors import InputError, SinkError, SourceError
+from tidegate.core.formats.wholefiles import written
 from tidegate.core.home import home_folder, made_folder, safe_name
-from tidegate.core.wholefiles import written
 
 __all__ = [
     "MaxAmount",

@@ -1,0 +1,1 @@
+"""Joins in time, in one shot and of two streams."""
