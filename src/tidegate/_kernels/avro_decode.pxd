@@ -5,8 +5,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from tidegate._kernels.builders cimport Columns
 from tidegate._kernels.cursor cimport Cursor, Limits
 
-# What a node reads; core/formats/avroprogram.py has the same numbers. All but SKIP_VARINT and those behind
-# it append to a column, or, where a record, an array, a map or a union has none, to nothing.
+# What a node reads; core/formats/avroprogram.py has the same numbers. All but SKIP_VARINT and those
+# behind it append to a column, or, where a record, an array, a map or a union has none, to nothing.
 cdef enum:
     R_NULL = 0
     R_BOOL = 1
