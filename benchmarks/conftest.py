@@ -85,7 +85,7 @@ class Race:
         verdict = "met" if ratio >= target else "missed"
         self._lines.append(
             f"{work} | {peer} | {ratio:.2f} | {ours_rate:.4g} M rows/s | {peer_rate:.4g} M rows/s"
-            f" | target {target:g}: {verdict}"
+            f" | target {target:g}: {verdict} | {self._n_rows:,} rows"
         )
 
 
@@ -152,6 +152,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Print a line for each race, whether or not output is captured."""
     lines = config.stash.get(LINES, [])
     if lines:
-        terminalreporter.section(f"work | peer | ratio | ours | peer, of {N_ROWS:,} rows")
+        terminalreporter.section("work | peer | ratio | ours | peer | target | rows")
         for line in lines:
             terminalreporter.write_line(line)

@@ -71,19 +71,22 @@ cdef struct Bar:       # of a key (and a class)
 cdef struct Ending:    # a bar at the end of input
     int64_t last
     int64_t first
+    int64_t rows
     int32_t code
     int32_t slot
 
 
 cdef int by_ending(const void* a, const void* b) noexcept nogil:
-    """Order of two unfinished bars: by window end, then by key, then by window start."""
+    """Order of two unfinished bars: by window end, by key, by window start, by their first row."""
     cdef const Ending* x = <const Ending*>a
     cdef const Ending* y = <const Ending*>b
     if x.last != y.last:
         return 1 if x.last > y.last else -1
     if x.code != y.code:
         return 1 if x.code > y.code else -1
-    return (x.first > y.first) - (x.first < y.first)
+    if x.first != y.first:
+        return 1 if x.first > y.first else -1
+    return (x.rows < y.rows) - (x.rows > y.rows)  # that with more rows began before
 
 
 cdef Py_ssize_t first_odd "tg_first_odd"(
@@ -605,6 +608,7 @@ cdef class BarState(WaitingState):
                 self.rows.seats[self.bars[k].slot].last = self.bars[k].last
                 endings[n].last = seat.last
                 endings[n].first = seat.first
+                endings[n].rows = seat.rows
                 endings[n].code = seat.code
                 endings[n].slot = self.bars[k].slot
                 self.bars[k].slot = -1

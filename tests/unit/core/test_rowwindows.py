@@ -496,3 +496,16 @@ def test_sessions_of_more_keys_than_rows_are_found_in_a_line():
     parts.append(live.flush())
     whole = tg.aggregate(table, tg.Session(9000, 20_000), **plan)
     assert_same_bits(pa.concat_tables(parts), whole)
+
+
+@pytest.mark.parametrize("n_rows", range(4, 14))
+def test_unfinished_windows_of_one_time_come_out_as_they_began(n_rows):
+    window = tg.Count(4, every=1)
+    rows = {"t": [0] * n_rows}
+    whole = tg.aggregate(rows, window, on="t", n=agg.rows())["n"].tolist()
+    assert whole == [4] * (n_rows - 3) + [3, 2, 1]
+    live = tg.Aggregator(window, on="t", lateness=None, n=agg.rows())
+    for _ in range(n_rows):
+        live.push({"t": [0]})
+        live = tg.Aggregator.restore(live.snapshot())
+    assert live.flush()["n"].to_pylist() == whole
