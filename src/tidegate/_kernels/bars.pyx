@@ -22,7 +22,7 @@ from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.push cimport as_float, has_value, is_plain, push_row
 from tidegate._kernels.records cimport (
-    DONE, NO_MEMORY, TAME, TOO_MANY_OPEN, UNSIGNED, Acc, Column, Word,
+    DONE, FLOAT, NO_MEMORY, TAME, TOO_MANY_OPEN, UNSIGNED, Acc, Column, Word,
 )
 from tidegate._kernels.row_state cimport (
     HEAD, RECORD_WORDS, ROWS_OF_BLOCK, add_closing, add_run, add_whole, begin_block,
@@ -87,6 +87,19 @@ cdef int by_ending(const void* a, const void* b) noexcept nogil:
     if x.first != y.first:
         return 1 if x.first > y.first else -1
     return (x.rows < y.rows) - (x.rows > y.rows)  # that with more rows began before
+
+
+cdef inline void add_integer(Bar* bar, const Column* column, Py_ssize_t row) noexcept nogil:
+    """Add an integer to a sum of floats, all of its digits."""
+    cdef wide_t whole
+    cdef double rounded
+    if column.numeric == UNSIGNED:
+        whole = (<const uint64_t*>column.values)[row]
+    else:
+        whole = (<const int64_t*>column.values)[row]
+    rounded = <double>whole
+    exact_push(&bar.total[0].f, &bar.total[1].f, rounded)
+    exact_push(&bar.total[0].f, &bar.total[1].f, <double>(whole - <wide_t>rounded))
 
 
 cdef Py_ssize_t first_odd "tg_first_odd"(
@@ -409,8 +422,10 @@ cdef class BarState(WaitingState):
                 return False
             exact_push_product(&bar.total[0].f, &bar.total[1].f, as_float(column, row),
                                as_float(other, row))
-        else:
+        elif column.numeric == FLOAT:
             exact_push(&bar.total[0].f, &bar.total[1].f, (<const double*>column.values)[row])
+        else:
+            add_integer(bar, column, row)
         total = exact(bar.total[0].f, bar.total[1].f)
         return total.hi > self.limit_f or (total.hi == self.limit_f and total.lo >= 0.0)
 
@@ -419,8 +434,9 @@ cdef class BarState(WaitingState):
         cdef const Column* column = &self.columns[self.first_column]
         if self.second_column >= 0 or not is_plain(column):
             return False
-        return not self.is_int or (
-            self.limit <= <int64_t>1 << 61 and is_calm(column, base, n))
+        if not self.is_int:
+            return column.numeric == FLOAT
+        return self.limit <= <int64_t>1 << 61 and is_calm(column, base, n)
 
     cdef Py_ssize_t add_amounts(
         self, Bar* bar, Py_ssize_t base, Py_ssize_t i, Py_ssize_t n, bint calm, bint* closes

@@ -132,6 +132,8 @@ def _lay_sum(state: BarState, window: Threshold, program: Program) -> None:
     places = [_place_of(program, name) for name in window.columns]
     is_int = len(places) == 1 and program.columns[places[0]][1] != FLOAT
     limit = whole_limit(window.limit)
+    if window.overshoot != "drop" and limit != window.limit:
+        is_int = False  # what is left of a sum is no integer
     if is_int and limit > _INT64_MAX:
         raise WindowError(
             f"limit is {window.limit!r}: the sum of integers goes up to {_INT64_MAX}; cast column "

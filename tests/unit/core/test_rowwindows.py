@@ -509,3 +509,14 @@ def test_unfinished_windows_of_one_time_come_out_as_they_began(n_rows):
         live.push({"t": [0]})
         live = tg.Aggregator.restore(live.snapshot())
     assert live.flush()["n"].to_pylist() == whole
+
+
+@pytest.mark.parametrize(
+    ("overshoot", "n"),
+    [("drop", [2, 2, 1]), ("carry", [2, 1, 1, 1]), ("split", [2, 1, 1, 1])],
+)
+def test_integers_reach_a_limit_that_is_none(overshoot, n):
+    # 2 + 2 = 4 reaches 2.5, 1.5 are left; 1.5 + 2 = 3.5, 1 is left; 1 + 2 = 3, 0.5 are left.
+    rows = {"t": [1, 2, 3, 4, 5], "q": [2, 2, 2, 2, 1]}
+    window = tg.Threshold("q", 2.5, overshoot=overshoot)
+    assert tg.aggregate(rows, window, on="t", n=agg.rows())["n"].tolist() == n
