@@ -234,7 +234,8 @@ def normal(value):
         return {name: normal(inner) for name, inner in value.items()}
     if isinstance(value, list):
         inner = [normal(one) for one in value]
-        return sorted(inner, key=lambda one: one[0]) if inner and type(inner[0]) is tuple else inner
+        is_map_list = bool(value) and type(value[0]) is tuple  # pairs, as `seen` gives a map
+        return sorted(inner, key=lambda one: one[0]) if is_map_list else inner
     if isinstance(value, tuple):
         return tuple(map(normal, value))
     if isinstance(value, float):

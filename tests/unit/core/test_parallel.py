@@ -113,11 +113,12 @@ def test_functions_run_at_the_same_time():
 
 def test_what_can_be_sent_runs_in_a_process_and_gets_tables_in_shared_memory():
     table = pa.table({"x": np.arange(100_000)})
+    before = pa.total_allocated_bytes()  # by whatever ran in this process before
     done = tg.parallel({"double": double, "local": lambda _: os.getpid()}, table)
     double_of, pid = done["double"].schema.metadata[b"pid"], done["local"]
     assert int(double_of) != SELF == pid
     assert done["double"].equals(double(table))
-    assert pa.total_allocated_bytes() < 100_000 * 8 * 4
+    assert pa.total_allocated_bytes() - before < 100_000 * 8 * 3
 
 
 def test_the_first_error_in_order_is_raised_with_names_in_notes():
