@@ -24,8 +24,10 @@ class SerializerView(MutableMapping[str, Any]):
     --------
     >>> mine = SerializerView(("json", "avro"), shown_as=lambda made: made.dumps)
     >>> mine["xml"] = repr
+    >>> mine.add("repr", repr) is mine
+    True
     >>> list(mine), mine["json"]([{"id": 1}])
-    (['json', 'avro', 'xml'], b'{"id":1}\n')
+    (['json', 'avro', 'xml', 'repr'], b'{"id":1}\n')
     """
 
     def __init__(
@@ -34,6 +36,11 @@ class SerializerView(MutableMapping[str, Any]):
         self._shown_as = shown_as
         self._not_yet = dict.fromkeys(names)
         self._known: dict[str, Any] = {}
+
+    def add(self, name: str, serializer: Any) -> SerializerView:
+        """Add any object under a name, in place of what has it here, and return the view."""
+        self[name] = serializer
+        return self
 
     def __getitem__(self, name: str) -> Any:
         if name in self._not_yet:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from multiprocessing import Process, get_context
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from tidegate.core import grouping
 from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.lateness import earlier
 from tidegate.core.limiters import SlidingWindow, wall_clock
-from tidegate.core.logging import setup_logging as set_up
+from tidegate.core.logging import setup_logging
 from tidegate.core.records import column_of, to_dicts
 from tidegate.core.serializerview import SerializerView
 from tidegate.core.workers import start_workers
@@ -38,6 +37,8 @@ Record = dict[str, Any]
 
 THROTTLE_SECONDS = 0.1
 _serializers = SerializerView(("protobuf", "parquet", "avro", "json"))
+add_serializer = _serializers.add
+get_serializer = _serializers.get
 
 
 def tumbling_window(readings: Iterable[Record], window_size: float) -> Iterator[list[Record]]:
@@ -108,29 +109,6 @@ def sliding_window(
     return iter(to_dicts(sliding_deviation(times, values, size, every)))
 
 
-def add_serializer(name: str, serializer: Any) -> MutableMapping[str, Any]:
-    """Add any object as a serializer of this module, and return them all.
-
-    Examples
-    --------
-    >>> add_serializer("mine", repr)["mine"] is get_serializer("mine")
-    True
-    """
-    _serializers[name] = serializer
-    return _serializers
-
-
-def get_serializer(name: str) -> Any:
-    """Return the serializer of a name, or None.
-
-    Examples
-    --------
-    >>> get_serializer("no such format") is None
-    True
-    """
-    return _serializers.get(name)
-
-
 def throttle_upstream(max_calls: int = 1) -> SlidingWindow:
     """Let at most `max_calls` calls go in any 0.1 s, over all threads; a call too many waits.
 
@@ -166,17 +144,6 @@ def watermark_event_time(readings: Iterable[Record], delay: float) -> Iterator[R
         return iter(())
     marks = earlier(grouping.times_of(rows), behind)
     return iter(grouping.with_fields(rows, watermark=marks.tolist()))
-
-
-def setup_logging(level: int | str = logging.INFO) -> logging.Logger:
-    """Set the level of the root logger, give it a handler if it has none, and return it.
-
-    Examples
-    --------
-    >>> setup_logging(logging.getLogger().level).name
-    'root'
-    """
-    return set_up(level)
 
 
 def cli_manage() -> ArgumentParser:

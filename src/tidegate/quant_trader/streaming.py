@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable
 from functools import wraps
 from multiprocessing import Process
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from tidegate.core import grouping
 from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.lateness import before_last
 from tidegate.core.limiters import MinInterval, wall_clock
-from tidegate.core.logging import setup_logging as set_up
+from tidegate.core.logging import setup_logging
 from tidegate.core.records import column_of, to_dicts
 from tidegate.core.serializerview import SerializerView
 from tidegate.core.workers import start_workers
@@ -39,6 +38,8 @@ __all__ = [
 Record = dict[str, Any]
 
 _serializers = SerializerView(("avro", "parquet", "protobuf", "json"))
+add_serializer = _serializers.add
+get_serializer = _serializers.get
 
 
 def tumbling_window(
@@ -118,29 +119,6 @@ def sliding_window(
     return to_dicts(moving_average(column_of(rows, "price"), size, every))
 
 
-def add_serializer(name: str, serializer: Any) -> MutableMapping[str, Any]:
-    """Add any object as a serializer of this module, and return them all.
-
-    Examples
-    --------
-    >>> add_serializer("mine", repr)["mine"] is get_serializer("mine")
-    True
-    """
-    _serializers[name] = serializer
-    return _serializers
-
-
-def get_serializer(name: str) -> Any:
-    """Return the serializer of a name, or None.
-
-    Examples
-    --------
-    >>> get_serializer("no such format") is None
-    True
-    """
-    return _serializers.get(name)
-
-
 def throttle_upstream(rate_limit: float) -> MinInterval:
     """Let at most `rate_limit` calls a second go, evenly spaced from the end of the last one.
 
@@ -170,17 +148,6 @@ def watermark_event_time(records: Iterable[Record], allowed_lateness: float) -> 
     allowed = grouping.number_of(allowed_lateness, "allowed_lateness")
     _, is_late = before_last(grouping.times_of(rows), allowed)
     return grouping.chosen(rows, ~is_late)
-
-
-def setup_logging(level: int | str = logging.INFO) -> logging.Logger:
-    """Set the level of the root logger, "TRACE" too, and return it; a handler where it has none.
-
-    Examples
-    --------
-    >>> setup_logging(logging.getLogger().level).name
-    'root'
-    """
-    return set_up(level)
 
 
 def cli_manage() -> None:

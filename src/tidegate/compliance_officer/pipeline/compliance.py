@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from tidegate.core import grouping
@@ -12,7 +11,7 @@ from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.lateness import before_last
 from tidegate.core.lineage import LineageStore
 from tidegate.core.lineage import track_lineage as track
-from tidegate.core.logging import setup_logging as set_up
+from tidegate.core.logging import setup_logging
 from tidegate.core.parallel import parallel
 from tidegate.core.serializerview import SerializerView
 from tidegate.core.throttle import Backpressure
@@ -36,9 +35,8 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 Record = dict[str, Any]
 
-serializers: MutableMapping[str, Callable[..., bytes]] = SerializerView(
-    ("json", "avro", "parquet"), shown_as=lambda made: made.dumps
-)
+serializers = SerializerView(("json", "avro", "parquet"), shown_as=lambda made: made.dumps)
+add_serializer = serializers.add
 lineage_store = LineageStore()
 
 
@@ -111,32 +109,16 @@ def sliding_window(
     return grouping.by_sliding_window(rows, window_size, step)
 
 
-def add_serializer(name: str, fn: Callable[..., bytes]) -> None:
-    """Add a serializer to `serializers` of this module.
-
-    Examples
-    --------
-    >>> add_serializer("repr", lambda records: repr(records).encode())
-    >>> serializers["repr"]([])
-    b'[]'
-    """
-    serializers[name] = fn
-
-
 def throttle_upstream(max_queue_size: int, *, max_wait: float = 0.01) -> Backpressure:
-    """Hold a call of ``fn(queue, …)`` back while the queue is longer than `max_queue_size`.
+    """Make a decorator that holds calls of ``fn(queue, …)`` back while the queue is too long.
 
     Parameters
     ----------
     max_queue_size : int
         The longest queue that holds nothing back.
     max_wait : float, default 0.01
-        Seconds after which the call is made all the same.
-
-    Returns
-    -------
-    Backpressure
-        The decorator. A first argument without ``qsize`` is passed straight on.
+        Seconds after which the call is made all the same. A first argument without ``qsize`` is
+        passed straight on.
 
     Examples
     --------
@@ -166,17 +148,6 @@ def watermark_event_time(events: Iterable[Record], allowed_lateness: float) -> l
         return []
     mark, is_late = before_last(grouping.times_of(rows), allowed)
     return grouping.with_fields(rows, watermark=[mark] * len(rows), is_late=is_late.tolist())
-
-
-def setup_logging(level: int | str = logging.INFO) -> logging.Logger:
-    """Set the level of the root logger, give it a handler if it has none, and return it.
-
-    Examples
-    --------
-    >>> setup_logging(logging.getLogger().level).name
-    'root'
-    """
-    return set_up(level)
 
 
 def cli_manage() -> int:
