@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -76,10 +77,15 @@ def to_dicts(
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"two columns are named {twice!r}; rename one of them")
     batches = [table] if isinstance(table, pa.RecordBatch) else table.to_batches()
+    return objects.unwatched(partial(_rows, as_text=times_as_text), batches)
+
+
+def _rows(batches: list[pa.RecordBatch], as_text: bool) -> list[Any]:
+    """Make the dicts of batches."""
     rows: list[Any] = []
     for batch in batches:
         for start in range(0, batch.num_rows, BLOCK):
-            rows += _block(batch.slice(start, BLOCK), times_as_text)
+            rows += _block(batch.slice(start, BLOCK), as_text)
     return rows
 
 
