@@ -164,11 +164,11 @@ def test_examples_in_the_readme_run(tmp_path, monkeypatch):
 
 
 def test_import_is_quick(run_python):
+    # What this process itself takes, and again where it was more: others use the machine too.
     code = (
-        "import time; start = time.perf_counter(); import tidegate; "
-        "print(time.perf_counter() - start)"
+        "import time; start = time.process_time(); import tidegate; "
+        "print(time.process_time() - start)"
     )
-    # Again where it was not: others use the machine too.
     assert any(float(run_python(code)) < MAX_IMPORT_SECONDS for _ in range(20))
 
 
