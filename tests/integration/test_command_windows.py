@@ -24,6 +24,11 @@ AGGS = {"rows": tg.agg.rows(), "high": tg.agg.max("price")}
 FLAGS = ["--agg", "rows=rows()", "--agg", "high=max(price)", "--on", "t", "--by", "k"]
 
 WINDOWS = {
+    "by its end": (["--every", "10", "--label", "end"], tg.Tumbling(10, label="end")),
+    "by its start": (
+        ["--every", "5", "--period", "10", "--label", "start"],
+        tg.Sliding(10, 5, label="start"),
+    ),
     "session": (["--session", "10"], tg.Session(10)),
     "longest session": (["--session", "10", "--max-duration", "15"], tg.Session(10, 15)),
     "count": (["--count", "2"], tg.Count(2)),
@@ -57,6 +62,7 @@ ERRORS = {
     "overshoot of what": (["--count", "2", "--overshoot", "drop"], "--overshoot goes with"),
     "complete what": (["--session", "10", "--complete-only"], "--complete-only goes with"),
     "empty what": (["--session", "10", "--empty", "zero"], "--empty goes with"),
+    "label of what": (["--session", "10", "--label", "end"], "--label goes with"),
     "zone of what": (["--count", "3", "--tz", "UTC"], "--tz goes with --calendar"),
     "no rows": (["--count", "0"], "n is 0"),
     "no limit": (["--threshold", "size"], "is not COLUMN=LIMIT"),

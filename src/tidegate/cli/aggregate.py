@@ -33,7 +33,7 @@ from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.plan import expand
 from tidegate.core.rowwindows import Overshoot, summed
 from tidegate.core.timekeeping import Timekeeping
-from tidegate.core.windows import CalendarUnit, Empty
+from tidegate.core.windows import CalendarUnit, Empty, Label
 
 __all__ = ["aggregate"]
 
@@ -77,6 +77,12 @@ INTEGER = re.compile(r"\d{1,19}", re.ASCII)
     default="skip",
     show_default=True,
     help="What becomes of windows without rows: left out, or null, 0, or what the one before has.",
+)
+@click.option(
+    "--label",
+    type=click.Choice(get_args(Label)),
+    help="Show this edge of each window, under the name of the time column, in place of "
+    "'window_start' and 'window_end'.",
 )
 @click.option(
     "--session",
@@ -210,6 +216,7 @@ def aggregate(
     calendar: tuple[int, CalendarUnit] | None,
     tz: str | None,
     empty: Empty,
+    label: Label | None,
     session: Duration | None,
     max_duration: Duration | None,
     count: int | None,
@@ -244,6 +251,7 @@ def aggregate(
             calendar,
             tz,
             empty,
+            label,
             session,
             max_duration,
             count,

@@ -15,7 +15,7 @@ from tidegate.core.calendar import UNITS
 from tidegate.core.durations import Duration, in_units
 from tidegate.core.errors import DurationError, WindowError
 from tidegate.core.rowwindows import Overshoot
-from tidegate.core.windows import CalendarUnit, Empty, Window
+from tidegate.core.windows import CalendarUnit, Empty, Label, Window
 
 __all__ = ["CalendarType", "DurationType", "Sum", "SumType", "WindowOptions", "make_window"]
 
@@ -100,6 +100,7 @@ class WindowOptions:
     calendar: tuple[int, CalendarUnit] | None = None
     tz: str | None = None
     empty: Empty = "skip"
+    label: Label | None = None
     session: Duration | None = None
     max_duration: Duration | None = None
     count: int | None = None
@@ -131,6 +132,8 @@ class WindowOptions:
             fail_usage("--tz goes with --calendar")
         if self.every is None and self.calendar is None and self.empty != "skip":
             fail_usage("--empty goes with --every or --calendar: other windows have rows")
+        if self.every is None and self.calendar is None and self.label is not None:
+            fail_usage("--label goes with --every or --calendar: other windows have both edges")
 
     def row_window(self) -> Window | None:
         """Make the window that rows make; None where another is asked for."""
@@ -171,18 +174,18 @@ def make_window(options: WindowOptions) -> Window:
     if window is not None:
         return window
     every, period, calendar = options.every, options.period, options.calendar
-    tz, empty = options.tz, options.empty
+    tz, empty, label = options.tz, options.empty, options.label
     if calendar is None:
         if tz is not None:
             fail_usage("--tz says whose midnights --calendar means; --every has none")
         size = cast("Duration", every)
         if period is None:
-            return Tumbling(size, empty=empty)
-        return Sliding(period, size, empty=empty)
+            return Tumbling(size, empty=empty, label=label)
+        return Sliding(period, size, empty=empty, label=label)
     if period is not None:
         fail_usage("--period is the length of windows of --every; those of --calendar have theirs")
     number, unit = calendar
     try:
-        return Calendar(unit, number, "UTC" if tz is None else tz, empty=empty)
+        return Calendar(unit, number, "UTC" if tz is None else tz, empty=empty, label=label)
     except WindowError as error:
         fail_usage(f"--calendar, --tz: {error}")

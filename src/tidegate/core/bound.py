@@ -90,8 +90,7 @@ class Bound(Binding):
         self.schema = pa.schema(
             [
                 *(pa.field(name, type_) for name, type_ in keys.items()),
-                pa.field("window_start", self.time_type),
-                pa.field("window_end", self.time_type),
+                *(pa.field(name, self.time_type) for name in plan.edges),
                 *revision,
                 *self.program.fields,
             ]
@@ -103,7 +102,13 @@ class Bound(Binding):
             pairs = zip(self.program.columns, self.program.parts, strict=True)
             self.views = [(*column, part) for column, part in pairs]
         self.texts = self._new_texts()
-        self.tables = ResultTables(self.schema, self.program, self.texts)
+        self.tables = ResultTables(
+            self.schema,
+            self.program,
+            self.texts,
+            label=plan.grid_window.label,
+            has_revisions=plan.time.allows,
+        )
         jump = plan.time.max_jump
         self._jump = None if jump is None else span_of(jump, self.time_type, "max_jump")
         self.first: int | float | None = None

@@ -183,8 +183,9 @@ class Aggregator(RowTaker):
         Returns
         -------
         pyarrow.Table
-            The keys, ``window_start`` and ``window_end`` in the type of the times, the aggregates;
-            by window end, then by key in order of first appearance. Windows that were closed
+            The keys, ``window_start`` and ``window_end`` in the type of the times (or the edge that
+            the window's `label` says, under the name of the time column), the aggregates; by
+            window end, then by key in order of first appearance. Windows that were closed
             before, and not taken, come first. For `Rolling`
             the keys, the time, the aggregates of the rows that the watermark has passed, in time
             order.

@@ -157,7 +157,7 @@ def _move_results(mine: Run, theirs: Run) -> None:
         return
     mine.settle()
     table = pa.concat_tables([*mine.ready, *theirs.ready])
-    ends = table["window_end"].to_numpy()
+    ends = table[mine.plan.edges[-1]].to_numpy()
     if ends.dtype.kind == "M":
         ends = ends.view(np.int64)  # the smallest one is a time here, and no NaT
     mine.ready = [pick_rows(table, np.argsort(ends, kind="stable"))]

@@ -16,7 +16,7 @@ from tidegate.core.bound import times_of
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
-from tidegate.core.plan import expand, make_plan
+from tidegate.core.plan import EDGES, expand, make_plan
 from tidegate.core.rolling import roll_all
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats
@@ -153,8 +153,9 @@ def aggregate(
     Returns
     -------
     the kind of thing that came in
-        The keys, ``window_start``, ``window_end``, the aggregates; by window end, then by key in
-        order of first appearance; `Count` and `Threshold` tell of the order of theirs. For
+        The keys, ``window_start``, ``window_end`` (or the one edge that the window's `label` says,
+        under the name of the time column), the aggregates; by window end, then by key in order of
+        first appearance; `Count` and `Threshold` tell of the order of theirs. For
         `Rolling` the keys, the time, the aggregates, a row for each input row, in time order.
 
     Raises
@@ -237,9 +238,10 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
 def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     """Run a plan over all rows, and tell the rows of each window."""
     is_of_grid = not isinstance(plan.window, RowWindow)  # else rows need not lie as windows do
+    is_of_grid &= all(name not in EDGES for name, _ in plan.results)  # both edges are needed
     if is_of_grid and not plan.by and plan.lateness is None and rows.n_rows:
         run, table = _computed(counted(plan), rows, threads)
-        with_all = with_ranges(table, run, rows)
+        with_all = with_ranges(table, run, rows, plan)
         if with_all is not None:
             return run, with_all
     run = TracedRun(traced(plan))

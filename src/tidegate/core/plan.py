@@ -32,7 +32,7 @@ from tidegate.core.windows import (
     check_window,
 )
 
-__all__ = ["Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
+__all__ = ["EDGES", "Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
 
 _LOOKING_BACK = (
     *("rows", "count", "first", "last", "min", "max"),
@@ -44,6 +44,7 @@ _LOOKING_BACK = (
 Late: TypeAlias = Literal["side", "drop", "raise"]
 Nan: TypeAlias = Literal["value", "missing"]
 
+EDGES = ("window_start", "window_end")
 PARTS = {
     "ohlc": ("open", "high", "low", "close"),
     "ohlcv": ("open", "high", "low", "close", "volume"),
@@ -142,7 +143,7 @@ class Plan:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(
-                f"two columns of the result are named {twice[0]!r}: name one by keyword"
+                f"two columns of the result are named {twice[0]!r}: {self._way_apart(twice[0])}"
             )
         if not self.results:
             raise InputError(
@@ -155,7 +156,23 @@ class Plan:
         if isinstance(self.window, Rolling):
             return list(dict.fromkeys([*self.by, self.on]))
         revision = ["revision"] if self.time.allows else []
-        return [*self.by, "window_start", "window_end", *revision]
+        return [*self.by, *self.edges, *revision]
+
+    @property
+    def edges(self) -> list[str]:
+        """The columns of the result that hold edges of windows: both, or the one that a label is.
+
+        Either way the last one rises with the ends of the windows.
+        """
+        return list(EDGES) if self.grid_window.label is None else [self.on]
+
+    def _way_apart(self, name: str) -> str:
+        """Say what to do about two columns of one name."""
+        label = None if isinstance(self.window, Rolling) else self.window.label
+        if label is None or name != self.on:
+            return "name one by keyword"
+        what = "leave label out" if name in self.by else "name the result by another keyword"
+        return f"label={label!r} names the {label} of a window as the time column; {what}"
 
     @property
     def grid_window(self) -> Window:
@@ -383,24 +400,25 @@ def _plain_window(window: AnyWindow) -> dict[str, Any]:
             "overshoot": window.overshoot,
             "complete_only": window.complete_only,
         }
-    empty = {"empty": window.empty}
+    shown = {"empty": window.empty, "label": window.label}
     if isinstance(window, Edges):
-        return {"class": "Edges", "unit": window.unit, "values": window.values.tolist(), **empty}
+        return {"class": "Edges", "unit": window.unit, "values": window.values.tolist(), **shown}
     if isinstance(window, Calendar):
-        return {"class": "Calendar", "unit": window.unit, "n": window.n, "tz": window.tz, **empty}
+        return {"class": "Calendar", "unit": window.unit, "n": window.n, "tz": window.tz, **shown}
     return {
         "class": type(window).__name__,
         "size": _plain(window.size),
         "every": _plain(window.every),
         "origin": _plain_origin(window.origin),
         "offset": _plain(window.offset),
-        **empty,
+        **shown,
     }
 
 
 def _window(value: dict[str, Any]) -> AnyWindow:
     """Read a window."""
-    name, empty = value["class"], value.get("empty", "skip")
+    name = value["class"]
+    shown = {"empty": value.get("empty", "skip"), "label": value.get("label")}
     if name == "Rolling":
         return Rolling(
             None if value["size"] is None else _duration(value["size"]),
@@ -418,15 +436,15 @@ def _window(value: dict[str, Any]) -> AnyWindow:
         options = {name: value[name] for name in ("overshoot", "complete_only")}
         return Threshold(value["column"], value["limit"], **options)
     if name == "Edges":
-        return Edges(_edges(value["values"], value["unit"]), empty=empty)
+        return Edges(_edges(value["values"], value["unit"]), **shown)
     if name == "Calendar":
-        return Calendar(value["unit"], value["n"], _text(value["tz"]), empty=empty)
+        return Calendar(value["unit"], value["n"], _text(value["tz"]), **shown)
     if name not in ("Tumbling", "Sliding"):
         raise InputError(f"there is no window class {name!r}")
     grid: dict[str, Any] = {
         "origin": _origin(value["origin"]),
         "offset": _duration(value["offset"]),
-        "empty": empty,
+        **shown,
     }
     size = _duration(value["size"])
     if name == "Tumbling":

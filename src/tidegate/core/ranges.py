@@ -167,12 +167,14 @@ def table_of_range(bound: Bound, state: WindowState, after: int) -> pa.Table | N
     """
     if bound.filler is not None or not bound.program.gives_words:
         return None
-    table = ResultTables(bound.schema, bound.program).take(state, bound.keys)
+    label = bound.plan.grid_window.label
+    table = ResultTables(bound.schema, bound.program, label=label).take(state, bound.keys)
     if not bound.overlaps or after == INT64_MIN:
         return table
-    ends = table["window_end"].to_numpy()
-    ends = ends.view(np.int64) if ends.dtype.kind == "M" else ends
-    return table.slice(int(np.searchsorted(ends, after, side="right")))
+    edges = table[bound.plan.edges[-1]].to_numpy()
+    edges = edges.view(np.int64) if edges.dtype.kind == "M" else edges
+    before = after - bound.reach if label == "start" else after
+    return table.slice(int(np.searchsorted(edges, before, side="right")))
 
 
 def _push_all(

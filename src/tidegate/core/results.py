@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from tidegate.core.keys import Keys
     from tidegate.core.program import Program
     from tidegate.core.texts import Texts
+    from tidegate.core.windows import Label
 
 __all__ = ["ResultTables"]
 
 SLAB_ROWS = 1024
+SHOWN = {None: slice(0, 2), "start": slice(0, 1), "end": slice(1, 2)}  # of start and end
 MOST_IN_SLAB = 64  # more results at a time are handed over in the memory that they are in
 
 _buffer_of: Any = pa.py_buffer  # its stub does not know a kernel's memory
@@ -38,11 +40,15 @@ class ResultTables:
     Parameters
     ----------
     schema : pyarrow.Schema
-        The keys, ``window_start`` and ``window_end``, the results.
+        The keys, the edges of windows that are shown, the revisions, the results.
     program : Program
         What the words of the results are.
     texts : mapping of str to Texts
         What codes among them stand for.
+    label : "start", "end" or None
+        Which edge is shown; None: both.
+    has_revisions : bool
+        Whether windows come out again.
 
     Attributes
     ----------
@@ -58,12 +64,20 @@ class ResultTables:
     """
 
     def __init__(
-        self, schema: pa.Schema, program: Program, texts: Mapping[str, Texts] | None = None
+        self,
+        schema: pa.Schema,
+        program: Program,
+        texts: Mapping[str, Texts] | None = None,
+        *,
+        label: Label | None = None,
+        has_revisions: bool = False,
     ) -> None:
         self._schema = schema
         self._program = program
-        self._time_type = schema.field("window_start").type
-        self._has_revisions = "revision" in schema.names[: -len(program.fields)]
+        n_beside = len(schema) - len(program.fields)  # keys, edges, revisions
+        self._time_type = schema.field(n_beside - has_revisions - 1).type
+        self._has_revisions = has_revisions
+        self._shown = SHOWN[label]
         self._is_word = [
             is_word(field.type) and result.how == "words"
             for field, result in zip(program.fields, program.results, strict=True)
@@ -102,7 +116,8 @@ class ResultTables:
         """Make a new slab and its table; the last slab lives on in what was taken from it."""
         self.slab = Slab(len(self._program.fields), SLAB_ROWS, MOST_IN_SLAB)
         starts, ends, outputs = self.slab.columns()
-        parts = [(self._time_type, None, edge) for edge in (starts, ends)]
+        edges: list[Any] = [starts, ends]
+        parts = [(self._time_type, None, edge) for edge in edges[self._shown]]
         for field, (values, bits) in zip(self._program.fields, outputs, strict=True):
             parts.append((field.type, _buffer_of(bits), values))
         self.table = pa.Table.from_arrays(
@@ -204,7 +219,9 @@ class ResultTables:
         columns: list[pa.Array[Any]] = []
         if keys is not None and codes is not None:
             columns.extend(keys.take(codes))
-        columns.extend(as_array(edge, None, self._time_type) for edge in (starts, ends))
+        columns.extend(
+            as_array(edge, None, self._time_type) for edge in (starts, ends)[self._shown]
+        )
         if revisions is not None:
             columns.append(as_array(revisions, None, pa.int64()))
         return pa.Table.from_arrays([*columns, *results], schema=self._schema)

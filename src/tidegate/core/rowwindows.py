@@ -72,6 +72,7 @@ class Session:
     gap: Duration
     max_duration: Duration | None = None
     empty: ClassVar[Literal["skip"]] = "skip"
+    label: ClassVar[None] = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class Count:
     every: int | None = None
     complete_only: bool = False
     empty: ClassVar[Literal["skip"]] = "skip"
+    label: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         _check_count(self.n, "n")
@@ -187,6 +189,7 @@ class Threshold:
     overshoot: Overshoot
     complete_only: bool
     empty: ClassVar[Literal["skip"]] = "skip"
+    label: ClassVar[None] = None
 
     def __init__(
         self,

@@ -18,8 +18,9 @@ from tidegate.core.batch import Input, read_input
 from tidegate.core.bound import times_of
 from tidegate.core.columns import Numbers
 from tidegate.core.errors import InputError, MergeError
+from tidegate.core.plan import EDGES
 from tidegate.core.run import MAX_BATCH, Run
-from tidegate.core.windows import Rolling
+from tidegate.core.windows import Rolling, without_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,13 +70,16 @@ def is_traced(plan: Plan) -> bool:
 
 
 def counted(plan: Plan) -> Plan:
-    """Have a plan count the rows of each window too, for `with_ranges`."""
+    """Have a plan count the rows of each window too, and show both edges, for `with_ranges`."""
     traced(plan)  # refuses what it must
-    return replace(plan, results=(*plan.results, (_COUNT, Aggregation("rows"))))
+    window = without_label(plan.grid_window)
+    return replace(plan, window=window, results=(*plan.results, (_COUNT, Aggregation("rows"))))
 
 
-def with_ranges(table: pa.Table, run: Run, rows: Input) -> pa.Table | None:
+def with_ranges(table: pa.Table, run: Run, rows: Input, plan: Plan) -> pa.Table | None:
     """Put the ranges beside the results of a plan from `counted`; None where they don't follow.
+
+    The edges come out as `plan` shows them, which was the plan before.
 
     They do where no run of rows began before the largest time so far: then the rows of a window,
     in whatever order, stand together, and windows stand in order.
@@ -103,9 +107,20 @@ def with_ranges(table: pa.Table, run: Run, rows: Input) -> pa.Table | None:
         has_rows = counts > 0
         offsets = np.concatenate([[0], np.cumsum(has_rows)])
         ranges = _ranges(offsets, starts[has_rows], stops[has_rows])
-    return table.drop_columns([_COUNT]).append_column(
+    return _as_shown(table.drop_columns([_COUNT]), plan).append_column(
         pa.field(ROW_RANGES, RANGES_TYPE), pa.chunked_array([ranges])
     )
+
+
+def _as_shown(table: pa.Table, plan: Plan) -> pa.Table:
+    """Show the edges of windows as a plan does."""
+    label = plan.grid_window.label
+    if label is None:
+        return table
+    hidden = EDGES[label == "start"]
+    shown = {EDGES[label == "end"]: plan.on}
+    kept = table.drop_columns([hidden])
+    return kept.rename_columns([shown.get(name, name) for name in kept.column_names])
 
 
 def _times(rows: Input, bound: Bound) -> Numbers:

@@ -1,6 +1,7 @@
 """The window classes, and their grid in the unit of a time column."""
 
 import math
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -28,6 +29,7 @@ __all__ = [
     "Edges",
     "Empty",
     "Grid",
+    "Label",
     "Look",
     "Origin",
     "Rolling",
@@ -39,9 +41,11 @@ __all__ = [
     "is_laid_by_first",
     "look_of",
     "table_of",
+    "without_label",
 ]
 
 Empty: TypeAlias = Literal["skip", "null", "zero", "carry"]
+Label: TypeAlias = Literal["start", "end"]
 Closed: TypeAlias = Literal["right", "both", "left", "neither"]
 CalendarUnit: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
 
@@ -74,6 +78,10 @@ class Tumbling:
         Moves the grid from the origin.
     empty : "skip", "null", "zero" or "carry", default "skip"
         What becomes of windows without rows.
+    label : "start", "end" or None, default None
+        Which edge stands for a window in the result. None: both, as ``window_start`` and
+        ``window_end``. Otherwise that edge alone, in their place, in one column named as the time
+        column.
 
     Notes
     -----
@@ -88,17 +96,25 @@ class Tumbling:
     watermark, or `advance`, has closed, and at the end of input those that have begun at the
     largest time seen. `Limits` says how many may come out at a time.
 
+    A `label` changes what a window is called, not which rows it has: one that is labelled by its
+    end still begins with the row at its start, and has not the one at its end. Results stay in
+    order of window end. Late rows on the side keep both edges.
+
     Examples
     --------
     >>> import tidegate as tg
     >>> tg.aggregate({"t": [0, 9, 10]}, tg.Tumbling(10), tg.agg.rows(), on="t")["rows"].tolist()
     [2, 1]
+    >>> tens = tg.Tumbling(10, label="end")
+    >>> tg.aggregate([{"t": 0}, {"t": 9}, {"t": 10}], tens, tg.agg.rows(), on="t")
+    [{'t': 10, 'rows': 2}, {'t': 20, 'rows': 1}]
     """
 
     size: Duration
     origin: Origin = field(default="epoch", kw_only=True)
     offset: Duration = field(default=0, kw_only=True)
     empty: Empty = field(default="skip", kw_only=True)
+    label: Label | None = field(default=None, kw_only=True)
 
     @property
     def every(self) -> Duration:
@@ -123,6 +139,8 @@ class Sliding:
         Moves the grid from the origin.
     empty : "skip", "null", "zero" or "carry", default "skip"
         What becomes of windows without rows, see `tidegate.Tumbling`.
+    label : "start", "end" or None, default None
+        Which edge stands for a window in the result, see `tidegate.Tumbling`.
 
     Notes
     -----
@@ -142,6 +160,7 @@ class Sliding:
     origin: Origin = field(default="epoch", kw_only=True)
     offset: Duration = field(default=0, kw_only=True)
     empty: Empty = field(default="skip", kw_only=True)
+    label: Label | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -156,6 +175,8 @@ class Edges:
         column. Of NumPy, Arrow, pandas, Polars, or a list. Times without a zone are UTC.
     empty : "skip", "null", "zero" or "carry", default "skip"
         What becomes of windows without rows, see `tidegate.Tumbling`.
+    label : "start", "end" or None, default None
+        Which edge stands for a window in the result, see `tidegate.Tumbling`.
 
     Attributes
     ----------
@@ -193,10 +214,12 @@ class Edges:
     values: "Numbers"
     unit: str | None
     empty: Empty
+    label: Label | None
 
-    def __init__(self, times: object, *, empty: Empty = "skip") -> None:
+    def __init__(self, times: object, *, empty: Empty = "skip", label: Label | None = None) -> None:
         values, unit = read_edges(times)
         object.__setattr__(self, "empty", empty)
+        object.__setattr__(self, "label", label)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "unit", unit)
 
@@ -206,13 +229,13 @@ class Edges:
             return NotImplemented
         mine, theirs = self.values, other.values
         return (
-            (self.unit, self.empty) == (other.unit, other.empty)
+            (self.unit, self.empty, self.label) == (other.unit, other.empty, other.label)
             and mine.dtype == theirs.dtype
             and bool(np.array_equal(mine, theirs))
         )
 
     def __hash__(self) -> int:
-        return hash((self.unit, self.empty, self.values.tobytes()))
+        return hash((self.unit, self.empty, self.label, self.values.tobytes()))
 
 
 @dataclass(frozen=True, init=False)
@@ -230,6 +253,8 @@ class Calendar:
         Whose midnights; an IANA name.
     empty : "skip", "null", "zero" or "carry", default "skip"
         What becomes of windows without rows, see `tidegate.Tumbling`.
+    label : "start", "end" or None, default None
+        Which edge stands for a window in the result, see `tidegate.Tumbling`.
 
     Raises
     ------
@@ -261,6 +286,7 @@ class Calendar:
     n: int
     tz: str
     empty: Empty
+    label: Label | None
 
     def __init__(
         self,
@@ -269,6 +295,7 @@ class Calendar:
         tz: "str | ZoneInfo" = "UTC",
         *,
         empty: Empty = "skip",
+        label: Label | None = None,
     ) -> None:
         if unit not in UNITS:
             raise WindowError(f"unit is {unit!r}: choose from {', '.join(UNITS)}")
@@ -282,6 +309,7 @@ class Calendar:
         object.__setattr__(self, "n", int(n))
         object.__setattr__(self, "tz", name)
         object.__setattr__(self, "empty", empty)
+        object.__setattr__(self, "label", label)
 
 
 @dataclass(frozen=True)
@@ -433,8 +461,24 @@ def check_window(window: object) -> None:
             f"tg.Sliding(size, every), tg.Edges(times), tg.Calendar(unit), tg.Rolling(size), "
             f"tg.Session(gap), tg.Count(n) or tg.Threshold(column, limit)"
         )
-    if not isinstance(window, Rolling) and window.empty not in get_args(Empty):
+    if isinstance(window, Rolling):
+        return
+    if window.empty not in get_args(Empty):
         raise WindowError(f"empty is {window.empty!r}: choose from {', '.join(get_args(Empty))}")
+    if window.label is not None and window.label not in get_args(Label):
+        raise WindowError(
+            f"label is {window.label!r}: choose from {', '.join(get_args(Label))}, or leave it out "
+            f"for both edges"
+        )
+
+
+def without_label(window: Window) -> Window:
+    """Give the same windows, showing both edges."""
+    if isinstance(window, RowWindow) or window.label is None:
+        return window
+    bare = copy(window)
+    object.__setattr__(bare, "label", None)
+    return bare
 
 
 def is_laid_by_first(window: Window) -> bool:
