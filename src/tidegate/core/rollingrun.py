@@ -13,7 +13,7 @@ from tidegate._kernels.watermarks import watermarks
 from tidegate.core.batch import read_input
 from tidegate.core.binding import Values
 from tidegate.core.columns import Numbers
-from tidegate.core.errors import AggregateOverflowError, LateRowError, LimitError, MergeError
+from tidegate.core.errors import AggregateOverflowError, LateRowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.failures import DisorderError
 from tidegate.core.gathering import Gathered
@@ -332,10 +332,6 @@ class RollingRun(Run):
     def take_late(self) -> pa.Table:
         """Hand over the rows on the side."""
         return super().take_late() if self.tied is None else self.tied.late.take()
-
-    def refuse_merge(self) -> None:
-        """Refuse: rows of one key that wait in two places have no order."""
-        raise MergeError(f"merge: aggregators over {self.plan.window!r} cannot be merged yet")
 
     # ------------------------------------------------------------------------------------ looking
 

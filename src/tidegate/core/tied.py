@@ -28,7 +28,6 @@ from tidegate.core.windows import Look, Rolling, look_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tidegate.core.labels import Moves
     from tidegate.core.plan import Plan
 
 __all__ = ["NULL_TIME", "Arrivals", "KeptRows", "Tied"]
@@ -205,7 +204,7 @@ class Tied(Binding):
         try:
             return read_parts(batch, self._views, self.labels, skip_nan=skip_nan)
         finally:
-            self._follow({name: labels.take_moves() for name, labels in self.labels.items()})
+            self.follow()
 
     def numbers_of(self, order: Numbers) -> Numbers:
         """Give times in the kernels' order as the user has them."""
@@ -293,7 +292,7 @@ class Tied(Binding):
     def dump(self) -> tuple[Any, ...]:
         """Write the rows that wait, and those that are kept, down, with codes for labels."""
         self.sweep()
-        written = self._written()
+        written = self.written()
         for labels in self.labels.values():
             written = written.mapped(labels.texts.columns, labels.codes_of)
         return written[1:]
@@ -309,9 +308,9 @@ class Tied(Binding):
             ):
                 return False
             kept = kept.mapped(labels.texts.columns, labels.of_codes)
-        return self._load(kept)
+        return self.load_labelled(kept)
 
-    def _written(self) -> KeptRows:
+    def written(self) -> KeptRows:
         """Write the rows that wait, and those that are kept, down."""
         times, codes, columns = self.buffer.peek()
         waiting = (
@@ -332,7 +331,7 @@ class Tied(Binding):
             ],
         )
 
-    def _load(self, kept: KeptRows) -> bool:
+    def load_labelled(self, kept: KeptRows) -> bool:
         """Take over rows with labels; False where it cannot be."""
         times, codes, columns = kept.waiting
         if not rises(times) or len(codes) != len(times):
@@ -342,11 +341,16 @@ class Tied(Binding):
         self.buffer.push(times, codes, columns)
         return self.state.load(kept.heads, kept.sums, kept.times, kept.columns, self.n_keys)
 
+    def busy_keys(self) -> npt.NDArray[np.int64]:
+        """Give the codes of the keys of which rows are there, rising."""
+        written = self.written()
+        return np.union1d(written.heads[::5], written.waiting[1].astype(np.int64))
+
     def sweep(self) -> None:
         """Let go of the texts that no row refers to; the others get other labels."""
         if not self.labels:
             return
-        written = self._written()
+        written = self.written()
         for name, labels in self.labels.items():
             parts = [
                 values[flags != 0]
@@ -358,11 +362,12 @@ class Tied(Binding):
             written = written.mapped(swept.texts.columns, moves.of)
         self._begin_with(written)
 
-    def _follow(self, moves: dict[str, Moves | None]) -> None:
+    def follow(self) -> None:
         """Give the rows that are there the labels that their texts have now."""
+        moves = {name: labels.take_moves() for name, labels in self.labels.items()}
         if all(moved is None for moved in moves.values()):
             return
-        written = self._written()
+        written = self.written()
         for name, moved in moves.items():
             if moved is not None:
                 written = written.mapped(self.labels[name].texts.columns, moved.of)
@@ -372,7 +377,7 @@ class Tied(Binding):
         """Go on with what was written down, in a new state."""
         self.state = self._new_state()
         self.buffer = ReorderBuffer(len(self.program.columns))
-        if not self._load(written):
+        if not self.load_labelled(written):
             raise MemoryError("the rows of a look-back cannot be laid anew")
 
 
