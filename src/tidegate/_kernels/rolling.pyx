@@ -11,8 +11,8 @@ from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_LIST, OF_MEAN, OF_RANGE, OF_ROWS, OF_SEM,
-    OF_STD, OF_SUM, OF_VAR, OVERFLOWED, PAIRS, POWERS, SIGNED, SQUARES, SQUARES_INT,
+    DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_HALF, OF_LIST, OF_MEAN, OF_RANGE, OF_ROWS,
+    OF_SEM, OF_STD, OF_SUM, OF_VAR, OVERFLOWED, PAIRS, POWERS, SIGNED, SQUARES, SQUARES_INT,
     TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
 )
 from tidegate._kernels.rolling_state cimport TILE, KeyState, Look, Scratch, Series, View
@@ -61,6 +61,8 @@ cdef struct Target:
     Word* lists        # of OF_LIST: the length of a list, its values, and so on
     int64_t n_lists
     int64_t room
+    int64_t row        # of OF_LIST in place: the values before this row of the view
+    int64_t place      # end here in `lists`
 
 
 cdef class RollingState:
@@ -71,7 +73,8 @@ cdef class RollingState:
     accs : list of (kind, column, weight, nulls, sum, numeric)
         The accumulators, as `WindowState` takes them.
     outputs : list of (op, acc, numeric, ddof, other, how, by)
-        What to read from them.
+        What to read from them. OF_LIST with `how` gives the values of all rows once, and of each
+        result the place where those of its window begin among them.
     columns : list of (numeric, skip_nan)
         The input columns.
     keyed : bool
@@ -699,6 +702,11 @@ cdef class RollingState:
         """The results of the rows of a view from `first` on, which go to places from `at` on."""
         cdef int64_t row = first, n
         cdef int status, o
+        for o in range(self.n_outputs):
+            if self.outputs[o].op == OF_LIST and self.outputs[o].how:
+                status = self.write_values(o, view, key.left - key.base)
+                if status != DONE:
+                    return status
         while row < view.n:
             n = min(<int64_t>TILE, view.n - row)
             if not never_falls(view.times + row - (row > 0), n + (row > 0)):
@@ -750,6 +758,10 @@ cdef class RollingState:
             self.write_spreads(o, at)
         elif s.made[o] != NULL:
             memcpy(out, s.made[o], n * sizeof(Word))
+        elif output.op == OF_HALF and output.how:
+            memcpy(out, s.lo[output.acc], n * sizeof(Word))
+        elif output.op == OF_LIST and output.how:
+            self.write_places(o, view, at)
         elif output.op == OF_LIST:
             status = self.write_lists(o, view, at)
             if status != DONE:
@@ -871,6 +883,35 @@ cdef class RollingState:
                     target.n_lists += 1
         return DONE
 
+    cdef int write_values(self, int o, const View* view, int64_t first) noexcept nogil:
+        """The values of the rows of a view from `first` on, behind those of other views."""
+        cdef Target* target = &self.targets[o]
+        cdef const Series* c = &view.columns[self.accs[self.outputs[o].acc].column]
+        cdef int64_t row, room = target.n_lists + view.n - first
+        if room > target.room:
+            room = max(room, 2 * target.room)
+            if not grow(<void**>&target.lists, room * sizeof(Word)):
+                return NO_MEMORY
+            target.room = room
+        target.row = first
+        target.place = target.n_lists
+        for row in range(first, view.n):
+            if has_value(c, row):
+                target.lists[target.n_lists] = c.x[row]
+                target.n_lists += 1
+        return TOO_MANY_KEPT if target.n_lists > self.max_kept else DONE
+
+    cdef void write_places(self, int o, const View* view, int64_t at) noexcept nogil:
+        """Where the values of each window begin among those of all rows."""
+        cdef Target* target = &self.targets[o]
+        cdef const Series* c = &view.columns[self.accs[self.outputs[o].acc].column]
+        cdef int64_t i
+        for i in range(self.scratch.tile.n):
+            while target.row < self.scratch.tile.l[i]:
+                target.place += has_value(c, target.row)
+                target.row += 1
+            target.values[at + i].i = target.place
+
     cdef int64_t write_int_sums(self, int o, int64_t at) noexcept nogil:
         """Sums of integers; the first that does not fit, or -1."""
         cdef int a = self.outputs[o].acc
@@ -894,7 +935,7 @@ cdef class RollingState:
         cdef double need = <double>self.min_samples, fewest
         cdef uint8_t* valid
         cdef int64_t i, n = self.scratch.tile.n
-        if output.op != OF_SUM:
+        if output.op != OF_SUM and output.op != OF_HALF:
             need = max(need, output.ddof + 1.0)
         fewest = counts[0]
         if not (self.scratch.tile.is_steady and self.accs[output.acc].weight < 0
@@ -942,6 +983,7 @@ cdef class RollingState:
         -------
         Buffer
             8-byte words: the length of a list, its values, and so on; the results say where.
+            Of lists in place the values alone.
         """
         cdef Target* target = &self.targets[output]
         lists = buffer_of(target.lists, target.n_lists * sizeof(Word))

@@ -48,9 +48,10 @@ def custom(
     -----
     The function sees the values that are there, by time, of equal times by arrival: rows in which
     a column is null (or, with ``nan="missing"``, NaN) are left out of all columns. NaN is a value.
-    It is called once for each window with such rows, when its results are taken; a window without
-    is null. Instants and dates come as datetime64, durations and times of day as timedelta64, text
-    as str, decimals as `decimal.Decimal`.
+    It is called once for each window with such rows, when its results are taken; a window without,
+    or with fewer than the `min_samples` of a `Rolling`, is null. Instants and dates come as
+    datetime64, durations and times of day as timedelta64, text as str, decimals as
+    `decimal.Decimal`.
 
     What the function raises comes out as a `CustomError` with the window and the key. The rows
     that were pushed are taken then, and the windows wait: the next ``take()`` calls it again.

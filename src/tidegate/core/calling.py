@@ -26,6 +26,7 @@ _array: Callable[..., pa.Array[Any]] = pa.array
 def call_each(
     item: Aggregation,
     columns: list[pa.Array[Any]],
+    begins: Numbers,
     lengths: Numbers,
     field: pa.Field[Any],
     place: Callable[[int], str],
@@ -37,7 +38,9 @@ def call_each(
     item : Aggregation
         Of `agg.custom`.
     columns : list of pyarrow.Array
-        (n_values,) the values of all windows, one window behind the other.
+        (n_values,) the values of all windows.
+    begins : ndarray
+        (n_windows,) int64, where those of each window begin.
     lengths : ndarray
         (n_windows,) int64, how many values each has of each column.
     field : pyarrow.Field
@@ -53,8 +56,7 @@ def call_each(
     function: Any = item.call
     arrays = [_values_of(column) for column in columns]
     made: list[Any] = []
-    begin = 0
-    for row, length in enumerate(lengths.tolist()):
+    for row, (begin, length) in enumerate(zip(begins.tolist(), lengths.tolist(), strict=True)):
         if not length:
             made.append(None)
             continue
@@ -65,7 +67,6 @@ def call_each(
                 f"{field.name}: the function of column {item.columns[0]!r} raised {error!r} in "
                 f"{place(row)}; nothing is lost: take() calls it again"
             ) from error
-        begin += length
     return _array_of(made, field, place)
 
 

@@ -13,6 +13,8 @@ from tidegate.core.columns import Numbers, as_array, buffer_view, validity
 from tidegate.core.errors import InputError
 
 __all__ = [
+    "added_up",
+    "are_below",
     "as_floats",
     "decimals_of",
     "ints_of",
@@ -189,6 +191,48 @@ def words_of(units: Sequence[int], n_words: int) -> list[Numbers]:
     packed = b"".join(unit.to_bytes(_WORD * n_words, "little", signed=True) for unit in units)
     table = np.frombuffer(packed, np.int64).reshape(len(units), n_words)
     return [np.ascontiguousarray(table[:, at]) for at in range(n_words)]
+
+
+def added_up(halves: Sequence[tuple[Numbers, Numbers]]) -> list[Numbers]:
+    """Return sums of wide decimals of the sums of each word of their units.
+
+    Parameters
+    ----------
+    halves : sequence of (low, high)
+        (n_rows,) 64-bit words of the sums, the low word's first; all but the last of unsigned ones.
+
+    Returns
+    -------
+    list of ndarray
+        (n_rows,) words, one more than there were, the low one first; the last one is int64.
+    """
+    n_words = len(halves) + 1
+    words = [np.zeros(len(halves[0][0]), np.uint64) for _ in range(n_words)]
+    for at, (low, high) in enumerate(halves):
+        sign = (high.view(np.int64) >> 63).view(np.uint64)
+        parts = [low.view(np.uint64), high.view(np.uint64)]
+        carry = np.zeros(len(low), np.uint64)
+        for k in range(at, n_words):
+            part = parts[k - at] if k - at < len(parts) else sign
+            with_part = words[k] + part
+            total = with_part + carry
+            carry = ((with_part < part) | (total < carry)).astype(np.uint64)
+            words[k] = total
+    return [*words[:-1], words[-1].view(np.int64)]
+
+
+def are_below(words: Sequence[Numbers], most: int) -> Numbers:
+    """Tell which integers in words are below a number in size."""
+    return _are_less(words, most) & ~_are_less(words, 1 - most)
+
+
+def _are_less(words: Sequence[Numbers], number: int) -> Numbers:
+    """Tell which integers in words are less than a number."""
+    is_less = np.zeros(len(words[0]), np.bool_)
+    for word, limit in zip(words, words_of([number], len(words)), strict=True):
+        other = limit.view(word.dtype)[0]
+        is_less = np.where(word == other, is_less, word < other)
+    return is_less
 
 
 def mean_of(units: Sequence[int], counts: Numbers, scale: int) -> Numbers:

@@ -11,6 +11,7 @@ from tidegate.core import snapshot
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.errors import InputError, MergeError
 from tidegate.core.eventtime import INT64_MAX, order_of_time
+from tidegate.core.lookmerging import merge_looks
 from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
 from tidegate.core.rolling import make_run
@@ -458,9 +459,12 @@ class Aggregator(RowTaker):
             raise MergeError(f"merge: give another Aggregator, not {other!r}")
         self._settle()
         other._settle()
-        if isinstance(self._run, RollingRun | TracedRun):
+        if isinstance(self._run, TracedRun):
             self._run.refuse_merge()
-        merge(self._run, other._run)
+        if isinstance(self._run, RollingRun) and isinstance(other._run, RollingRun):
+            merge_looks(self._run, other._run)
+        else:
+            merge(self._run, other._run)
         self._run.let_go()
         other._run.let_go()
         other._ended = True

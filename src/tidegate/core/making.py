@@ -10,6 +10,8 @@ import pyarrow as pa
 from tidegate.core.calling import call_each, call_each_c
 from tidegate.core.columns import Numbers, as_array
 from tidegate.core.decimals import (
+    added_up,
+    are_below,
     as_floats,
     decimals_of,
     ints_of,
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
 
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.program import Program, Result
-    from tidegate.core.texts import Texts
+    from tidegate.core.texts import Coded
 
-__all__ = ["Maker", "Outputs", "array_of_words", "lists_of", "take_outputs"]
+__all__ = ["Maker", "Outputs", "array_of_words", "take_outputs"]
 
 _MOST_IN_LISTS = 2**31 - 1
 _buffer_of: Any = pa.py_buffer  # its stub does not know ndarray
@@ -43,16 +45,19 @@ class Outputs(NamedTuple):
     codes: Numbers | None  # of the keys
     words: list[Numbers]  # of each output; of a list: where it stands
     valid: list[Numbers | None]
-    lists: dict[int, Numbers]  # by accumulator: two results may share the lists of one
+    lists: dict[int, Numbers]  # by output; two may share the lists of one accumulator
 
 
 def take_outputs(state: WindowState, program: Program, time: type[Any]) -> Outputs:
     """Take the results that are ready out of a state; `time` is what times are."""
     n, starts, ends, codes, outputs = state.take_results()
+    of_accs: dict[int, Numbers] = {}
     lists: dict[int, Numbers] = {}
     for number, output in enumerate(program.outputs):
-        if program.is_list(number) and output.acc not in lists:
-            lists[output.acc] = array_of(state.take_lists(number), np.int64)
+        if program.is_list(number):
+            if output.acc not in of_accs:
+                of_accs[output.acc] = array_of(state.take_lists(number), np.int64)
+            lists[number] = of_accs[output.acc]
     return Outputs(
         n,
         array_of(starts, time),
@@ -71,11 +76,11 @@ class Maker:
     ----------
     program : Program
         What the words of the outputs are, and what comes of them.
-    texts : mapping of str to Texts
+    texts : mapping of str to Coded
         What codes stand for.
     """
 
-    def __init__(self, program: Program, texts: Mapping[str, Texts]) -> None:
+    def __init__(self, program: Program, texts: Mapping[str, Coded]) -> None:
         self._program = program
         self._texts = texts
 
@@ -120,7 +125,8 @@ class Maker:
             case "mean":
                 counts = outputs.words[result.outputs[-1]]
                 means = mean_of(self._totals(result.outputs[:-1], outputs), counts, result.scale)
-                return as_array(means, (counts > 0).view(np.uint8), type_)
+                has_mean = counts > 0 if valid is None else (counts > 0) & (valid != 0)
+                return as_array(means, has_mean.view(np.uint8), type_)
             case "range":
                 return self._range(result, field, outputs, place)
             case "custom":
@@ -147,10 +153,15 @@ class Maker:
         self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
     ) -> pa.Array[Any]:
         """Make sums of decimals."""
+        valid = outputs.valid[result.outputs[0]]
         if len(result.outputs) == 2:  # of 18 digits: no number of rows can add up to 38
             halves = [outputs.words[number] for number in result.outputs]
-            return decimals_of(halves, None, field.type)
-        return _fitting(self._totals(result.outputs, outputs), None, result, field, place)
+            return decimals_of(halves, valid, field.type)
+        parts = [outputs.words[number] for number in result.outputs]
+        words = added_up(list(zip(parts[::2], parts[1::2], strict=True)))
+        if are_below(words, most_of(field.type)).all():
+            return decimals_of(words[:-1], valid, field.type)
+        return _fitting(self._totals(result.outputs, outputs), valid, result, field, place)
 
     def _range(
         self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
@@ -187,7 +198,7 @@ class Maker:
     def _slices(self, number: int, outputs: Outputs) -> tuple[Numbers, Numbers]:
         """Where the values of each list begin, and how many there are."""
         places, valid = outputs.words[number], outputs.valid[number]
-        words = outputs.lists[self._program.outputs[number].acc]
+        words = outputs.lists[number]
         lengths = np.zeros(outputs.n, np.int64)
         there = np.ones(outputs.n, np.bool_) if valid is None else valid != 0
         lengths[there] = words[places[there]]
@@ -203,7 +214,7 @@ class Maker:
         type_: pa.DataType,
     ) -> pa.Array[Any]:
         """Make the values of all lists, one behind the other."""
-        words = outputs.lists[self._program.outputs[number].acc]
+        words = outputs.lists[number]
         ends = np.cumsum(lengths)
         total = int(ends[-1]) if len(ends) else 0
         at = np.arange(total) + np.repeat(begins - ends + lengths, lengths)
@@ -217,7 +228,7 @@ class Maker:
         """Call a function of the user's for each window that has a value."""
         begins, lengths = self._slices(result.outputs[0], outputs)
         if "signature" in dict(result.item.options):
-            words = outputs.lists[self._program.outputs[result.outputs[0]].acc]
+            words = outputs.lists[result.outputs[0]]
             words = words.view(self._program.word_of(result.outputs[0]))
             floats = call_each_c(result.item, words, begins, lengths)
             return as_array(floats, (lengths > 0).view(np.uint8), field.type)
@@ -226,7 +237,8 @@ class Maker:
             self._values(number, column, outputs, *self._slices(number, outputs), type_)
             for number, column, type_ in zip(result.outputs, result.columns, types, strict=True)
         ]
-        return call_each(result.item, columns, lengths, field, place)
+        begins = np.cumsum(lengths) - lengths
+        return call_each(result.item, columns, begins, lengths, field, place)
 
     def _type_of(self, result: Result, at: int) -> pa.DataType:
         """The type of a column of a function."""
@@ -261,24 +273,3 @@ def _fitting(
                 f"float64, or make shorter windows"
             )
     return decimals_of(words_of(units, field.type.bit_width // 64), valid, field.type)
-
-
-def lists_of(
-    places: Numbers, valid: Numbers | None, words: Numbers, type_: pa.ListType[Any]
-) -> pa.Array[Any]:
-    """Make an array of lists: each stands in `words`, its length first, at its place."""
-    lengths = np.zeros(len(places), np.int64)
-    there = np.ones(len(places), np.bool_) if valid is None else valid != 0
-    lengths[there] = words.view(np.int64)[places[there]]
-    ends = np.cumsum(lengths)
-    offsets = np.concatenate([[0], ends])
-    if offsets[-1] > _MOST_IN_LISTS:
-        raise LimitError(
-            f"the lists of one result hold {offsets[-1]} values, more than Arrow's list can: take "
-            f"results more often, or make shorter windows"
-        )
-    at = np.arange(offsets[-1]) + np.repeat(places + 1 - offsets[:-1], lengths)
-    values = as_array(words[at], None, type_.value_type)
-    flags = None if valid is None else _buffer_of(np.packbits(there, bitorder="little"))
-    offset = _buffer_of(offsets.astype(np.int32))
-    return pa.Array.from_buffers(type_, len(places), [flags, offset], children=[values])

@@ -22,7 +22,7 @@ from tidegate.core.errors import ColumnTypeError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tidegate.core.texts import Texts
+    from tidegate.core.texts import Coded
 
 __all__ = [
     "OF_TEXTS",
@@ -111,7 +111,7 @@ def column_type(schema: pa.Schema, name: str) -> pa.DataType:
 def read_parts(
     batch: pa.RecordBatch,
     sources: Sequence[tuple[str, int | None, Part]],
-    texts: Mapping[str, Texts],
+    texts: Mapping[str, Coded],
     *,
     skip_nan: bool,
 ) -> list[Values]:
@@ -123,7 +123,7 @@ def read_parts(
         With columns of the types that are known.
     sources : sequence of (name, numeric, Part)
         The kernels' columns; `numeric` None: only its nulls count.
-    texts : mapping of str to Texts
+    texts : mapping of str to Coded
         Of the columns of which there are codes; they learn the values that are new.
     skip_nan : bool
         A NaN is missing.
@@ -155,7 +155,7 @@ def read_parts(
     return columns
 
 
-def _read(batch: pa.RecordBatch, name: str, part: Part, texts: Mapping[str, Texts]) -> Values:
+def _read(batch: pa.RecordBatch, name: str, part: Part, texts: Mapping[str, Coded]) -> Values:
     """Read a part of a column."""
     if part.kind == "words":
         return value_column(batch, name)

@@ -34,13 +34,6 @@ from tidegate.core.windows import (
 
 __all__ = ["EDGES", "Late", "Limits", "Nan", "Plan", "expand", "make_plan"]
 
-_LOOKING_BACK = (
-    *("rows", "count", "first", "last", "min", "max"),
-    *("sum", "mean", "var", "std", "sem", "range", "argmin", "argmax"),
-    *("vwap", "wmean", "cov", "corr", "slope", "skew", "kurt", "zscore"),
-    *("median", "quantile", "mad", "nunique", "mode", "collect"),
-)
-
 Late: TypeAlias = Literal["side", "drop", "raise"]
 Nan: TypeAlias = Literal["value", "missing"]
 
@@ -126,8 +119,6 @@ class Plan:
     def __post_init__(self) -> None:
         check_window(self.window)
         self.time.check(self)
-        if isinstance(self.window, Rolling):
-            _check_looks_back(self.results)
         for name in (self.on, *self.by):
             if not isinstance(name, str):
                 raise ColumnTypeError(
@@ -363,16 +354,6 @@ def make_plan(
         limits=Limits() if limits is None else limits,
         time=time,
     )
-
-
-def _check_looks_back(results: tuple[tuple[str, Aggregation], ...]) -> None:
-    """Refuse aggregations that look-backs do not have."""
-    for name, item in results:
-        if item.function not in _LOOKING_BACK:
-            raise InputError(
-                f"{name!r} is agg.{item.function}, which tg.Rolling does not have yet; it has "
-                f"{', '.join(_LOOKING_BACK)}"
-            )
 
 
 def _plain_window(window: AnyWindow) -> dict[str, Any]:

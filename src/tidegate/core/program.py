@@ -16,15 +16,18 @@ from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.parts import Part, Source, part_of
 
 __all__ = [
+    "GREATEST_INT",
     "GREATEST_TEXT",
     "KEPT",
     "KEPT_TIMES",
+    "LEAST_INT",
     "LEAST_TEXT",
     "NULLS",
     "OF_COUNT",
     "OF_EXTREME",
     "OF_HALF",
     "OF_LIST",
+    "OF_MODE",
     "SIGNED",
     "SUM_INT",
     "UNSIGNED",

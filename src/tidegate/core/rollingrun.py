@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from tidegate._kernels.watermarks import watermarks
 from tidegate.core.batch import read_input
-from tidegate.core.binding import Values, columns_of
+from tidegate.core.binding import Values
 from tidegate.core.columns import Numbers
-from tidegate.core.errors import AggregateOverflowError, LateRowError, LimitError, MergeError
+from tidegate.core.errors import AggregateOverflowError, LateRowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.failures import DisorderError
 from tidegate.core.gathering import Gathered
+from tidegate.core.lookback import Unmade
 from tidegate.core.run import Run, Stats
 from tidegate.core.state import array_of
 from tidegate.core.tied import NULL_TIME, Arrivals, KeptRows, Tied
@@ -55,6 +56,7 @@ class RollingRun(Run):
         self.largest: int | float | None = None
         self.promised: int | float | None = None
         self.used = 0
+        self.unmade: list[Unmade] = []  # results behind those that are ready
         self._gathered: Gathered | None = None  # rows that came one by one
 
     # ------------------------------------------------------------------------------------ rows in
@@ -106,7 +108,7 @@ class RollingRun(Run):
         rows = Arrivals(
             order,
             None if tied.keys is None else tied.keys.encode(batch),
-            columns_of(batch, tied.program),
+            tied.columns_of(batch),
         )
         has_place = None if flags is None else flags == 1
         if late is not None:
@@ -133,14 +135,14 @@ class RollingRun(Run):
         else:
             self._gathered = Gathered(tied, self.largest, self.promised)
             is_due = self._gathered.is_due
-        return is_due or bool(self.ready)
+        return is_due or bool(self.ready or self.unmade)
 
     def gather(self, row: Sequence[object]) -> bool | None:
         """Take one event that is as those before it, as `push_row`; None where it is not taken."""
         gathered = self._gathered
         if gathered is None or not gathered.take(row):
             return None
-        return gathered.is_due or bool(self.ready)
+        return gathered.is_due or bool(self.ready or self.unmade)
 
     def take_gathered(self) -> None:
         """Let the rows that were gathered wait with the others."""
@@ -154,7 +156,7 @@ class RollingRun(Run):
         tied = self.tie(batch.schema)
         times, order, flags = tied.times_of(batch)
         codes = None if tied.keys is None else tied.keys.encode(batch)
-        rows = Arrivals(order, codes, columns_of(batch, tied.program))
+        rows = Arrivals(order, codes, tied.columns_of(batch))
         if flags is not None and not (flags == 1).all():
             rows = rows.taken(flags == 1)
             self._put_aside(tied, batch, (times, flags), None, None)
@@ -163,10 +165,10 @@ class RollingRun(Run):
         if codes is not None:  # the kernel sees the order of each key only
             rows = rows.in_time_order()
         try:
-            table = tied.answer(rows, is_all=True)
+            answer = tied.answer(rows, is_all=True)
         except DisorderError:
-            table = tied.answer(rows.in_time_order(), is_all=True)
-        self.ready.append(table)
+            answer = tied.answer(rows.in_time_order(), is_all=True)
+        self._put(answer)
 
     def _late(
         self, tied: Tied, times: Numbers, flags: Numbers | None
@@ -272,12 +274,19 @@ class RollingRun(Run):
         if not len(rows.order):
             return
         try:
-            table = tied.answer(rows)
+            answer = tied.answer(rows)
         except (AggregateOverflowError, LimitError, MemoryError) as error:
             self.broken = error
             raise
         self.used += len(rows.order)
-        self.ready.append(table)
+        self._put(answer)
+
+    def _put(self, answer: Unmade) -> None:
+        """Have results wait; those that call functions of the user's until they are taken."""
+        if answer.is_due:
+            self.unmade.append(answer)
+        else:
+            self.ready.append(answer.table())
 
     def _mark(self) -> int | float | None:
         """The watermark, as the user has times."""
@@ -301,9 +310,12 @@ class RollingRun(Run):
         self._release(tied)
 
     def settle(self) -> None:
-        """Compute the results that are due."""
+        """Compute the results that are due, and call the functions of the user's."""
         if self.tied is not None and self.broken is None:
             self._release(self.tied)
+        while self.unmade:
+            self.ready.append(self.unmade[0].table())
+            del self.unmade[0]
 
     def take(self) -> pa.Table:
         """Hand over the results that are ready."""
@@ -320,10 +332,6 @@ class RollingRun(Run):
     def take_late(self) -> pa.Table:
         """Hand over the rows on the side."""
         return super().take_late() if self.tied is None else self.tied.late.take()
-
-    def refuse_merge(self) -> None:
-        """Refuse: rows of one key that wait in two places have no order."""
-        raise MergeError(f"merge: aggregators over {self.plan.window!r} cannot be merged yet")
 
     # ------------------------------------------------------------------------------------ looking
 
@@ -348,8 +356,10 @@ class RollingRun(Run):
     @property
     def stats(self) -> Stats:
         """What has become of the rows so far."""
-        self.settle()
+        if self.tied is not None and self.broken is None:
+            self._release(self.tied)
         ready = sum(table.num_rows for table in self.ready)
+        ready += sum(results.num_rows for results in self.unmade)
         return Stats(
             rows_in=self.counts.rows_in,
             used=self.used,

@@ -122,6 +122,8 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
         sections[f"waiting_flags_{number}"] = flags.tobytes()
     if tied.keys is not None:
         sections["keys"] = _table_bytes(tied.keys.dump())
+    for number, labels in enumerate(tied.labels.values()):
+        sections[f"texts_{number}"] = _table_bytes(labels.texts.dump())
     return sections
 
 
@@ -278,6 +280,8 @@ def _take_up(run: RollingRun, clock: list[Any], sections: dict[str, memoryview])
         _words(sections["times"]),
         [_column(sections, "", number) for number in numbers],
     )
+    for number, labels in enumerate(tied.labels.values()):
+        labels.texts.load(_table(sections[f"texts_{number}"]))
     if not run.load(tied, kept):
         raise SnapshotError("the rows of the snapshot are not those of its windows")
     late, ready = _table(sections["late"]), _table(sections["ready"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.columns import Numbers
 
-__all__ = ["Texts", "inverse"]
+__all__ = ["Coded", "Texts", "inverse"]
 
 _SPARE = 1 << 16  # values that may be there for nothing
 _SPARE_BYTES = 1 << 24
@@ -42,6 +42,16 @@ def inverse(by: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     back = np.zeros(int(by.max()) + 2, np.int32)
     back[by[:-1]] = np.arange(len(by) - 1)
     return back
+
+
+class Coded(Protocol):
+    """Values of a column that go through the kernels as numbers that stand for them."""
+
+    def encode(self, values: pa.Array[Any]) -> tuple[Numbers, Numbers | None]:
+        """Return the numbers of an array, and their flags."""
+
+    def take(self, codes: npt.NDArray[np.int64], valid: Numbers | None = None, /) -> pa.Array[Any]:
+        """Return the values of numbers, null where one is not valid."""
 
 
 class _Column(KeyColumn):
@@ -90,6 +100,11 @@ class Texts:
     def n_codes(self) -> int:
         """How many codes there are."""
         return self._column.n_codes
+
+    @property
+    def null_code(self) -> int:
+        """The code of null, or -1."""
+        return self._column.bytes.null_code
 
     @property
     def has_doubled(self) -> bool:
@@ -152,6 +167,21 @@ class Texts:
             return _nulls(len(codes), self.type)
         return self._column.take_some(codes, valid)
 
+    def sort_key(self, code: int) -> bytes | int:
+        """Return what the value of a code compares by with others of the column."""
+        known = self._column.bytes
+        content = known.content[known.offsets[code] : known.offsets[code + 1]].tobytes()
+        if pa.types.is_decimal(self.type):
+            return int.from_bytes(content, "little", signed=True)
+        return content
+
+    def only(self, codes: npt.NDArray[np.int64]) -> Texts:
+        """Return a table of some of the values, whose codes count from 0 on."""
+        some = Texts(self.name, self.type, self.columns, self._most)
+        some._column = self._column_of(codes)
+        some._kept, some._kept_bytes = len(codes), len(some._column.bytes.content)
+        return some
+
     def lay(self, state: WindowState) -> None:
         """Show a state what its codes stand for."""
         known = self._column.bytes
@@ -166,15 +196,20 @@ class Texts:
         """
         used = self._used_by(state)
         self._known.clear()
-        old, self._column = self._column, _Column(self.name, self.type)
         kept = np.flatnonzero(used)
-        for at in range(0, len(kept), _SLICE):
-            self._column.encode(old.take_some(kept[at : at + _SLICE], None))
+        self._column = self._column_of(kept)
         by = np.zeros(len(used) + 1, np.int32)
         by[kept] = np.arange(len(kept))
         self.replace(state, by)
         self.lay(state)
         self._kept, self._kept_bytes = len(kept), len(self._column.bytes.content)
+
+    def _column_of(self, codes: npt.NDArray[np.int64]) -> _Column:
+        """Make the codes of some of the values anew."""
+        column = _Column(self.name, self.type)
+        for at in range(0, len(codes), _SLICE):
+            column.encode(self._column.take_some(codes[at : at + _SLICE], None))
+        return column
 
     def _used_by(self, state: WindowState) -> npt.NDArray[np.uint8]:
         """Which codes the open records refer to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,16 +12,22 @@ import pyarrow as pa
 from tidegate._kernels.reorder import ReorderBuffer, rises
 from tidegate._kernels.rolling import RollingState
 from tidegate.core.binding import Binding, Values
-from tidegate.core.columns import Numbers, as_array, time_column
+from tidegate.core.columns import Numbers, as_array, column_index, plain_type, time_column
 from tidegate.core.durations import in_units
 from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
 from tidegate.core.eventtime import float_of_orders, order_of_floats
 from tidegate.core.failures import DisorderError
-from tidegate.core.making import lists_of
+from tidegate.core.labels import Labels
+from tidegate.core.lookback import LookMaker, Unmade, looking_back, ordered_columns
+from tidegate.core.making import Outputs
+from tidegate.core.parts import column_type, read_parts
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
+from tidegate.core.texts import Texts
 from tidegate.core.windows import Look, Rolling, look_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tidegate.core.plan import Plan
 
 __all__ = ["NULL_TIME", "Arrivals", "KeptRows", "Tied"]
@@ -61,6 +68,19 @@ class KeptRows(NamedTuple):
     times: Numbers
     columns: list[tuple[Numbers, Numbers]]
 
+    def mapped(self, places: Sequence[int], by: Callable[[Numbers], Numbers]) -> KeptRows:
+        """Put other values into some of the columns; what is null becomes 0."""
+        times, codes, waiting = self.waiting
+        waiting, kept = list(waiting), list(self.columns)
+        for columns in (waiting, kept):
+            for at in places:
+                values, flags = columns[at]
+                there = flags != 0
+                mapped = np.zeros(len(values), np.int64)
+                mapped[there] = by(values[there])
+                columns[at] = mapped, flags
+        return self._replace(waiting=(times, codes, waiting), columns=kept)
+
 
 class Tied(Binding):
     """A plan with a look-back, the types of its columns, and the running state.
@@ -82,6 +102,13 @@ class Tied(Binding):
 
     def __init__(self, plan: Plan, schema: pa.Schema) -> None:
         super().__init__(plan, schema)
+        self.program = looking_back(self.program)
+        self._views = [
+            (*column, part)
+            for column, part in zip(self.program.columns, self.program.parts, strict=True)
+        ]
+        self.labels = self._new_labels()
+        self._maker = LookMaker(self.program, self.labels)
         self.window = _rolling(plan)
         self.look: Look = look_of(self.window, self.time_type)
         self.lateness = self._lateness()
@@ -90,6 +117,24 @@ class Tied(Binding):
         )
         self.state = self._new_state()
         self.buffer = ReorderBuffer(len(self.program.columns))
+
+    def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
+        """Type of an input column; any will do where only its nulls count."""
+        if name in self._computed:
+            return column_type(schema, name)
+        return plain_type(schema.field(column_index(schema, name)).type)
+
+    def _new_labels(self) -> dict[str, Labels]:
+        """Make labels for each column that goes by codes."""
+        places: dict[str, list[int]] = {}
+        for at, (name, numeric) in enumerate(self.program.columns):
+            if self.program.parts[at].kind == "codes" and numeric is not None:
+                places.setdefault(name, []).append(at)
+        ordered, most = ordered_columns(self.program), self.plan.limits.max_texts
+        return {
+            name: Labels(Texts(name, self.types[name], at, most), is_ordered=name in ordered)
+            for name, at in places.items()
+        }
 
     def _lateness(self) -> int | float | None:
         """How far the watermark stays behind, in the unit of the times; None: it waits."""
@@ -143,6 +188,24 @@ class Tied(Binding):
             flags[far & (flags == 1)] = FAR_TIME
         return times, order, flags
 
+    def columns_of(self, batch: pa.RecordBatch) -> list[Values]:
+        """View the columns of a batch as the kernels take them.
+
+        Raises
+        ------
+        InputError, LimitError
+            If a column is damaged, or has too many different values.
+        """
+        if not self.labels:
+            return read_parts(batch, self._views, {}, skip_nan=self.plan.nan == "missing")
+        if any(labels.texts.has_doubled for labels in self.labels.values()):
+            self.sweep()
+        skip_nan = self.plan.nan == "missing"
+        try:
+            return read_parts(batch, self._views, self.labels, skip_nan=skip_nan)
+        finally:
+            self.follow()
+
     def numbers_of(self, order: Numbers) -> Numbers:
         """Give times in the kernels' order as the user has them."""
         return float_of_orders(order) if self.is_float else order
@@ -153,13 +216,13 @@ class Tied(Binding):
             return int(time)
         return int(order_of_floats(np.array([time], np.float64), None)[0][0])
 
-    def answer(self, rows: Arrivals, *, is_all: bool = False) -> pa.Table:
-        """Compute the results of rows in time order.
+    def answer(self, rows: Arrivals, *, is_all: bool = False) -> Unmade:
+        """Compute the results of rows in time order, but for what functions of the user's say.
 
         Raises
         ------
         AggregateOverflowError
-            If an integer sum does not fit; the state is of no use any more.
+            If a sum does not fit; the state is of no use any more.
         """
         status = self.state.push(rows.order, rows.codes, self.n_keys, rows.columns, is_all)
         if status == OVERFLOWED:
@@ -176,17 +239,27 @@ class Tied(Binding):
             raise MemoryError("no memory for the rows that windows look back on")
         given = dict(zip(self.plan.by, self._keys_of(rows), strict=True))
         given[self.plan.on] = as_array(self.numbers_of(rows.order), None, self.time_type)
-        columns = [given[name] for name in self.plan.places]
-        for number, (values, flags) in enumerate(self.state.take()):
-            valid = None if flags is None else array_of(flags, np.uint8)
-            type_: Any = self.program.fields[number].type
-            if self.program.is_list(number):
-                words = array_of(self.state.take_lists(number), self.program.word_of(number))
-                columns.append(lists_of(array_of(values, np.int64), valid, words, type_))
-            else:
-                words = array_of(values, self.program.word_of(number))
-                columns.append(as_array(words, valid, type_))
-        return pa.Table.from_arrays(columns, schema=self.schema)
+        places = [given[name] for name in self.plan.places]
+        made = self._maker.columns(self._taken(rows), partial(self._place, rows))
+        return Unmade([*places, *made], self.schema)
+
+    def _taken(self, rows: Arrivals) -> Outputs:
+        """Take what the kernels have computed of rows."""
+        taken = self.state.take()
+        lists = {
+            number: array_of(self.state.take_lists(number), np.int64)
+            for number in range(len(taken))
+            if self.program.is_list(number)
+        }
+        return Outputs(
+            len(rows.order),
+            rows.order,
+            rows.order,
+            rows.codes,
+            [array_of(values, np.int64) for values, _ in taken],
+            [None if flags is None else array_of(flags, np.uint8) for _, flags in taken],
+            lists,
+        )
 
     def _keys_of(self, rows: Arrivals) -> list[pa.Array[Any]]:
         """The key columns of rows."""
@@ -197,21 +270,47 @@ class Tied(Binding):
     def _overflow(self, rows: Arrivals) -> AggregateOverflowError:
         """Make the error for an integer sum that does not fit."""
         output, row = self.state.overflow()
-        name, item = self.plan.results[output]
+        result = self.program.result_of(output)
+        name, item = self.plan.results[result]
+        return AggregateOverflowError(
+            f"{name}: the {item.function} of column {item.columns[0]!r} in "
+            f"{self._place(rows, row)} does not fit {self.program.fields[result].type}: cast the "
+            f"column to float64, or make shorter windows"
+        )
+
+    def _place(self, rows: Arrivals, row: int) -> str:
+        """Tell of which window, and key, the result of a row is."""
         time = as_array(self.numbers_of(rows.order[row : row + 1]), None, self.time_type)[0]
         key = ""
         if self.keys is not None and rows.codes is not None:
             values = [column[0].as_py() for column in self.keys.take(rows.codes[row : row + 1])]
             key = f" of key {tuple(values)!r}"
-        return AggregateOverflowError(
-            f"{name}: the {item.function} of column {item.columns[0]!r} in the window of the row "
-            f"at {time}{key} does not fit {self.program.fields[output].type}: cast the "
-            f"column to float64, or make shorter windows"
-        )
+        return f"the window of the row at {time}{key}"
 
     # ------------------------------------------------------------------------------- state in, out
 
     def dump(self) -> tuple[Any, ...]:
+        """Write the rows that wait, and those that are kept, down, with codes for labels."""
+        self.sweep()
+        written = self.written()
+        for labels in self.labels.values():
+            written = written.mapped(labels.texts.columns, labels.codes_of)
+        return written[1:]
+
+    def load(self, kept: KeptRows) -> bool:
+        """Take over what was written down; False where it cannot be."""
+        for labels in self.labels.values():
+            n_codes = labels.texts.n_codes
+            if not all(
+                _are_codes(column, n_codes)
+                for at in labels.texts.columns
+                for column in (kept.waiting[2][at], kept.columns[at])
+            ):
+                return False
+            kept = kept.mapped(labels.texts.columns, labels.of_codes)
+        return self.load_labelled(kept)
+
+    def written(self) -> KeptRows:
         """Write the rows that wait, and those that are kept, down."""
         times, codes, columns = self.buffer.peek()
         waiting = (
@@ -220,7 +319,8 @@ class Tied(Binding):
             [_kept(values, flags, len(self.buffer)) for values, flags in columns],
         )
         heads, sums, rows, kept = self.state.dump()
-        return (
+        return KeptRows(
+            (None, None, 0),
             waiting,
             np.frombuffer(heads, np.int64),
             np.frombuffer(sums, np.uint8),
@@ -231,8 +331,8 @@ class Tied(Binding):
             ],
         )
 
-    def load(self, kept: KeptRows) -> bool:
-        """Take over what was written down; False where it cannot be."""
+    def load_labelled(self, kept: KeptRows) -> bool:
+        """Take over rows with labels; False where it cannot be."""
         times, codes, columns = kept.waiting
         if not rises(times) or len(codes) != len(times):
             return False
@@ -240,6 +340,54 @@ class Tied(Binding):
             return False
         self.buffer.push(times, codes, columns)
         return self.state.load(kept.heads, kept.sums, kept.times, kept.columns, self.n_keys)
+
+    def busy_keys(self) -> npt.NDArray[np.int64]:
+        """Give the codes of the keys of which rows are there, rising."""
+        written = self.written()
+        return np.union1d(written.heads[::5], written.waiting[1].astype(np.int64))
+
+    def sweep(self) -> None:
+        """Let go of the texts that no row refers to; the others get other labels."""
+        if not self.labels:
+            return
+        written = self.written()
+        for name, labels in self.labels.items():
+            parts = [
+                values[flags != 0]
+                for at in labels.texts.columns
+                for values, flags in (written.waiting[2][at], written.columns[at])
+            ]
+            swept, moves = labels.swept(np.unique(np.concatenate(parts)))
+            self.labels[name] = swept
+            written = written.mapped(swept.texts.columns, moves.of)
+        self._begin_with(written)
+
+    def follow(self) -> None:
+        """Give the rows that are there the labels that their texts have now."""
+        moves = {name: labels.take_moves() for name, labels in self.labels.items()}
+        if all(moved is None for moved in moves.values()):
+            return
+        written = self.written()
+        for name, moved in moves.items():
+            if moved is not None:
+                written = written.mapped(self.labels[name].texts.columns, moved.of)
+        self._begin_with(written)
+
+    def _begin_with(self, written: KeptRows) -> None:
+        """Go on with what was written down, in a new state."""
+        self.state = self._new_state()
+        self.buffer = ReorderBuffer(len(self.program.columns))
+        if not self.load_labelled(written):
+            raise MemoryError("the rows of a look-back cannot be laid anew")
+
+
+def _are_codes(column: tuple[Numbers, Numbers], n_codes: int) -> bool:
+    """Whether the valid values of a column are codes below a number."""
+    values, flags = column
+    if len(values) != len(flags):
+        return False
+    there = values[flags != 0]
+    return not len(there) or bool(there.min() >= 0 and there.max() < n_codes)
 
 
 def _kept(values: Any, flags: Any, n: int) -> tuple[Numbers, Numbers]:

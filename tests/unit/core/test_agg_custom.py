@@ -338,8 +338,3 @@ def test_a_snapshot_without_its_functions_says_which():
     live.push({"t": [1], "p": [1.0]})
     with pytest.raises(errors.SnapshotError, match=r":middle.*functions="):
         tg.Aggregator.restore(live.snapshot())
-
-
-def test_look_backs_say_that_they_have_no_such_functions():
-    with pytest.raises(errors.InputError, match=r"agg\.custom.*Rolling"):
-        tg.Aggregator(tg.Rolling(10), on="t", x=agg.custom(middle, "p"))

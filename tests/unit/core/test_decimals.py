@@ -228,3 +228,30 @@ def test_push_row_takes_decimals_and_refuses_what_is_none():
         with pytest.raises(errors.ColumnTypeError, match=r"'p' is decimal128\(10, 2\)"):
             live.push_row(3, bad)
     assert live.flush()["x"].to_pylist() == [Decimal("4.25")]
+
+
+def test_sums_of_words_add_up_to_sums_of_numbers(rng):
+    n_rows = 400
+    for n_words in (2, 4):
+        reach = 2 ** (64 * n_words - 1)
+        limbs, expected = [], np.zeros(n_rows, object)
+        for at in range(n_words):
+            low = -(2**100) if at == n_words - 1 else 0
+            sums = [
+                int(rng.integers(0, 2**60)) * 2**40 + int(rng.integers(2**40)) + low
+                for _ in range(n_rows)
+            ]
+            sums[:4] = [0, low, 2**64 - 1, 2**100]
+            expected += np.array(sums, object) << (64 * at)
+            limbs.append(tuple(decimals.words_of(sums, 2)))
+        words = decimals.added_up(limbs)
+        assert decimals.ints_of(words) == expected.tolist()
+        for most in (
+            1,
+            10**19,
+            2**64,
+            reach // 2,
+            abs(int(expected[7])),
+            abs(int(expected[7])) + 1,
+        ):
+            assert decimals.are_below(words, most).tolist() == [abs(one) < most for one in expected]

@@ -230,12 +230,6 @@ def test_the_limit_of_rows_is_named_and_nothing_is_taken():
     assert live.flush()["t"].to_pylist() == [1, 2]
 
 
-def test_a_look_back_of_two_aggregators_cannot_be_merged():
-    one, two = (tg.Aggregator(tg.Rolling(10), agg.rows(), on="t") for _ in "ab")
-    with pytest.raises(errors.MergeError, match="cannot be merged"):
-        one.merge(two)
-
-
 def test_memory_follows_the_windows():
     live = tg.Aggregator(tg.Rolling(rows=10), on="t", total=agg.sum("x"))
     for start in range(0, 100_000, 1000):

@@ -1,0 +1,148 @@
+"""A program as the kernels of look-backs take it, and what they hand over made results of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from tidegate.core.calling import call_each, call_each_c
+from tidegate.core.columns import as_array
+from tidegate.core.making import Maker, Outputs, array_of_words
+from tidegate.core.program import (
+    GREATEST_INT,
+    GREATEST_TEXT,
+    KEPT,
+    LEAST_INT,
+    LEAST_TEXT,
+    OF_COUNT,
+    OF_MODE,
+    SIGNED,
+    Output,
+)
+
+if TYPE_CHECKING:
+    from tidegate.core.columns import Numbers
+    from tidegate.core.program import Program, Result
+
+__all__ = ["LookMaker", "Unmade", "looking_back", "ordered_columns"]
+
+Column: TypeAlias = "pa.Array[Any] | Callable[[], pa.Array[Any]]"
+
+_IN_PLACE = 1  # of OF_LIST: all values once, and where those of each window begin
+_OF_LABELS = {LEAST_TEXT: LEAST_INT, GREATEST_TEXT: GREATEST_INT}
+
+
+def looking_back(program: Program) -> Program:
+    """Return a program whose texts are labels, and whose functions see values where they lie."""
+    accs = [(_OF_LABELS.get(kind, kind), *rest) for kind, *rest in program.accs]
+    outputs, results = list(program.outputs), []
+    for result in program.results:
+        if result.how == "custom":
+            counts = []
+            for number in result.outputs:
+                outputs[number] = outputs[number]._replace(how=_IN_PLACE)
+                nulls = program.accs[outputs[number].acc][3]
+                counts.append(len(outputs))
+                outputs.append(Output(OF_COUNT, nulls, SIGNED))
+            result = result._replace(outputs=(*result.outputs, *counts))
+        results.append(result)
+    return replace(program, accs=accs, outputs=outputs, results=results)  # type: ignore[arg-type]
+
+
+def ordered_columns(program: Program) -> set[str]:
+    """Tell of which columns of codes the order of the values matters."""
+    places = {acc[1] for acc in program.accs if acc[0] in (LEAST_INT, GREATEST_INT)}
+    modes = [program.accs[output.acc] for output in program.outputs if output.op == OF_MODE]
+    places |= {column for kind, column, *_ in modes if kind == KEPT}
+    return {program.columns[at][0] for at in places if program.parts[at].kind == "codes"}
+
+
+class LookMaker(Maker):
+    """Makes the columns of a look-back's results; functions of the user's are called later."""
+
+    def columns(self, outputs: Outputs, place: Callable[[int], str]) -> list[Column]:
+        """Return the results as columns, or as what makes one when it is called.
+
+        Raises
+        ------
+        AggregateOverflowError, LimitError
+            As `make`.
+        """
+        return [
+            self._calls(result, field, outputs, place)
+            if result.how == "custom"
+            else self._one(result, field, outputs, place)
+            for result, field in zip(self._program.results, self._program.fields, strict=True)
+        ]
+
+    def _calls(
+        self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
+    ) -> Callable[[], pa.Array[Any]]:
+        """Prepare the calls of a function: its values, and where those of each window lie."""
+        n = len(result.item.columns)
+        begins, lengths = self._spans(result.outputs[0], result.outputs[n], outputs)
+        if "signature" in dict(result.item.options):
+            words = self._words(result.outputs[0], outputs)
+            return partial(_call_in_c, result, words, begins, lengths, field.type)
+        columns = [
+            self._texts[column].take(outputs.lists[number])
+            if column
+            else array_of_words(self._words(number, outputs), None, self._type_of(result, at))
+            for at, (column, number) in enumerate(zip(result.columns, result.outputs, strict=False))
+        ]
+        return partial(call_each, result.item, columns, begins, lengths, field, place)
+
+    def _words(self, number: int, outputs: Outputs) -> Numbers:
+        """View values in place as what they are."""
+        return outputs.lists[number].view(self._program.word_of(number))
+
+    def _spans(self, number: int, counts: int, outputs: Outputs) -> tuple[Numbers, Numbers]:
+        """Where the values of each window begin, and how many there are; none of null results."""
+        lengths, valid = outputs.words[counts], outputs.valid[number]
+        return outputs.words[number], lengths if valid is None else np.where(valid, lengths, 0)
+
+
+def _call_in_c(
+    result: Result, words: Numbers, begins: Numbers, lengths: Numbers, type_: pa.DataType
+) -> pa.Array[Any]:
+    """Call a function in C for each window that has values."""
+    floats = call_each_c(result.item, words, begins, lengths)
+    return as_array(floats, (lengths > 0).view(np.uint8), type_)
+
+
+class Unmade:
+    """Results of which functions of the user's have to be called still.
+
+    Parameters
+    ----------
+    columns : list of pyarrow.Array or callable
+        The columns; callables make one, as often as they are asked.
+    schema : pyarrow.Schema
+        Of the results.
+    """
+
+    def __init__(self, columns: Sequence[Column], schema: pa.Schema) -> None:
+        self._columns = columns
+        self._schema = schema
+        self.num_rows = len(next(c for c in columns if not callable(c)))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to call."""
+        return any(map(callable, self._columns))
+
+    def table(self) -> pa.Table:
+        """Call the functions.
+
+        Raises
+        ------
+        CustomError
+            If one of them fails; it can be asked again.
+        """
+        made = [column() if callable(column) else column for column in self._columns]
+        return pa.Table.from_arrays(made, schema=self._schema)
