@@ -15,7 +15,7 @@ from tidegate._kernels.stamps cimport stamp
 from tidegate._kernels.store cimport Store, store_close, store_sort
 
 cdef enum:
-    CHUNK = 512  # records folded and read at a time: they stay in the cache
+    CHUNK = 256  # records folded and read at a time: they stay in the cache
     SPARSE = 32  # codes to a member from which sorting costs less than looking at all codes
 
 

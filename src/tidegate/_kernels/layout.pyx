@@ -66,17 +66,17 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
         at.i = -1
 
 
-cdef void list_sources(Plan* plan) noexcept nogil:
-    """Where the words of a folded record come from, with one lane: the rare ones come last."""
+cdef void list_targets(Plan* plan) noexcept nogil:
+    """Where the words of a record of one lane go when it is folded; the rare ones come last."""
     cdef const Acc* acc
-    cdef int k, n_words
+    cdef int k, n_words, n_hot = plan.narrow - plan.cold
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
         n_words = words_of(acc.kind, 1)
-        for k in range(n_words):
-            plan.sources[acc.narrow + k] = acc.wide + k
+        for k in range(n_words if plan.lanes == 1 else 0):
+            plan.targets[acc.wide + k] = acc.narrow + k
         for k in range(rare_words_of(acc.kind)):
-            plan.sources[acc.narrow + n_words + k] = plan.wide + acc.rare + k
+            plan.targets[n_hot + acc.rare + k] = acc.narrow + n_words + k
 
 
 cdef int plan_init(
@@ -111,12 +111,12 @@ cdef int plan_init(
         plan.cold += rare_words_of(acc.kind)
         plan.narrow += words_of(acc.kind, 1) + rare_words_of(acc.kind)
     plan.wide = (plan.wide + LINE - 1) // LINE * LINE
-    plan.sources = <int*>calloc(plan.narrow + 1, sizeof(int))
+    plan.targets = <int*>calloc(plan.narrow + 1, sizeof(int))
     plan.blank = <Word*>calloc(plan.wide, sizeof(Word))
     plan.blank_cold = <Word*>calloc(plan.cold + 1, sizeof(Word))
-    if plan.blank == NULL or plan.blank_cold == NULL or plan.sources == NULL:
+    if plan.blank == NULL or plan.blank_cold == NULL or plan.targets == NULL:
         raise MemoryError
-    list_sources(plan)
+    list_targets(plan)
     for a in range(plan.n_accs):
         make_blank(&plan.accs[a], lanes, plan.blank + plan.accs[a].wide)
     return 0
@@ -131,6 +131,6 @@ cdef void plan_free(Plan* plan) noexcept:
                 free(plan.accs[a].kept.lists)
                 free(plan.accs[a].kept)
     free(plan.accs)
-    free(plan.sources)
+    free(plan.targets)
     free(plan.blank)
     free(plan.blank_cold)

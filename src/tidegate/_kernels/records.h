@@ -69,7 +69,7 @@ typedef struct {
     tg_acc *accs;
     tg_word *blank;
     tg_word *blank_cold;
-    int *sources;
+    int *targets;
 } tg_plan;
 
 typedef struct {

@@ -15,7 +15,7 @@ from tidegate._kernels.exact cimport (
 )
 from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.kept cimport KEPT_WORDS, RANGE_N, kept_fold, read_kept
-from tidegate._kernels.lanes cimport fold_lanes, wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.lanes cimport fold_lanes, prefetch_here, wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.moments cimport fold_moment, merge_moment, read_moment
 from tidegate._kernels.push cimport keep_nearest
 from tidegate._kernels.records cimport (
@@ -31,6 +31,7 @@ cdef extern from *:
     """
     #include "lanes.h"
     #include "records.h"
+    #include "exact8.h"
     #undef CYTHON_INLINE
     #define CYTHON_INLINE TG_ALWAYS_INLINE
 
@@ -38,6 +39,15 @@ cdef extern from *:
         const tg_plan *, const tg_output *, const tg_word *, Py_ssize_t, tg_word *, uint8_t *,
         int *);
     """
+    bint means8 "tg_means8"(
+        const Word*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Word*) nogil
+    bint spreads8 "tg_spreads8"(
+        const Word*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, int64_t, bint, bint, Word*
+    ) nogil
+    bint lacks "tg_lacks"(const Word*, Py_ssize_t, Py_ssize_t, int64_t, Py_ssize_t) nogil
+
+cdef enum:
+    SOON = 8  # records that are on their way
 
 # ------------------------------------------------------------------------------------------- fold
 
@@ -74,22 +84,34 @@ cdef inline void fold_one(
         out[1] = at[1]
 
 
+cdef inline void copy_record(
+    const Plan* plan, const Word* record, const Word* cold, Word* out
+) noexcept nogil:
+    """Fold a record of one lane: no branch depends on what it holds."""
+    cdef int k, n_hot = plan.narrow - plan.cold
+    cdef const int* targets = plan.targets
+    for k in range(n_hot):
+        out[targets[k]] = record[k]
+    for k in range(plan.cold):
+        out[targets[n_hot + k]] = cold[k]
+
+
 cdef void fold_records(
     const Plan* plan, const Arena* arena, const int32_t* slots, Py_ssize_t n, Word* out,
 ) noexcept nogil:
     """Fold the records `slots` into `out`, n records of `plan.narrow` words."""
     cdef Py_ssize_t i
-    cdef int k, source
     cdef const Acc* acc
     cdef const Word* record
     cdef const Word* cold
     for i in range(n):
+        if i + SOON < n:
+            prefetch_here(arena.records + slots[i + SOON] * arena.wide)
+            prefetch_here(arena.colds + slots[i + SOON] * arena.cold)
         record = arena.records + slots[i] * arena.wide
         cold = arena.colds + slots[i] * arena.cold
         if plan.lanes == 1:
-            for k in range(plan.narrow):
-                source = plan.sources[k]
-                out[k] = record[source] if source < plan.wide else cold[source - plan.wide]
+            copy_record(plan, record, cold, out)
         else:
             for a in range(plan.n_accs):
                 acc = &plan.accs[a]
@@ -409,19 +431,52 @@ cdef inline void read_float(
         value.f = read_moment(plan, output, record, n)
 
 
+cdef inline bint read_eight(
+    const Plan* plan, const Output* output, const Word* records, Word* values
+) noexcept nogil:
+    """Eight means or spreads of floats; False where that is not asked for, or one needs care."""
+    cdef const Acc* acc = &plan.accs[output.acc]
+    cdef Py_ssize_t nulls
+    if output.numeric != FLOAT or output.op not in (OF_MEAN, OF_VAR, OF_STD, OF_SEM):
+        return False
+    nulls = plan.accs[acc.nulls].narrow
+    if output.op == OF_MEAN:
+        return means8(records, plan.narrow, acc.narrow, nulls, values)
+    return spreads8(records, plan.narrow, plan.accs[acc.sum].narrow, acc.narrow, nulls,
+                    output.ddof, output.op != OF_VAR, output.op == OF_SEM, values)
+
+
+cdef inline void read_floats(
+    const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
+) noexcept nogil:
+    """Results that are floats, but for sums, eight at a time where that can be."""
+    cdef const Acc* acc = &plan.accs[output.acc]
+    cdef const Word* record
+    cdef Py_ssize_t i = 0, end
+    cdef int64_t n_values
+    while i < n:
+        end = min(n, i + LANES)
+        if end == i + LANES and read_eight(
+                plan, output, records + i * plan.narrow, values + i):
+            i = end
+        while i < end:
+            record = records + i * plan.narrow
+            n_values = values_in(plan, acc, record)
+            if n_values > output.ddof:
+                read_float(plan, output, record, n_values, &values[i])
+            i += 1
+
+
 cdef inline bint mark_nulls(
     const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, uint8_t* valid
 ) noexcept nogil:
     """Whether one of n results is null, and which are, where `valid` has room for it."""
     cdef const Acc* acc = &plan.accs[output.acc]
-    cdef bint lacks = False, has
     cdef Py_ssize_t i
-    for i in range(n):
-        has = values_in(plan, acc, records + i * plan.narrow) > output.ddof
-        lacks |= not has
-        if valid != NULL:
-            valid[i] = has
-    return lacks
+    if valid != NULL:
+        for i in range(n):
+            valid[i] = values_in(plan, acc, records + i * plan.narrow) > output.ddof
+    return lacks(records, plan.narrow, plan.accs[acc.nulls].narrow, output.ddof, n)
 
 
 cdef inline void read_values(
@@ -430,7 +485,7 @@ cdef inline void read_values(
     """Results that can be null."""
     cdef const Acc* acc = &plan.accs[output.acc]
     cdef const Word* at = records + acc.narrow
-    cdef int64_t n_values, bias = INT64_MIN if output.numeric == UNSIGNED else 0
+    cdef int64_t bias = INT64_MIN if output.numeric == UNSIGNED else 0
     cdef Py_ssize_t i, width = plan.narrow
     if output.op == OF_WORD:
         for i in range(n):
@@ -447,10 +502,7 @@ cdef inline void read_values(
             if output.numeric == FLOAT:
                 values[i].f = float_of_order(values[i].i)
     else:
-        for i in range(n):
-            n_values = values_in(plan, acc, records + i * width)
-            if n_values > output.ddof:
-                read_float(plan, output, records + i * width, n_values, &values[i])
+        read_floats(plan, output, records, n, values)
 
 
 cdef inline Py_ssize_t read_ranges(
