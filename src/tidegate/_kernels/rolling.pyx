@@ -4,22 +4,29 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.math cimport ldexp, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memchr, memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FLOAT, NO_MEMORY, OF_COUNT, OF_HALF, OF_LIST, OF_MEAN, OF_RANGE, OF_ROWS,
-    OF_SEM, OF_STD, OF_SUM, OF_VAR, OVERFLOWED, PAIRS, POWERS, SIGNED, SQUARES, SQUARES_INT,
-    TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
+    DISORDER, DONE, FLOAT, NO_MEMORY, NULLS, OF_COUNT, OF_HALF, OF_LIST, OF_MEAN, OF_RANGE, OF_ROWS,
+    OF_SEM, OF_STD, OF_SUM, OF_VAR, OVERFLOWED, PAIRS, POWERS, ROWS, SIGNED, SQUARES, SQUARES_INT,
+    SUM, TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
 )
-from tidegate._kernels.rolling_state cimport TILE, KeyState, Look, Scratch, Series, View
+from tidegate._kernels.rolling_state cimport (
+    TILE, Even, KeyState, Look, Odd, Scratch, Series, View,
+)
 from tidegate._kernels.rolling_tile cimport (
     compute_tile, find_bounds, key_free, key_init, key_take_up, key_use_blocks, scratch_free,
     scratch_init,
 )
+
+cdef extern from "rolling_even.h" nogil:
+    bint even_is_ready "tg_even_is_ready"(const Even*, int64_t)
+    bint even_windows "tg_even_windows"(
+        Even*, const double*, int64_t, int64_t, int64_t, double*, double*)
 
 cdef extern from "rolling_extreme.h" nogil:
     bint has_value "tg_has"(const Series*, int64_t)
@@ -162,6 +169,29 @@ cdef class RollingState:
         if scratch_init(&self.scratch, self.accs, self.n_accs, self.n_columns, self.outputs,
                         self.n_outputs) != DONE:
             raise MemoryError
+        self.scratch.may_be_even = self.has_sums_alone()
+
+    cdef bint has_sums_alone(self) noexcept:
+        """Whether all that is asked for are sums and means of floats over a number of rows."""
+        cdef int i, k
+        cdef int64_t count = self.look.rows - (not self.look.has_left) + self.look.has_right
+        if self.look.rows == 0 or count < max(self.min_samples, <int64_t>1):
+            return False
+        for i in range(self.n_accs):
+            if self.accs[i].kind == NULLS and self.accs[i].weight < 0:
+                continue
+            if self.accs[i].kind != SUM and self.accs[i].kind != ROWS:
+                return False
+        for i in range(self.n_outputs):
+            if self.outputs[i].op != OF_SUM and self.outputs[i].op != OF_MEAN:
+                return False
+            if self.accs[self.outputs[i].acc].kind != SUM:
+                return False
+            for k in range(i):  # each result goes to one place
+                if (self.outputs[k].acc == self.outputs[i].acc
+                        and self.outputs[k].op == self.outputs[i].op):
+                    return False
+        return self.n_outputs > 0
 
     def __dealloc__(self):
         cdef int64_t k
@@ -711,6 +741,9 @@ cdef class RollingState:
             n = min(<int64_t>TILE, view.n - row)
             if not never_falls(view.times + row - (row > 0), n + (row > 0)):
                 return DISORDER
+            if self.scratch.may_be_even and self.take_even(key, view, row, n, at + row - first):
+                row += n
+                continue
             n = find_bounds(&self.scratch.tile, &self.look, view, key, row)
             status = compute_tile(&self.scratch, view, &self.look, key)
             for o in range(self.n_outputs):
@@ -722,6 +755,57 @@ cdef class RollingState:
         if self.look.has_peers:
             self.share(view, first, at)
         return DONE
+
+    cdef bint take_even(
+        self, KeyState* key, const View* view, int64_t first, int64_t n, int64_t at
+    ) noexcept nogil:
+        """Sums and means of n rows whose columns need no care; False, and nothing done, else."""
+        cdef int64_t back = self.look.rows - (not self.look.has_left)
+        cdef int64_t ahead = self.look.has_right, number = view.base + first
+        cdef int64_t count = back + ahead
+        cdef int a
+        if number <= back:
+            return False
+        for a in range(self.n_accs):
+            if self.accs[a].kind == SUM and not (
+                    even_is_ready(&key.accs[a].sums.even, number)
+                    and is_calm(&view.columns[self.accs[a].column],
+                                &key.odd[self.accs[a].column], number - 1 - back,
+                                first + ahead - 1, n)):
+                return False
+        for a in range(self.n_accs):
+            if self.accs[a].kind == SUM and not self.write_even(
+                    key, view, a, first, n, count, at):
+                return False
+        for a in range(self.n_accs):
+            if self.accs[a].kind == SUM:  # what else is known of its sum is of the past
+                key.accs[a].sums.levels = 0
+                key.accs[a].sums.is_slow = False
+                key.accs[a].sums.retry = 0
+            key.accs[a].count = count
+        key.left = number + n - 1 - back
+        key.right = number + n - 1 + ahead
+        return True
+
+    cdef bint write_even(
+        self, KeyState* key, const View* view, int a, int64_t first, int64_t n, int64_t count,
+        int64_t at,
+    ) noexcept nogil:
+        """Sums and means of a column over the windows of n rows, into their places."""
+        cdef double* sums = NULL
+        cdef double* means = NULL
+        cdef const Output* output
+        cdef int o
+        for o in range(self.n_outputs):
+            output = &self.outputs[o]
+            if output.acc == a and output.op == OF_SUM:
+                sums = &self.targets[o].values[at].f
+            elif output.acc == a:
+                means = &self.targets[o].values[at].f
+        return even_windows(
+            &key.accs[a].sums.even,
+            &view.columns[self.accs[a].column].x[first + self.look.has_right - 1].f, n, count,
+            view.base + first, sums, means)
 
     cdef void share(self, const View* view, int64_t first, int64_t at) noexcept nogil:
         """Give rows of one time the result of the last of them."""
@@ -994,6 +1078,15 @@ cdef class RollingState:
     def overflow(self):
         """Tell which output did not fit, and the result of which row of the batch it was."""
         return self.bad_output, self.bad_row
+
+
+cdef bint is_calm(
+    const Series* c, const Odd* odd, int64_t left, int64_t row, int64_t n
+) noexcept nogil:
+    """Whether nothing from row number `left` on is missing or no number, as far as is known."""
+    if max(max(odd.nan, odd.missing), max(odd.plus, odd.minus)) >= left:
+        return False
+    return c.valid == NULL or memchr(c.valid + row, 0, n) == NULL
 
 
 cdef int words_of(int kind) noexcept:

@@ -19,7 +19,11 @@ cdef extern from "rolling_extreme.h" nogil:
     ctypedef struct Big "tg_big":
         pass
 
+    ctypedef struct Even "tg_even":
+        pass
+
     ctypedef struct Sum "tg_sum":
+        Even even
         int32_t levels
         bint is_slow
         int64_t most
@@ -178,6 +182,7 @@ cdef struct Scratch:
     int n_columns
     const Output* outputs
     int n_outputs
+    bint may_be_even  # only sums and means of floats
     Word** made       # of each output that is read with its accumulator: the results
     int64_t** upper   # of a quantile: the keys above those in `made`
     int32_t** want    # of a quantile: the ranks

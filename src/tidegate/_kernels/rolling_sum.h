@@ -32,6 +32,16 @@ typedef struct {
 } tg_big;
 
 typedef struct {
+    double hi, lo;               /* the sum of the window, exactly */
+    double apart;                /* 2**48 times the grid */
+    int64_t since;               /* the row at which it was laid */
+    int64_t retry, wait;         /* the row from which it is tried again, after so many */
+    int64_t next;                /* the row whose window comes next; 0: no grid is laid */
+    int32_t is_short;            /* values of few digits */
+} tg_even;                       /* see rolling_even.h */
+
+typedef struct {
+    tg_even even;
     int32_t levels;              /* 0: no grid yet */
     int32_t is_slow;             /* the sum is in `big` */
     double cut[3];               /* adding it and taking it away leaves the multiples of a level */
@@ -323,19 +333,28 @@ TG_INLINE void tg_join8(int levels, const tg_v8 *sum, tg_v8 *hi, tg_v8 *lo, tg_m
     *lo = l + r;
 }
 
-/* (hi + lo) / n, rounded once but for 2**-100. */
-TG_INLINE tg_v8 tg_mean8(tg_v8 hi, tg_v8 lo, tg_v8 n)
+/* 1 / n, and what it was rounded by. */
+TG_INLINE tg_v8 tg_inverse8(tg_v8 n, tg_v8 *rest)
 {
     tg_v8 one = tg_splat(1.0), inverse = one / n;
-    tg_v8 rest = tg_fma8(-inverse, n, one) * inverse;
-    tg_v8 q = hi * inverse, e = tg_fma8(hi, inverse, -q);
-    return q + (e + (hi * rest + lo * inverse));
+    *rest = tg_fma8(-inverse, n, one) * inverse;
+    return inverse;
+}
+
+/* (hi + lo) / n, rounded once but for 2**-100. */
+TG_INLINE tg_v8 tg_mean_by8(tg_v8 hi, tg_v8 lo, tg_v8 inverse, tg_v8 rest)
+{
+    return tg_fma8(hi, inverse, hi * rest + lo * inverse);
+}
+TG_INLINE tg_v8 tg_mean8(tg_v8 hi, tg_v8 lo, tg_v8 n)
+{
+    tg_v8 rest, inverse = tg_inverse8(n, &rest);
+    return tg_mean_by8(hi, lo, inverse, rest);
 }
 TG_INLINE double tg_mean1(double hi, double lo, double n)
 {
     double inverse = 1.0 / n, rest = __builtin_fma(-inverse, n, 1.0) * inverse;
-    double q = hi * inverse, e = __builtin_fma(hi, inverse, -q);
-    return q + (e + (hi * rest + lo * inverse));
+    return __builtin_fma(hi, inverse, hi * rest + lo * inverse);
 }
 
 /* Where the windows of a tile lie: rows [l, r) of a view, both never falling. */

@@ -114,12 +114,6 @@ TG_INLINE tg_v8 tg_around8(tg_v8 s, tg_v8 s_lo, tg_v8 q, tg_v8 q_lo, tg_v8 inver
     tg_two_sum8(q, -m, &a, &b);
     return a + (b + (q_lo - me));
 }
-TG_INLINE tg_v8 tg_inverse8(tg_v8 n, tg_v8 *rest)
-{
-    tg_v8 one = tg_splat(1.0), inverse = one / n;
-    *rest = tg_fma8(-inverse, n, one) * inverse;
-    return inverse;
-}
 TG_INLINE double tg_around1(const tg_sums2 *s, double n)
 {
     tg_v8 h, rest, inverse = tg_inverse8(tg_splat(n), &rest);
