@@ -10,7 +10,7 @@ import itertools
 import math
 import operator
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
@@ -20,6 +20,7 @@ EPOCH = dt.datetime(1970, 1, 1)
 
 Row = dict[str, Any]
 Time = int | float
+NO_PROMISES: Mapping[int, Time] = {}
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,12 @@ def answer(
     lateness: Time | None = None,
     nan: Literal["value", "missing"] = "value",
     empty: Literal["skip", "null", "zero", "carry"] = "skip",
+    promises: Mapping[int, Time] = NO_PROMISES,
 ) -> Answer:
     """Say what every window holds, which rows came late and which could not be placed.
 
-    ``lateness=None`` is a watermark that moves at the end of input only.
+    ``lateness=None`` is a watermark that moves at the end of input only, but for `promises`: before
+    the row of an ordinal, that no row before a time comes any more.
     """
     said = Answer()
     seen_keys: dict[tuple[Any, ...], int] = {}
@@ -140,7 +143,7 @@ def answer(
             said.rejected += 1
             said.late.append({"row": ordinal, "reason": reason, **NO_WINDOW, "input": row})
             continue
-        mark = watermark(largest, lateness)
+        mark = watermark(largest, lateness, promise(promises, ordinal))
         if mark is not None and covering and all(end <= mark for _, end in covering):
             start, end = max(covering)
             place = {"window_start": start, "window_end": end, "late_by": mark - t}
@@ -151,7 +154,7 @@ def answer(
         for start, end in covering:
             if mark is None or end > mark:
                 held.setdefault((end, start, code), []).append(row)
-    said.watermark = watermark(largest, lateness)
+    said.watermark = watermark(largest, lateness, promise(promises, said.rows_in))
     for end, start, code in sorted(held, key=lambda place: (place[0], place[2])):
         out: Row = dict(zip(by, shown_keys[code], strict=True))
         out |= {"window_start": start, "window_end": end}
@@ -333,12 +336,20 @@ def bounds(k: int, grid: Grid, base: Time) -> tuple[Time, Time]:
     return start, start + grid.size
 
 
-def watermark(largest: Time | None, lateness: Time | None) -> Time | None:
-    """Give the watermark after a row whose time is the largest so far."""
+def watermark(
+    largest: Time | None, lateness: Time | None, promised: Time | None = None
+) -> Time | None:
+    """Give the watermark after a row whose time is the largest so far, and a promise."""
     if largest is None or lateness is None:
-        return None
+        return promised
     mark = largest - lateness
-    return max(mark, INT64_MIN) if isinstance(mark, int) else mark
+    mark = max(mark, INT64_MIN) if isinstance(mark, int) else mark
+    return mark if promised is None else max(mark, promised)
+
+
+def promise(promises: Mapping[int, Time], ordinal: int) -> Time | None:
+    """Give what was promised before a row."""
+    return max((t for before, t in promises.items() if before <= ordinal), default=None)
 
 
 # What is computed over the rows of one window

@@ -5,13 +5,14 @@ every running sum a `Fraction`.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
 from reference.oracle import (
     INT64_MAX,
+    NO_PROMISES,
     NO_WINDOW,
     Answer,
     Row,
@@ -20,6 +21,7 @@ from reference.oracle import (
     compute,
     is_missing,
     one_key,
+    promise,
     unplaceable,
     watermark,
 )
@@ -91,6 +93,7 @@ def answer_of_rows(
     lateness: Time | None = None,
     nan: Literal["value", "missing"] = "value",
     max_jump: Time | None = None,
+    promises: Mapping[int, Time] = NO_PROMISES,
 ) -> Answer:
     """Say what every window holds, which rows came late and which could not be placed."""
     said = Answer()
@@ -106,7 +109,7 @@ def answer_of_rows(
         code = codes.setdefault(tuple(map(one_key, shown)), len(codes))
         if code == len(keys):
             keys.append(shown)
-        t, mark = row[on], watermark(largest, lateness)
+        t, mark = row[on], watermark(largest, lateness, promise(promises, ordinal))
         reason = unplaceable(t)
         if reason is None and max_jump is not None and largest is not None:
             reason = "time too far ahead" if t > largest + max_jump else None
@@ -132,7 +135,7 @@ def answer_of_rows(
         said.used += 1
         largest = t if largest is None else max(largest, t)
         used.append((ordinal, code, row))
-    said.watermark = watermark(largest, lateness)
+    said.watermark = watermark(largest, lateness, promise(promises, said.rows_in))
     if isinstance(shape, Gaps):
         found = sorted(done + sessions, key=lambda s: (s.last + shape.gap, s.code))
     else:

@@ -1,11 +1,21 @@
 """One stream of rows, fed to the engine in every way that must not matter."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
-from reference.oracle import Answer, Boundaries, LocalCalendar, Row, Shape, Time, Want, answer
+from reference.oracle import (
+    NO_PROMISES,
+    Answer,
+    Boundaries,
+    LocalCalendar,
+    Row,
+    Shape,
+    Time,
+    Want,
+    answer,
+)
 from reference.rowshapes import Amount, RowShape, answer_of_rows, window_of
 
 import tidegate as tg
@@ -77,7 +87,7 @@ class Case:
         )
         return Said(result, side.late, side.stats, None)
 
-    def oracle(self) -> Answer:
+    def oracle(self, promises: Mapping[int, Time] = NO_PROMISES) -> Answer:
         if isinstance(self.grid, RowShape):
             return answer_of_rows(
                 self.rows or self.table.to_pylist(),
@@ -87,6 +97,7 @@ class Case:
                 by=self.by,
                 lateness=self.lateness,
                 nan=self.nan,
+                promises=promises,
             )
         return answer(
             self.rows or self.table.to_pylist(),
@@ -97,6 +108,7 @@ class Case:
             lateness=self.lateness,
             nan=self.nan,
             empty=self.empty,
+            promises=promises,
         )
 
     def stream(self, steps: Iterable[Step] = (), **options: Any) -> Said:

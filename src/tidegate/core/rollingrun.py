@@ -322,12 +322,17 @@ class RollingRun(Run):
         if self.tied is None:
             return super().take()
         self.settle()
-        table = pa.concat_tables([self.tied.schema.empty_table(), *self.ready])
+        table = pa.concat_tables([self.empty, *self.ready])
         if len(self.ready) == 1:
             table = self.ready[0]
         self.ready = []
         self.counts.windows += table.num_rows
         return table
+
+    @property
+    def empty(self) -> pa.Table:
+        """No results, of the types as far as they are known."""
+        return super().empty if self.tied is None else self.tied.schema.empty_table()
 
     def take_late(self) -> pa.Table:
         """Hand over the rows on the side."""

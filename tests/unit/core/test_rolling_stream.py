@@ -297,3 +297,10 @@ def test_the_row_beyond_the_limit_is_refused_by_itself():
     with pytest.raises(errors.LimitError, match="max_look_back=3"):
         live.push_row(4)
     assert live.flush()["t"].to_pylist() == [1, 2, 3]
+
+
+def test_what_is_left_for_later_has_its_types():
+    schema = pa.schema({"t": pa.int64(), "x": pa.float64()})
+    live = tg.Aggregator(tg.Rolling(2), agg.sum("x"), on="t", schema=schema)
+    left = live.push({"t": [1], "x": [1.0]}, take=False)
+    assert left.schema == live.take().schema
