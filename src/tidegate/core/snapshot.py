@@ -22,6 +22,7 @@ from tidegate.core.keys import Keys
 from tidegate.core.plan import Plan
 from tidegate.core.rolling import make_run
 from tidegate.core.rollingrun import RollingRun
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
 from tidegate.core.tied import KeptRows, Tied
@@ -61,7 +62,8 @@ def write(run: Run) -> bytes:
         run.bound.sweep()
         run.bound.sweep_texts(always=True)
         run.let_go()
-        windows = dump(run.bound.state)
+        in_order = not isinstance(run.plan.window, RowWindow)
+        windows = dump(run.bound.state, in_order=in_order)  # whatever number of threads took them
         header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
         if run.bound.filler is not None:
             header["bound"]["filled_to"] = run.bound.filler.state.done
