@@ -1243,7 +1243,7 @@ cdef class WindowState:
         store_clear(&self.store)
         self.router.has_pane = False
 
-    # ------------------------------------------------------------------------------ parts of the keys
+    # ----------------------------------------------------------------------------- parts of the keys
 
     def take_part(self, int32_t number, int32_t n):
         """Take the rows of one of n parts of the keys from now on; others are only seen.
