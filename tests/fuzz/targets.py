@@ -17,7 +17,7 @@ from tidegate.core.formats.avroschema import parse_schema
 from tidegate.core.formats.formatlimits import FormatLimits
 from tidegate.core.formats.jsonlines import JsonLines
 from tidegate.core.formats.protobuf import Protobuf
-from tidegate.core.snapshot import FRAME, MAGIC, VERSION
+from tidegate.core.frames import FRAME, MAGIC, VERSION
 
 LIMITS = FormatLimits(
     items=1 << 12, free_items=1 << 12, text_bytes=1 << 16, block_bytes=1 << 16, batch_bytes=1 << 20

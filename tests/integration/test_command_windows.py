@@ -80,3 +80,16 @@ def test_wrong_usage_is_one_line(tmp_path: Path, run_tidegate: Run, case: str) -
     done = run_tidegate("aggregate", source, *flags, *FLAGS, "-o", tmp_path / "o.csv", code=2)
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_threads_do_not_show(tmp_path: Path, run_tidegate: Run, threads: str) -> None:
+    n = 80_000
+    rows = pa.table({"t": range(n), "k": [i * 7 % 30 for i in range(n)], "price": [0.1] * n})
+    source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    pq.write_table(rows, source)
+    flags = ["--every", "1000", "--agg", "total=sum(price)", "--on", "t", "--by", "k"]
+    run_tidegate("aggregate", source, *flags, "--threads", threads, "-o", output)
+    total = tg.agg.sum("price")
+    expected = tg.aggregate(rows, tg.Tumbling(1000), on="t", by="k", total=total)
+    assert pq.read_table(output).equals(expected)

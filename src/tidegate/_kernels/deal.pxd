@@ -20,5 +20,5 @@ cdef void dealer_free(Dealer* dealer) noexcept nogil
 cdef bint is_worth(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexcept nogil
 cdef int deal_rows(
     Dealer* dealer, const Plan* plan, const Column* columns, int n_columns, Store* store,
-    int32_t place, const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows,
+    int32_t place, const int32_t* codes, const int32_t* rows, Py_ssize_t base, Py_ssize_t n_rows,
 ) noexcept nogil

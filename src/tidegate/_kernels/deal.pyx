@@ -103,6 +103,23 @@ cdef Py_ssize_t deal(
     return n
 
 
+cdef Py_ssize_t deal_some(
+    Dealer* dealer, const double* x, const int32_t* codes, const int32_t* rows, Py_ssize_t n
+) noexcept nogil:
+    """Do what `deal` does, with the values and codes of some rows."""
+    cdef double* lines = dealer.lines
+    cdef int32_t* next = dealer.next
+    cdef int32_t at, stride = <int32_t>dealer.stride, full = <int32_t>(DEPTH * dealer.stride)
+    cdef Py_ssize_t i
+    for i in range(n):
+        at = next[codes[rows[i]]]
+        if at >= full:
+            return i
+        lines[at] = x[rows[i]]
+        next[codes[rows[i]]] = at + stride
+    return n
+
+
 cdef inline void advance_loop(
     const Places* places, bint sums, bint squares, bint low, bint high, const double* lines,
     Py_ssize_t stride, const int64_t* n, Py_ssize_t most, double** records,
@@ -214,11 +231,12 @@ cdef int take_lines(
 
 cdef int deal_rows(
     Dealer* dealer, const Plan* plan, const Column* columns, int n_columns, Store* store,
-    int32_t place, const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows,
+    int32_t place, const int32_t* codes, const int32_t* rows, Py_ssize_t base, Py_ssize_t n_rows,
 ) noexcept nogil:
     """Take a run of tame rows, all of one open pane, into their records.
 
-    `codes` are those of the run, `base` is its first row. With TOO_MANY_OPEN nothing was taken;
+    `codes` are those of the rows from `base` on; `rows` lists which of these they are, counted from
+    there, or is NULL: one after the other. With TOO_MANY_OPEN nothing was taken;
     without memory the state is of no use any more.
     """
     cdef Py_ssize_t i, n_turns = 0
@@ -235,7 +253,10 @@ cdef int deal_rows(
         places.counts = c == 0
         i = 0
         while i < n_rows:
-            i += deal(dealer, x + i, codes + i, n_rows - i)
+            if rows == NULL:
+                i += deal(dealer, x + i, codes + i, n_rows - i)
+            else:
+                i += deal_some(dealer, x, codes, rows + i, n_rows - i)
             if take_lines(dealer, &places, store, place, dealer.nobody) != DONE:
                 return NO_MEMORY
             n_turns += 1

@@ -56,11 +56,6 @@ cdef inline int chunk_add(
     return DONE
 
 
-cdef struct Member:
-    int32_t code
-    int32_t slot
-
-
 cdef int by_code(const void* a, const void* b) noexcept nogil:
     """Order of two members for qsort."""
     return (<const Member*>a).code - (<const Member*>b).code

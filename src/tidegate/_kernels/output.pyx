@@ -192,3 +192,70 @@ cdef int results_sort(
     free(values)
     free(valid)
     return status
+
+
+cdef inline bint is_before(
+    const Results* a, Py_ssize_t i, const Results* b, Py_ssize_t k
+) noexcept nogil:
+    """Whether one result goes before another."""
+    return a.windows[i] < b.windows[k] or (
+        a.windows[i] == b.windows[k] and a.codes[i] < b.codes[k])
+
+
+cdef void results_order(
+    Results** parts, int n_parts, Py_ssize_t* at, uint8_t* source
+) noexcept nogil:
+    """Tell of which part each result comes, by window, then by key code.
+
+    The results of each part are in that order. `source` has room for all, `at` for the parts.
+    """
+    cdef Py_ssize_t k = 0
+    cdef int p, best = 0
+    memset(at, 0, n_parts * sizeof(Py_ssize_t))
+    while best >= 0:
+        best = -1
+        for p in range(n_parts):
+            if at[p] < parts[p].n and (
+                    best < 0 or is_before(parts[p], at[p], parts[best], at[best])):
+                best = p
+        if best >= 0:
+            source[k] = <uint8_t>best
+            at[best] += 1
+            k += 1
+
+
+cdef int results_weave(
+    Results* out, Results** parts, int n_parts, Py_ssize_t* at, const uint8_t* source,
+    Py_ssize_t n, int output
+) noexcept nogil:
+    """Put one output of all parts behind what `out` has, in the order of `source`.
+
+    There is room for n more. Output -1: the windows and the codes.
+    """
+    cdef Py_ssize_t k, first = out.n
+    cdef bint has_flags = False
+    cdef int p
+    memset(at, 0, n_parts * sizeof(Py_ssize_t))
+    for k in range(n):
+        p = source[k]
+        if output < 0:
+            out.windows[first + k] = parts[p].windows[at[p]]
+            out.codes[first + k] = parts[p].codes[at[p]]
+        else:
+            out.values[output][first + k] = parts[p].values[output][at[p]]
+        at[p] += 1
+    if output < 0:
+        return DONE
+    for p in range(n_parts):
+        has_flags = has_flags or parts[p].valid[output] != NULL
+    if has_flags and out.valid[output] == NULL and begin_flags(out, output) != DONE:
+        return NO_MEMORY
+    if out.valid[output] == NULL:
+        return DONE
+    memset(at, 0, n_parts * sizeof(Py_ssize_t))
+    for k in range(n):
+        p = source[k]
+        out.valid[output][first + k] = (
+            1 if parts[p].valid[output] == NULL else parts[p].valid[output][at[p]])
+        at[p] += 1
+    return DONE

@@ -1,6 +1,6 @@
 """From times to panes: which rows go where, and which are left out."""
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.deal cimport Dealer
@@ -34,6 +34,17 @@ cdef struct LeftRows:
     Py_ssize_t capacity
 
 
+cdef struct Part:
+    int32_t number       # of n
+    int32_t n            # below 2: all keys
+    int32_t* rows        # those of a block that are taken, counted from its first
+
+
+cdef inline int32_t part_of(int32_t code, int32_t n) noexcept nogil:
+    """The part of n that a key code is in; codes that follow each other lie apart."""
+    return <int32_t>((<uint64_t>(<uint32_t>code * <uint32_t>2654435769) * <uint64_t>n) >> 32)
+
+
 cdef struct Router:
     Grid grid
     Clock clock
@@ -43,6 +54,7 @@ cdef struct Router:
     int64_t closed_to    # all windows that end up to here have been closed
     int64_t share_first  # rows outside [share_first, share_last] are somebody else's
     int64_t share_last
+    Part part            # the keys that are taken; the others' rows are only seen
     int64_t used
     int64_t falls        # runs that began before the largest time: rows of a window apart
     bint takes_wholes    # windows that are whole within a block go to `wholes`

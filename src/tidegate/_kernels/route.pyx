@@ -458,6 +458,53 @@ cdef inline int take_run(
     return DONE
 
 
+cdef Py_ssize_t own_rows(
+    const Part* part, const int32_t* codes, Py_ssize_t first, Py_ssize_t end, Py_ssize_t base,
+    int32_t* rows
+) noexcept nogil:
+    """List the rows of a run whose keys are taken; no branch depends on a single key."""
+    cdef Py_ssize_t i, n = 0
+    for i in range(first, end):
+        rows[n] = <int32_t>(i - base)
+        n += part_of(codes[i], part.n) == part.number
+    return n
+
+
+cdef int seat_part(
+    Router* router, Store* store, const int32_t* codes, Py_ssize_t base, Py_ssize_t* row,
+    Py_ssize_t end, int32_t* slots, const Offer* offer, Py_ssize_t* n_seated,
+) noexcept nogil:
+    """Do what `seat_run` does, with the rows whose keys are taken.
+
+    Record k is that of row k of those that `part.rows` lists.
+    """
+    cdef int32_t* rows = router.part.rows + n_seated[0]
+    cdef int64_t index = store.pool[router.place].index
+    cdef Py_ssize_t n = own_rows(&router.part, codes, row[0], end, base, rows), k = 0
+    cdef int32_t code, slot
+    cdef int status
+    if offer != NULL and n and is_worth(offer.dealer, store, router.part.n * n):
+        status = deal_rows(offer.dealer, offer.plan, offer.columns, offer.n_columns, store,
+                           router.place, codes + base, rows, base, n)
+        if status == DONE:
+            row[0] = end
+        if status != TOO_MANY_OPEN:
+            return status
+    for k in range(n):
+        code = codes[base + rows[k]]
+        slot = store.recent[code].slot
+        if store.recent[code].pane != index:
+            status = store_slot(store, router.place, code, &slot)
+            if status != DONE:
+                row[0] = base + rows[k]
+                n_seated[0] += k
+                return status
+        slots[n_seated[0] + k] = slot
+    row[0] = end
+    n_seated[0] += n
+    return DONE
+
+
 cdef inline int seat_run(
     Store* store, int32_t place, const int32_t* codes, Py_ssize_t* row, Py_ssize_t end,
     int32_t* slots, const Offer* offer, Py_ssize_t* n_seated,
@@ -467,7 +514,7 @@ cdef inline int seat_run(
     cdef int status
     if offer != NULL and is_worth(offer.dealer, store, end - first):
         status = deal_rows(offer.dealer, offer.plan, offer.columns, offer.n_columns, store, place,
-                           codes + first, first, end - first)
+                           codes + first, NULL, first, end - first)
         if status == DONE:
             memset(slots + first, 0xFF, (end - first) * sizeof(int32_t))  # -1
             row[0] = end
@@ -486,7 +533,8 @@ cdef int route_rows(
     """Find the record of each row [base, base + n_rows) with keys; -1 for rows without one.
 
     Long runs are dealt at once, where there is an `offer` to deal; their rows have -1 too. Tells
-    how many rows have a record.
+    how many rows have a record. Where only some keys are taken, only the rows that have a record
+    are told of, see `Part`.
 
     Stops early like `route_runs`. A record that the limit or the memory refuses leaves the rows
     before it taken.
@@ -494,14 +542,15 @@ cdef int route_rows(
     cdef Py_ssize_t i = base, end = base + n_rows, k, row
     cdef int status = DONE, ordered
     cdef int64_t largest
-    cdef bint enters, is_correction
+    cdef bint enters, is_correction, is_part = router.part.n > 1
     n_seated[0] = 0
     while i < end:
         status = enter(router, store, left, times, valid, i, &enters)
         if status != DONE:
             break
         if not enters:
-            slots[i - base] = -1
+            if not is_part:
+                slots[i - base] = -1
             i += 1
             continue
         is_correction = corrects(router)
@@ -517,9 +566,11 @@ cdef int route_rows(
             if status != DONE:
                 break
         row = i
-        if router.pane.covered:
+        if router.pane.covered and is_part:
+            status = seat_part(router, store, codes, base, &row, k, slots, offer, n_seated)
+        elif router.pane.covered:
             status = seat_run(store, router.place, codes, &row, k, slots - base, offer, n_seated)
-        while row < k and status == DONE:
+        while row < k and status == DONE and not is_part:
             slots[row - base] = -1
             row += 1
         if status != DONE:

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tidegate._kernels.deal cimport Dealer
+from tidegate._kernels.excerpt cimport Excerpt
 from tidegate._kernels.key_clocks cimport KeyClocks
 from tidegate._kernels.output cimport Results
 from tidegate._kernels.records cimport Column, Output, Plan, Run, Word
@@ -27,6 +28,7 @@ cdef class WindowState:
     cdef int64_t* windows
     cdef Scratch scratch
     cdef Dealer dealer
+    cdef Excerpt excerpt
     cdef int32_t* slots
     cdef int n_columns
     cdef Py_ssize_t spill_at
@@ -66,6 +68,7 @@ cdef class WindowState:
     cdef Py_ssize_t move_into(self, Slab slab) noexcept
     cdef void write_edges(self, Word* starts, Word* ends) noexcept
     cdef int make_room(self, Py_ssize_t n_keys) except -1
+    cdef Py_ssize_t point_at(self, list parts, Results** results) except -1
     cdef int load_origins(self, const int64_t[::1] largest) except -1
     cdef bint load_lives(
         self, const int64_t[::1] dies_at, const int64_t[::1] ranks, Py_ssize_t n_keys

@@ -8,7 +8,8 @@ from libc.string cimport memcpy, memset
 from tidegate._kernels.buffer cimport Buffer, buffer_of
 from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.deal cimport can_deal, dealer_free
-from tidegate._kernels.emit cimport close_windows, first_due
+from tidegate._kernels.emit cimport Member, close_windows, first_due, members_of
+from tidegate._kernels.excerpt cimport excerpt_free, excerpt_init, excerpt_make
 from tidegate._kernels.grid cimport (
     Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
 )
@@ -22,7 +23,8 @@ from tidegate._kernels.lives cimport Lives, is_dead, lives_codes, lives_free
 from tidegate._kernels.layout cimport plan_free, plan_init
 from tidegate._kernels.origins cimport Origins, find_slowest, origins_codes, origins_free
 from tidegate._kernels.output cimport (
-    results_expect, results_free, results_init, results_take,
+    Results, results_expect, results_free, results_init, results_order, results_take,
+    results_weave,
 )
 from tidegate._kernels.places cimport Entry, Map, map_find, map_put
 from tidegate._kernels.pool cimport Block, block_grow, block_take
@@ -31,7 +33,7 @@ from tidegate._kernels.records cimport (
     UNSIGNED, WEIGHTED, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
-    IS_LATE, Left, LeftRows, Offer, Router, enter_dry, route_rows, route_runs,
+    IS_LATE, Left, LeftRows, Offer, Router, enter_dry, part_of, route_rows, route_runs,
 )
 from tidegate._kernels.revise cimport correct
 from tidegate._kernels.slab cimport Slab
@@ -67,6 +69,7 @@ cdef enum:
     DEALT = 32768         # rows of keys that are dealt
     LINE = 8              # words in a cache line
     SPARE = 1024          # results
+    MOST_PARTS = 256      # of keys: a byte says which
     SPILL = 128 << 10     # bytes of open records from which a one-shot run closes what it can
 
 
@@ -229,6 +232,7 @@ cdef class WindowState:
         free(self.windows)
         scratch_free(&self.scratch)
         dealer_free(&self.dealer)
+        excerpt_free(&self.excerpt)
         free(self.dealer.nobody)
         free(self.slots)
 
@@ -344,7 +348,11 @@ cdef class WindowState:
                 status = route_rows(&self.router, &self.store, &self.left, times, valid, codes, at,
                                     size, self.slots, &taken, &n_seated,
                                     &offer if deals and self.are_calm(at, size) else NULL)
-                if n_seated:
+                if n_seated and self.router.part.n > 1:
+                    excerpt_make(&self.excerpt, self.columns, times, at, n_seated)
+                    reduce_rows(&self.plan, self.excerpt.columns, self.n_columns,
+                                self.excerpt.times, self.slots, 0, n_seated, &self.store.arena)
+                elif n_seated:
                     reduce_rows(&self.plan, self.columns, self.n_columns, times, self.slots, at,
                                 taken, &self.store.arena)
             else:
@@ -804,8 +812,13 @@ cdef class WindowState:
 
     # ------------------------------------------------------------------------------- state in, out
 
-    def dump(self):
+    def dump(self, bint in_order=False):
         """Write the state down.
+
+        Parameters
+        ----------
+        in_order : bool
+            Write the records of a window by key code, however they came; O(n log n) then.
 
         Returns
         -------
@@ -820,7 +833,8 @@ cdef class WindowState:
         cdef Word* records = <Word*>malloc((n + 1) * width * sizeof(Word))
         cdef Word* kept = <Word*>malloc((kept_values(&self.plan) + 1) * sizeof(Word))
         cdef int32_t p, slot
-        cdef Py_ssize_t k
+        cdef Py_ssize_t k, n_members, capacity = 0
+        cdef Member* members = NULL
         cdef const Line* line
         if panes == NULL or codes == NULL or records == NULL or kept == NULL:
             free(panes)
@@ -829,6 +843,17 @@ cdef class WindowState:
             free(kept)
             raise MemoryError
         for p in range(self.store.n_open):
+            if in_order:
+                n_members = members_of(&self.store, self.store.open[p], &members, &capacity)
+                if n_members < 0:
+                    in_order = False  # no memory for it
+                for k in range(n_members):
+                    panes[i] = self.store.pool[self.store.open[p]].index
+                    codes[i] = members[k].code
+                    n_kept += self.write_record(members[k].slot, i, records, kept + n_kept)
+                    i += 1
+                if in_order:
+                    continue
             slot = self.store.pool[self.store.open[p]].head
             while slot >= 0:
                 panes[i] = self.store.pool[self.store.open[p]].index
@@ -843,6 +868,7 @@ cdef class WindowState:
                 codes[i] = <int32_t>k
                 n_kept += self.write_record(line.seats[p].slot, i, records, kept + n_kept)
                 i += 1
+        free(members)
         clock = (self.router.clock.largest, self.router.clock.watermark, self.router.closed_to,
                  self.router.used)
         return (clock, buffer_of(panes, i * 8), buffer_of(codes, i * 4),
@@ -880,7 +906,8 @@ cdef class WindowState:
         -------
         int
             -1, or the first record that cannot be: its pane is off the grid, its key unknown, or
-            it is there already, or the values that it keeps are not there.
+            it is there already, or the values that it keeps are not there. Of a part of the keys
+            only the records of these are added.
         """
         cdef Py_ssize_t n = panes.shape[0], n_kept = 0, n_mine, i
         cdef Py_ssize_t wide = self.plan.wide, cold = self.plan.cold, width = wide + cold
@@ -908,6 +935,10 @@ cdef class WindowState:
             return max(n - 1, 0)
         n_kept = 0
         for i in range(n):
+            if self.router.part.n > 1 and (
+                    part_of(codes[i], self.router.part.n) != self.router.part.number):
+                n_kept += kept_in(&self.plan, <const Word*>&records[i * width])
+                continue
             status = self.find_record(panes[i], codes[i], &slot)
             if status != DONE:
                 raise MemoryError
@@ -1211,3 +1242,105 @@ cdef class WindowState:
         """Forget all open windows."""
         store_clear(&self.store)
         self.router.has_pane = False
+
+    # ------------------------------------------------------------------------- parts of the keys
+
+    def take_part(self, int32_t number, int32_t n):
+        """Take the rows of one of n parts of the keys from now on; others are only seen.
+
+        What a row does to the watermark, and whether it is late, does not depend on whose it is: so
+        n states that see all rows, and take a part each, say together what one would.
+
+        Parameters
+        ----------
+        number, n : int
+            From 0 to n - 1; at most 256 parts.
+        """
+        if self.plan.lanes > 1 or not 0 <= number < n or n > MOST_PARTS:
+            raise ValueError("there is no such part")
+        if excerpt_init(&self.excerpt, self.columns, self.n_columns, DEALT) != DONE:
+            raise MemoryError
+        self.router.part.number = number
+        self.router.part.n = n
+        self.router.part.rows = self.excerpt.rows
+
+    def follow(self, WindowState part not None):
+        """Come to where a state is that has seen the same rows, but for its windows and results.
+
+        The rows that it left out are moved here.
+        """
+        cdef LeftRows left = self.left
+        self.router.clock = part.router.clock
+        self.router.closed_to = part.router.closed_to
+        self.router.used = part.router.used
+        self.router.falls = part.router.falls
+        self.router.has_pane = False
+        if part.left.n:
+            self.left = part.left
+            part.left = left
+
+    def order_parts(self, list parts not None):
+        """Find the order in which the results of several states come out, and make room for them.
+
+        Returns
+        -------
+        Buffer
+            (n_results,) uint8: from which of the states each one comes. See `weave`.
+        """
+        cdef Results* results[MOST_PARTS]
+        cdef Py_ssize_t at[MOST_PARTS]
+        cdef Py_ssize_t n = self.point_at(parts, results)
+        cdef int n_parts = <int>len(parts)
+        cdef uint8_t* source = <uint8_t*>malloc(n + 1)
+        if source == NULL or results_expect(&self.results, self.results.n + n) != DONE:
+            free(source)
+            raise MemoryError
+        with nogil:
+            results_order(results, n_parts, at, source)
+        return buffer_of(source, n)
+
+    cdef Py_ssize_t point_at(self, list parts, Results** results) except -1:
+        """Point at the results of some states, and count them."""
+        cdef WindowState part
+        cdef Py_ssize_t p, n = 0
+        if len(parts) > MOST_PARTS:
+            raise ValueError("there are more parts than there may be")
+        for p in range(len(parts)):
+            part = parts[p]
+            results[p] = &part.results
+            n += part.results.n
+        return n
+
+    def weave(self, list parts not None, const uint8_t[::1] source not None, int output):
+        """Take one output of the results of several states over; -1: their windows and codes.
+
+        Several threads may do this at a time, each with other outputs. When all are done,
+        `end_weaving`.
+
+        Parameters
+        ----------
+        parts, source
+            As given to, and by, `order_parts`.
+        """
+        cdef Results* results[MOST_PARTS]
+        cdef Py_ssize_t at[MOST_PARTS]
+        cdef Py_ssize_t n = self.point_at(parts, results)
+        cdef int n_parts = <int>len(parts), status = DONE
+        if n != source.shape[0] or self.results.n + n > self.results.capacity:
+            raise ValueError("order_parts() comes before weave()")
+        if not -1 <= output < self.results.n_outputs:
+            raise ValueError("there is no such output")
+        if n:
+            with nogil:
+                status = results_weave(
+                    &self.results, results, n_parts, at, &source[0], n, output)
+        if status != DONE:
+            raise MemoryError
+
+    def end_weaving(self, list parts not None):
+        """Count the results that were taken over as those of this state alone."""
+        cdef WindowState part
+        for part in parts:
+            self.results.n += part.results.n
+            part.results.n = 0
+            part.left.n = 0

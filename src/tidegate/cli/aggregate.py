@@ -32,6 +32,7 @@ from tidegate.core.errors import InputError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.plan import expand
 from tidegate.core.rowwindows import Overshoot, summed
+from tidegate.core.shares import n_cpus
 from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.windows import CalendarUnit, Empty, Label
 
@@ -207,6 +208,13 @@ INTEGER = re.compile(r"\d{1,19}", re.ASCII)
     metavar="NAME=NUMBER",
     help=f"Raise a limit: {', '.join(LIMITS)}. May be repeated.",
 )
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most how many threads to use with --by, by default one for each CPU; the output is "
+    "the same for any number.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON to standard output.")
 @common_options
 def aggregate(
@@ -237,6 +245,7 @@ def aggregate(
     output_format_: str | None,
     types: tuple[str, ...],
     limits: tuple[str, ...],
+    threads: int | None,
     as_json: bool,
 ) -> None:
     """Aggregate rows over windows of event time.
@@ -286,6 +295,7 @@ def aggregate(
         lateness=lateness,
         time=Timekeeping(max_jump, allowed_lateness, ttl=ttl),
         limits=_limits(limits),
+        threads=n_cpus() if threads is None else threads,
         output=target,
         late_output=late_target,
     )

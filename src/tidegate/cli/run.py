@@ -55,6 +55,7 @@ class Job:
     output: Output
     late_output: Output | None
     time: Timekeeping = PLAIN
+    threads: int = 1
 
     def aggregator(self, source: Source) -> Aggregator:
         """Make the engine for the rows of a source."""
@@ -70,6 +71,7 @@ class Job:
             late="drop" if self.late_output is None else "side",
             limits=self.limits,
             schema=source.schema,
+            threads=self.threads,
         )
 
 

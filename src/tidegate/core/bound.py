@@ -38,6 +38,7 @@ from tidegate.core.windows import Grid, Sliding, grid_of, is_laid_by_first, tabl
 
 if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
+    from tidegate.core.keyparts import KeyParts
     from tidegate.core.plan import Plan
 
 __all__ = ["Bound", "Rows", "WayBack", "rows_of", "times_of"]
@@ -116,8 +117,9 @@ class Bound(Binding):
         self.filler: Filler | None = None
         if plan.grid_window.empty != "skip":
             self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
-        self.state = self.new_state()
-        self.n_keeping = self.state.n_keeping  # values that are kept of a row
+        self.parts: KeyParts | None = None  # where the open windows are, if not in the head
+        self.head = self.new_state()
+        self.n_keeping = self.head.n_keeping  # values that are kept of a row
         # Whether a batch may need more than its rows' way into the state.
         self.is_special = self.n_keeping > 0 or self.table is not None or self.filler is not None
         self.is_special |= not plan.time.is_plain
@@ -147,9 +149,25 @@ class Bound(Binding):
                 texts.sweep(self.state)
 
     @property
+    def state(self) -> WindowState:
+        """The state with all there is.
+
+        `head` is the same one, but its open windows may be in parts: it knows of the clock, the
+        counts, the results and the rows left out.
+        """
+        if self.parts is not None:
+            parts, self.parts = self.parts, None
+            parts.give_back(self)
+        return self.head
+
+    @state.setter
+    def state(self, state: WindowState) -> None:
+        self.head, self.parts = state, None
+
+    @property
     def n_waiting(self) -> int:
         """How many rows wait for the watermark."""
-        return self.state.n_waiting if isinstance(self.state, RowState) else 0
+        return self.head.n_waiting if isinstance(self.head, RowState) else 0
 
     # ----------------------------------------------------------------------------------- the grid
 
@@ -198,7 +216,8 @@ class Bound(Binding):
     def cover(self, time: int) -> None:
         """Bring the window of a time into the table of boundaries, where windows have one."""
         if self.table is not None and self.table.cover(time):
-            self._lay_edges(self.state)
+            for state in self._states:
+                self._lay_edges(state)
 
     def cover_rows(self, rows: Rows) -> None:
         """Bring the windows of all rows into the table, before any row is looked at."""
@@ -212,7 +231,13 @@ class Bound(Binding):
         if self.table is not None and len(windows.panes):
             first, last = int(windows.panes.min()), int(windows.panes.max())
             if self.table.cover_windows(first, last):
-                self._lay_edges(self.state)
+                for state in self._states:
+                    self._lay_edges(state)
+
+    @property
+    def _states(self) -> list[WindowState]:
+        """The states there are."""
+        return [self.head, *([] if self.parts is None else self.parts.states)]
 
     def _lay_edges(self, state: WindowState) -> None:
         """Give a state the table of boundaries."""
@@ -227,7 +252,7 @@ class Bound(Binding):
             return rows
         self._cover_late(rows)
         flags = np.empty(len(rows.order), np.uint8)
-        if not far_ahead(self.state, rows.order, rows.time_valid, *self._jump, flags):
+        if not far_ahead(self.head, rows.order, rows.time_valid, *self._jump, flags):
             return rows
         return rows._replace(time_valid=flags)
 
@@ -235,7 +260,7 @@ class Bound(Binding):
         """Bring the windows of rows behind the watermark, but ahead of all rows, into the table."""
         if self.table is None or isinstance(self.table, EdgeTable):
             return
-        watermark, largest = self.state.watermark, self.state.largest
+        watermark, largest = self.head.watermark, self.head.largest
         largest = INT64_MIN if largest is None else largest
         if watermark is None or watermark <= largest:
             return
@@ -348,9 +373,15 @@ class Bound(Binding):
         lay_rule(state, self)
         return state
 
+    def close(self, watermark: int) -> int:
+        """Close the windows that end up to a time in the kernels' order; a status."""
+        if self.parts is not None:
+            return self.parts.close(self, watermark)
+        return self.head.close(watermark)
+
     def take_results(self, state: WindowState | None = None) -> pa.Table:
         """Hand over the results that are ready in a state of this binding, by default its own."""
-        state = self.state if state is None else state
+        state = self.head if state is None else state
         if self.filler is None:
             return self.tables.take(state, self.keys)
         for time in state.progress:

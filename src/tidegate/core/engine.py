@@ -18,6 +18,7 @@ from tidegate.core.rolling import make_run
 from tidegate.core.rollingrun import RollingRun
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
+from tidegate.core.shares import check_threads
 from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.tracing import TracedRun, traced
 
@@ -86,6 +87,12 @@ class Aggregator(RowTaker):
         How far the state may grow.
     schema : pyarrow.Schema, optional
         The columns and their types, where they must be known before the first row comes.
+    threads : int, default 1
+        At most how many threads `push` and `flush` use; results, late rows and snapshots have the
+        same bits for any number. Each takes whole keys. One thread alone takes batches of less than
+        65,536 rows, or of not many more rows than there are open windows; plans without keys,
+        windows that are no grid's, text, bytes, wide decimals, `agg.collect` and `agg.custom`,
+        and all options of time but `lateness` and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
         order of arrival from 0 on. Every row number is kept while its windows are open.
@@ -132,6 +139,7 @@ class Aggregator(RowTaker):
         nan: Nan = "value",
         limits: Limits | None = None,
         schema: pa.Schema | None = None,
+        threads: int = 1,
         lineage: bool = False,
         **named: Aggregation,
     ) -> None:
@@ -146,26 +154,27 @@ class Aggregator(RowTaker):
             limits=limits,
             time=Timekeeping(max_jump, allowed_lateness, watermark, sources, idle, ttl),
         )
-        self._begin(make_run(traced(plan) if lineage else plan))
+        self._begin(make_run(traced(plan) if lineage else plan), threads)
         if schema is not None:
             self._run.give_schema(schema)
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: Run, threads: int) -> None:
         """Begin where a run is."""
+        run.threads = check_threads(threads)
         self.plan = run.plan
         self._run = run
         self._ended = False
 
     @classmethod
-    def from_plan(cls, plan: Plan) -> Aggregator:
+    def from_plan(cls, plan: Plan, *, threads: int = 1) -> Aggregator:
         """Begin anew with a plan."""
-        return cls._of(make_run(plan))
+        return cls._of(make_run(plan), threads)
 
     @classmethod
-    def _of(cls, run: Run) -> Aggregator:
+    def _of(cls, run: Run, threads: int) -> Aggregator:
         """Go on with a run."""
         new = cls.__new__(cls)
-        new._begin(run)
+        new._begin(run, threads)
         return new
 
     # ------------------------------------------------------------------------------------ rows in
@@ -408,7 +417,9 @@ class Aggregator(RowTaker):
         return snapshot.write(self._run)
 
     @classmethod
-    def restore(cls, state: bytes, *, functions: Mapping[str, object] | None = None) -> Aggregator:
+    def restore(
+        cls, state: bytes, *, functions: Mapping[str, object] | None = None, threads: int = 1
+    ) -> Aggregator:
         """Go on from a snapshot.
 
         Parameters
@@ -417,6 +428,8 @@ class Aggregator(RowTaker):
             What `snapshot` returned.
         functions : mapping of str to callable, optional
             The functions that `agg.custom` was given, by name: a snapshot does not hold them.
+        threads : int, default 1
+            At most how many threads to use from here on.
 
         Raises
         ------
@@ -432,7 +445,7 @@ class Aggregator(RowTaker):
         >>> tg.Aggregator.restore(live.snapshot()).flush()["rows"].to_pylist()
         [2]
         """
-        return cls._of(snapshot.read(state, functions))
+        return cls._of(snapshot.read(state, functions), threads)
 
     def merge(self, other: Aggregator) -> None:
         """Take over what another aggregator has, over other keys or other whole windows.

@@ -14,6 +14,7 @@ from tidegate.core.bound import Bound, Rows, rows_of, times_of
 from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
+from tidegate.core.keyparts import MOST_PARTS, WORTH_PARTS, KeyParts, has_parts
 from tidegate.core.late import late_row_error
 from tidegate.core.rowrule import check_rows, first_late, late_bar_error
 from tidegate.core.rowwindows import Session
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BATCH", "Run", "Stats"]
 
+MOST_MOVED = 8  # rows a window that is open, from which windows are moved to threads
 MAX_BATCH = 1 << 20  # rows taken at a time: bounds what key codes and flags need
 
 
@@ -96,6 +98,8 @@ class Run:
     intake : Intake or None
         Takes batches like the last one that was read where it stands; None before there was one,
         and where the state is another since.
+    threads : int
+        How many threads large batches may take.
     on_new_state : callable or None
         Called when whoever holds the state has to let go of it.
     """
@@ -107,6 +111,7 @@ class Run:
         self.ready: list[pa.Table] = []
         self.broken: Exception | None = None
         self.intake: Intake | None = None
+        self.threads = 1
         self.on_new_state: Callable[[], None] | None = None
         self._is_given = False
         self._holds_still = False  # codes may not change: a way back knows them
@@ -160,9 +165,10 @@ class Run:
         bound = self.bind(batch.schema)
         if bound.texts:
             self.sweep_texts(bound)
-        intake = self._intake_of(bound)
-        if intake is not None and intake.take(batch, self):
-            return
+        if not self._goes_in_parts(bound, batch.num_rows):
+            intake = self._intake_of(bound)
+            if intake is not None and intake.take(batch, self):
+                return
         if self.is_side_full(batch.num_rows):
             self._push_beside(bound, batch, later)
         else:
@@ -271,6 +277,9 @@ class Run:
         if bound.is_crowded():
             self._sweep(bound)
         mark, codes = self._codes_of(bound, batch)
+        if self._goes_in_parts(bound, len(rows.order)):
+            self._push_parts(bound, batch, rows, codes)
+            return
         guard = self.guard(bound, len(rows.order))
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
         horizon: int | None = None
@@ -290,6 +299,39 @@ class Run:
             self.put_aside(bound, batch, rows.times)
         self.counts.rows_in += len(rows.order)
 
+    def _goes_in_parts(self, bound: Bound, n_rows: int) -> bool:
+        """Whether several threads take so many rows: that is worth it, and no limit is near."""
+        if self.threads < 2 or n_rows < WORTH_PARTS or not has_parts(bound):
+            return False
+        limits, windows = self.plan.limits, bound.parts or bound.head
+        return (
+            windows.n_open + n_rows <= limits.max_open
+            and windows.n_kept + n_rows * bound.n_keeping <= limits.max_kept
+            and (bound.parts is not None or windows.n_open * MOST_MOVED <= n_rows)
+        )
+
+    def _push_parts(
+        self, bound: Bound, batch: pa.RecordBatch, rows: Rows, codes: Codes | None
+    ) -> None:
+        """Take the rows of a batch on several threads, each with some of the keys."""
+        n = min(self.threads, MOST_PARTS)
+        if bound.parts is None:
+            self.let_go()
+            bound.state  # noqa: B018  brings all windows together
+            bound.parts = KeyParts(bound, n)
+        status, n_taken = bound.parts.push(bound, rows, codes)
+        if status != DONE:
+            self._fail_in_part(bound, bound.parts, status, n_taken)
+        if bound.head.n_left:
+            self.put_aside(bound, batch, rows.times)
+        self.counts.rows_in += len(rows.order)
+
+    def _fail_in_part(self, bound: Bound, parts: KeyParts, status: int, row: int) -> None:
+        """Raise for the status of one of the parts."""
+        if parts.failed is not None:
+            bound.state = parts.failed
+        self.fail(bound, status, row)
+
     def _intake_of(self, bound: Bound) -> Intake | None:
         """Find or make what takes the batches of the schema that was checked last."""
         if bound.places is None or not bound.is_laid or bound.is_special:
@@ -307,7 +349,7 @@ class Run:
                 bound.places,
                 pa.RecordBatch,
                 pa.RecordBatch._export_to_c,
-                MAX_BATCH,
+                WORTH_PARTS - 1 if self.threads > 1 and has_parts(bound) else MAX_BATCH,
                 bound.keys,
             )
         return self.intake
@@ -340,7 +382,7 @@ class Run:
         """Raise for the first late row, before anything is taken."""
         bound.cover_rows(rows)
         known: Any = {} if sources is None else {"sources": sources}  # only grids follow sources
-        found = bound.state.rehearse(rows.order, rows.time_valid, **known)
+        found = bound.head.rehearse(rows.order, rows.time_valid, **known)
         if found is not None and isinstance(self.plan.window, Session):
             self.settle()
             found = first_late(bound, batch, rows)
@@ -365,8 +407,8 @@ class Run:
     def put_aside(self, bound: Bound, batch: pa.RecordBatch, times: Numbers | None = None) -> None:
         """Count the rows of a batch that were left out and put them on the side."""
         times = times_of(batch, bound)[0] if times is None else times
-        late, rejected = bound.state.count_left()
-        left = bound.state.take_left()
+        late, rejected = bound.head.count_left()
+        left = bound.head.take_left()
         if self.plan.late != "drop":
             base = self.counts.rows_in
             bound.late.add(batch, times, left, base, has_window=bound.has_window)
@@ -410,7 +452,9 @@ class Run:
     def close(self, watermark: int) -> None:
         """Close the windows that end up to a time in the kernels' order."""
         if self.bound is not None:
-            status = self.bound.state.close(watermark)
+            status = self.bound.close(watermark)
+            if status != DONE and self.bound.parts is not None:
+                self._fail_in_part(self.bound, self.bound.parts, status, 0)
             if status != DONE:
                 self.fail(self.bound, status, 0)
 
@@ -418,7 +462,7 @@ class Run:
         """Move the results that are ready out of the state."""
         bound = self.bound
         if bound is not None and (
-            bound.state.n_results or bound.tables.has_raw or bound.filler is not None
+            bound.head.n_results or bound.tables.has_raw or bound.filler is not None
         ):
             table = self._taken(bound)
             if table.num_rows:
@@ -478,9 +522,9 @@ class Run:
     @property
     def watermark(self) -> Any:
         """The watermark as `Aggregator.watermark` gives it."""
-        if self.bound is None or self.bound.state.watermark is None:
+        if self.bound is None or self.bound.head.watermark is None:
             return None
-        mark, type_ = self.bound.state.watermark, self.bound.time_type
+        mark, type_ = self.bound.head.watermark, self.bound.time_type
         return np.datetime64(int(mark), type_.unit) if pa.types.is_timestamp(type_) else mark
 
     @property
@@ -488,7 +532,7 @@ class Run:
         """What has become of the rows so far."""
         if self.bound is not None and self.bound.filler is not None and self.broken is None:
             self.settle()  # what came out between others counts too
-        state = None if self.bound is None else self.bound.state
+        state = None if self.bound is None else self.bound.head
         ready = sum(table.num_rows for table in self.ready)
         if state is not None:
             ready += state.n_results

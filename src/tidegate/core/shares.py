@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound, Rows
     from tidegate.core.columns import Numbers
 
-__all__ = ["n_threads", "run_shares"]
+__all__ = ["check_threads", "n_cpus", "n_threads", "run_shares"]
 
 PIECE = 1 << 23  # rows in vain at most where a share has failed; short ones cost half the speed
 WORTH_A_THREAD = 1 << 20  # rows: a few milliseconds of work
@@ -62,13 +62,18 @@ def n_threads(threads: int | None, n_rows: int) -> int:
         If `threads` is no number from 1 on.
     """
     if threads is None:
-        return max(1, min(_n_cpus(), n_rows // WORTH_A_THREAD))
+        return max(1, min(n_cpus(), n_rows // WORTH_A_THREAD))
+    return check_threads(threads)
+
+
+def check_threads(threads: object) -> int:
+    """Refuse what is no number of threads."""
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise InputError(f"threads is {threads!r}: give a number from 1 on")
     return threads
 
 
-def _n_cpus() -> int:
+def n_cpus() -> int:
     """How many CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

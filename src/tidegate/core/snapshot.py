@@ -1,27 +1,26 @@
 """Snapshots: the whole state of an aggregator as bytes, and back.
 
-The frame is a magic word, a version, the length of the body and its CRC-32C; the body is a JSON
-header and the sections that the header lists: Arrow IPC streams and raw records. Whatever is read
-is checked before it is used: nothing in it is code, an address or an index that is trusted.
+The frame is that of `tidegate.core.frames`, around a JSON header and sections: Arrow IPC streams
+and raw records. Whatever is read is checked before it is used: nothing in it is code, an address or
+an index that is trusted.
 """
 
 from __future__ import annotations
 
-import json
-import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.checksum import crc32c
 from tidegate._kernels.intake import Counts
 from tidegate.core.bound import Bound
 from tidegate.core.errors import SnapshotError, TidegateError
+from tidegate.core.frames import framed, parts_of, table_bytes, table_in
 from tidegate.core.keys import Keys
 from tidegate.core.plan import Plan
 from tidegate.core.rolling import make_run
 from tidegate.core.rollingrun import RollingRun
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
 from tidegate.core.tied import KeptRows, Tied
@@ -30,12 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["read", "write"]
-
-MAGIC = b"tidegate"
-VERSION = 2  # 1 had a CRC-32 in its frame
-FRAME = struct.Struct("<8sIQI")  # magic, version, length of the body, CRC-32C of the body
-HEAD = struct.Struct("<I")  # length of the header
-MAX_HEADER = 1 << 26  # some three million boundaries of `Edges`
 
 
 def write(run: Run) -> bytes:
@@ -61,20 +54,13 @@ def write(run: Run) -> bytes:
         run.bound.sweep()
         run.bound.sweep_texts(always=True)
         run.let_go()
-        windows = dump(run.bound.state)
+        in_order = not isinstance(run.plan.window, RowWindow)
+        windows = dump(run.bound.state, in_order=in_order)  # whatever number of threads took them
         header["bound"] = {"clock": list(windows.clock), "first": run.bound.first}
         if run.bound.filler is not None:
             header["bound"]["filled_to"] = run.bound.filler.state.done
         sections = _sections(run.bound, windows, run.ready)
-    header["sections"] = [[name, len(section)] for name, section in sections.items()]
-    head = json.dumps(header).encode()
-    if len(head) > MAX_HEADER:
-        raise SnapshotError(
-            f"the plan is too long for a snapshot ({len(head)} bytes, at most {MAX_HEADER}): give "
-            f"tg.Edges fewer boundaries"
-        )
-    body = b"".join([HEAD.pack(len(head)), head, *sections.values()])
-    return FRAME.pack(MAGIC, VERSION, len(body), crc32c(body)) + body
+    return framed(header, sections)
 
 
 def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict[str, bytes]:
@@ -85,19 +71,19 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         "codes": windows.codes.tobytes(),
         "records": windows.records.tobytes(),
         "kept": windows.kept.tobytes(),
-        "late": _table_bytes(bound.late.peek()),
-        "ready": _table_bytes(pa.concat_tables([bound.schema.empty_table(), *ready])),
+        "late": table_bytes(bound.late.peek()),
+        "ready": table_bytes(pa.concat_tables([bound.schema.empty_table(), *ready])),
     }
     for name, values in windows.extra.items():
         sections[f"extra_{name}"] = values.tobytes()
     if bound.keys is not None:
-        sections["keys"] = _table_bytes(bound.keys.dump())
+        sections["keys"] = table_bytes(bound.keys.dump())
     if bound.sources is not None:
-        sections["sources"] = _table_bytes(bound.sources.dump())
+        sections["sources"] = table_bytes(bound.sources.dump())
     if bound.filler is not None:
-        sections["filling"] = _table_bytes(bound.filler.dump())
+        sections["filling"] = table_bytes(bound.filler.dump())
     for number, texts in enumerate(bound.texts.values()):
-        sections[f"texts_{number}"] = _table_bytes(texts.dump())
+        sections[f"texts_{number}"] = table_bytes(texts.dump())
     return sections
 
 
@@ -111,8 +97,8 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
         "times": kept.times.tobytes(),
         "waiting_times": times.tobytes(),
         "waiting_codes": codes.tobytes(),
-        "late": _table_bytes(tied.late.peek()),
-        "ready": _table_bytes(pa.concat_tables([tied.schema.empty_table(), *ready])),
+        "late": table_bytes(tied.late.peek()),
+        "ready": table_bytes(pa.concat_tables([tied.schema.empty_table(), *ready])),
     }
     for number, (values, flags) in enumerate(kept.columns):
         sections[f"values_{number}"] = values.tobytes()
@@ -121,9 +107,9 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
         sections[f"waiting_values_{number}"] = values.tobytes()
         sections[f"waiting_flags_{number}"] = flags.tobytes()
     if tied.keys is not None:
-        sections["keys"] = _table_bytes(tied.keys.dump())
+        sections["keys"] = table_bytes(tied.keys.dump())
     for number, labels in enumerate(tied.labels.values()):
-        sections[f"texts_{number}"] = _table_bytes(labels.texts.dump())
+        sections[f"texts_{number}"] = table_bytes(labels.texts.dump())
     return sections
 
 
@@ -135,7 +121,7 @@ def read(data: bytes, functions: Mapping[str, object] | None = None) -> Run:
     SnapshotError
         If it is not one, or not whole, or says what cannot be.
     """
-    header, sections = _parts(_body(data))
+    header, sections = parts_of(data)
     try:
         plan = Plan.from_json(header["plan"], functions=functions)
         run = make_run(plan)
@@ -157,48 +143,6 @@ def read(data: bytes, functions: Mapping[str, object] | None = None) -> Run:
     return run
 
 
-def _body(data: bytes) -> memoryview:
-    """Check the frame."""
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise SnapshotError(f"a snapshot is bytes, not {type(data).__name__}")
-    view = memoryview(data).cast("B")
-    if len(view) < FRAME.size or bytes(view[:8]) != MAGIC:
-        raise SnapshotError(f"not a snapshot: it does not begin with {MAGIC!r} and a frame")
-    _, version, length, checksum = FRAME.unpack_from(view)
-    if version != VERSION:
-        raise SnapshotError(
-            f"the snapshot has version {version}; this tidegate reads {VERSION}: restore it with "
-            "the tidegate that wrote it, or compute it again"
-        )
-    body = view[FRAME.size :]
-    if len(body) != length:
-        raise SnapshotError(f"the snapshot has {len(body)} bytes after its frame, not {length}")
-    if crc32c(body) != checksum:
-        raise SnapshotError("the snapshot was altered: its checksum does not fit")
-    return body
-
-
-def _parts(body: memoryview) -> tuple[dict[str, Any], dict[str, memoryview]]:
-    """Take the body apart."""
-    try:
-        (length,) = HEAD.unpack_from(body)
-        if length > min(MAX_HEADER, len(body) - HEAD.size):
-            raise SnapshotError("the header of the snapshot is longer than it may be")
-        header = json.loads(bytes(body[HEAD.size : HEAD.size + length]))
-        at = HEAD.size + length
-        sections: dict[str, memoryview] = {}
-        for name, size in header["sections"]:
-            if type(size) is not int or not 0 <= size <= len(body) - at:
-                raise SnapshotError(f"section {name!r} of the snapshot is not whole")
-            sections[name] = body[at : at + size]
-            at += size
-    except SnapshotError:
-        raise
-    except (struct.error, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SnapshotError(f"the header of the snapshot cannot be read: {error!r}") from error
-    return header, sections
-
-
 def _bound(
     plan: Plan, header: dict[str, Any], sections: dict[str, memoryview]
 ) -> tuple[Bound, list[pa.Table]]:
@@ -211,11 +155,11 @@ def _bound(
             raise SnapshotError(f"the first time of the snapshot is {first!r}")
         bound.lay_grid(first)
     if bound.keys is not None:
-        bound.keys = Keys.load(_table(sections["keys"]), plan.by, plan.limits.max_keys)
+        bound.keys = Keys.load(table_in(sections["keys"]), plan.by, plan.limits.max_keys)
         bound.keys.bind(columns)
     if bound.sources is not None:
         names = bound.sources.names
-        bound.sources = Keys.load(_table(sections["sources"]), names, plan.limits.max_keys)
+        bound.sources = Keys.load(table_in(sections["sources"]), names, plan.limits.max_keys)
         bound.sources.bind(columns)
         bound.state.origins_upto(bound.sources.n_keys)
     largest, watermark, closed_to, used = header["clock"]
@@ -236,7 +180,7 @@ def _bound(
     )
     bound.cover_windows(windows)
     for number, texts in enumerate(bound.texts.values()):
-        texts.load(_table(sections[f"texts_{number}"]))
+        texts.load(table_in(sections[f"texts_{number}"]))
         texts.lay(bound.state)
     bad = load(bound.state, windows, bound.n_keys)
     if bad >= 0:
@@ -246,8 +190,8 @@ def _bound(
     for texts in bound.texts.values():
         texts.check(bound.state)
     if bound.filler is not None:
-        bound.filler.load(_table(sections["filling"]), header["filled_to"], bound.n_keys)
-    late, ready = _table(sections["late"]), _table(sections["ready"])
+        bound.filler.load(table_in(sections["filling"]), header["filled_to"], bound.n_keys)
+    late, ready = table_in(sections["late"]), table_in(sections["ready"])
     if late.schema != bound.late.schema or ready.schema != bound.schema:
         raise SnapshotError("the tables of the snapshot do not have the columns of its plan")
     bound.late.put_back(late)
@@ -259,7 +203,7 @@ def _take_up(run: RollingRun, clock: list[Any], sections: dict[str, memoryview])
     columns = pa.ipc.read_schema(pa.py_buffer(bytes(sections["columns"])))
     tied = Tied(run.plan, columns)
     if tied.keys is not None:
-        tied.keys = Keys.load(_table(sections["keys"]), run.plan.by, run.plan.limits.max_keys)
+        tied.keys = Keys.load(table_in(sections["keys"]), run.plan.by, run.plan.limits.max_keys)
         tied.keys.bind(columns)
     largest, promised, used = clock
     for time in (largest, promised):
@@ -281,10 +225,10 @@ def _take_up(run: RollingRun, clock: list[Any], sections: dict[str, memoryview])
         [_column(sections, "", number) for number in numbers],
     )
     for number, labels in enumerate(tied.labels.values()):
-        labels.texts.load(_table(sections[f"texts_{number}"]))
+        labels.texts.load(table_in(sections[f"texts_{number}"]))
     if not run.load(tied, kept):
         raise SnapshotError("the rows of the snapshot are not those of its windows")
-    late, ready = _table(sections["late"]), _table(sections["ready"])
+    late, ready = table_in(sections["late"]), table_in(sections["ready"])
     if late.schema != tied.late.schema or ready.schema != tied.schema:
         raise SnapshotError("the tables of the snapshot do not have the columns of its plan")
     tied.late.put_back(late)
@@ -307,19 +251,3 @@ def _column(sections: dict[str, memoryview], prefix: str, number: int) -> Any:
     """Read the values and flags of a column."""
     flags = np.frombuffer(bytes(sections[f"{prefix}flags_{number}"]), np.uint8)
     return _words(sections[f"{prefix}values_{number}"]), flags
-
-
-def _table_bytes(table: pa.Table) -> bytes:
-    """Write a table as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue().to_pybytes()
-
-
-def _table(section: memoryview) -> pa.Table:
-    """Read and check an Arrow IPC stream."""
-    with pa.ipc.open_stream(pa.py_buffer(bytes(section))) as reader:
-        table = reader.read_all()
-    table.validate(full=True)
-    return table

@@ -85,9 +85,12 @@ def array_of(memory: Buffer, dtype: type[Word]) -> npt.NDArray[Word]:
     return np.frombuffer(memoryview(memory), dtype)
 
 
-def dump(state: WindowState) -> OpenWindows:
-    """Write down what is open in a state; O(n_open), and all that it keeps."""
-    clock, panes, codes, records, kept = state.dump()
+def dump(state: WindowState, *, in_order: bool = False) -> OpenWindows:
+    """Write down what is open in a state, by key where that is asked for.
+
+    O(n_open), and all that it keeps.
+    """
+    clock, panes, codes, records, kept = state.dump(True) if in_order else state.dump()
     return OpenWindows(
         clock,
         array_of(panes, np.int64),

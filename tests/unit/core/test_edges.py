@@ -272,7 +272,7 @@ def test_snapshot_holds_the_boundaries():
 
 
 def test_snapshot_of_more_boundaries_than_it_holds_is_a_named_error(monkeypatch):
-    monkeypatch.setattr("tidegate.core.snapshot.MAX_HEADER", 1000)
+    monkeypatch.setattr("tidegate.core.frames.MAX_HEADER", 1000)
     live = tg.Aggregator(tg.Edges(range(1000)), agg.rows(), on="t")
     with pytest.raises(errors.SnapshotError, match="fewer boundaries"):
         live.snapshot()

@@ -10,15 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.asof import Columns, Matcher, Walk, choose, rises
-from tidegate.core.errors import LimitError
+from tidegate.core.errors import LimitError, SnapshotError
 from tidegate.core.eventtime import INT64_MIN, float_of_orders
 from tidegate.core.joins.asofstore import Growing, RightStore
-from tidegate.core.joins.asofstreams import rows_of
+from tidegate.core.joins.asofstreams import Followed, rows_of
 
 if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
     from tidegate.core.joins.asofrule import AsofTypes, Moments
-    from tidegate.core.joins.asofstreams import Followed, Stream
+    from tidegate.core.joins.asofstreams import Stream
     from tidegate.core.keys import Keys
 
 __all__ = ["Joint", "refuse_above"]
@@ -59,6 +59,7 @@ class Joint:
         self._lateness = lateness
         self._is_kept = is_kept
         self._max_rows = max_rows
+        self._schema_left = left
         self._schema = pa.schema([*left, *(field for _, field in types.taken)])
         self._empty = self._schema.empty_table()
         kind = types.time_type
@@ -142,6 +143,48 @@ class Joint:
             rows = stays if rows is None else rows[stays]
         columns = table.columns if rows is None else rows_of(table, rows).columns
         self._store.append(times, codes, columns)
+
+    # ------------------------------------------------------------------------- state in, out
+
+    @property
+    def waiting(self) -> pa.Table:
+        """The left rows that wait."""
+        return pa.concat_tables(self._pending or [self._schema_left.empty_table()])
+
+    @property
+    def stored(self) -> tuple[Numbers, Numbers | None, pa.Table]:
+        """The right rows that are kept: (n,) int64 times, (n,) int32 codes, what is taken."""
+        fields = [field for _, field in self.types.taken]
+        rows = self._store.rows()
+        table = pa.Table.from_arrays(rows, schema=pa.schema(fields)) if rows else None
+        if table is None:
+            table = pa.schema(fields).empty_table()
+        return self._store.times, self._store.codes, table
+
+    def load(
+        self, waiting: pa.Table, times: Numbers, codes: Numbers | None, rows: pa.Table
+    ) -> None:
+        """Take up what `waiting` and `stored` gave, in a joint without rows.
+
+        Raises
+        ------
+        SnapshotError
+            If the right rows are not in order of time, or of keys that there are not.
+        """
+        n_keys = 0 if self._keys is None else self._keys.n_keys
+        n_rows = len(times)
+        is_whole = rows.num_rows == n_rows or not self.types.taken
+        is_whole &= (codes is None) == (self._keys is None)
+        if codes is not None:
+            is_whole &= len(codes) == n_rows and bool(((codes >= 0) & (codes < n_keys)).all())
+        if not is_whole or not rises(times):
+            raise SnapshotError("the right rows of the snapshot are not whole, or not in order")
+        moments = self.types.moments(waiting, "left", self._keys)
+        if self._keys is not None and self._keys.n_keys > n_keys:
+            raise SnapshotError("a left row of the snapshot is of no key that it has")
+        self._take_left(waiting, moments, Followed(None, None, None))
+        self._store.append(times, codes, rows.columns)
+        self._forget()
 
     # ---------------------------------------------------------------------------------- answers
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from tidegate.core.errors import InputError
+from tidegate.core.errors import InputError, SnapshotError
 from tidegate.core.eventtime import order_of_time
+from tidegate.core.joins import asofsnapshot
 from tidegate.core.joins.asofjoint import Joint, refuse_above
 from tidegate.core.joins.asofrule import AsofTypes, make_rule
 from tidegate.core.joins.asofstreams import Stream
@@ -17,6 +18,7 @@ from tidegate.core.plan import Limits
 if TYPE_CHECKING:
     from tidegate.core.durations import Duration
     from tidegate.core.joins.asofrule import AsofRule, Direction, Side
+    from tidegate.core.joins.asofsnapshot import Saved
 
 __all__ = ["AsofJoin", "JoinStats", "SideStats"]
 
@@ -345,6 +347,84 @@ class AsofJoin:
         waiting = self._left.waiting + self._right.waiting
         held = sum(table.num_rows for table in waiting)
         refuse_above(self._max_rows, held, n_rows)
+
+    # ------------------------------------------------------------------------------- state in, out
+
+    def snapshot(self) -> bytes:
+        """Write the whole state down; `restore` goes on from there as if nothing had happened.
+
+        Returns
+        -------
+        bytes
+            Versioned and checksummed; no pickle. O(rows that wait or are kept + keys + rows on the
+            side).
+
+        Raises
+        ------
+        InputError
+            If the streams were ended by `flush`.
+        """
+        self._refuse_after_end()
+        options = asofsnapshot.options_of(
+            self._rule,
+            self._lateness,
+            is_kept=self._is_kept,
+            max_rows=self._max_rows,
+            keys=self._keys,
+        )
+        return asofsnapshot.write(options, self._keys, (self._left, self._right), self._joint)
+
+    @classmethod
+    def restore(cls, state: bytes) -> AsofJoin:
+        """Go on from a snapshot.
+
+        Parameters
+        ----------
+        state : bytes
+            What `snapshot` returned.
+
+        Raises
+        ------
+        SnapshotError
+            If the bytes are truncated, altered, of another version, of an `Aggregator`, or no
+            snapshot at all.
+
+        Examples
+        --------
+        >>> import tidegate as tg
+        >>> live = tg.AsofJoin(on="t")
+        >>> live.push_right({"t": [3], "v": ["x"]}).num_rows
+        0
+        >>> again = tg.AsofJoin.restore(live.snapshot())
+        >>> again.push_left({"t": [4]}).num_rows
+        0
+        >>> again.flush()["v"].to_pylist()
+        ['x']
+        """
+        live: AsofJoin = asofsnapshot.load(state, cls._of)
+        return live
+
+    @classmethod
+    def _of(cls, saved: Saved) -> AsofJoin:
+        """Make a join of what a snapshot says."""
+        options = dict(saved.options)
+        most = options.pop("max_keys")
+        limits = None if most is None else Limits(max_keys=most)
+        live = cls(**options, limits=limits)
+        if (live._keys is None) != (saved.keys is None):
+            raise SnapshotError("the snapshot has keys where its join has none, or none of its")
+        if live._keys is not None and saved.keys is not None:
+            live._keys = Keys.load(saved.keys, live._rule.by, live._keys.max_keys)
+        left, right = saved.sides[0].schema, saved.sides[1].schema
+        if (saved.rows is None) != (left is None or right is None):
+            raise SnapshotError("the snapshot has not the columns that its rows need")
+        if left is not None and right is not None:
+            live._joint = live._bound(left, right)
+        for stream, side in zip((live._left, live._right), saved.sides, strict=True):
+            asofsnapshot.fill(stream, side, live._joint)
+        if live._joint is not None and saved.rows is not None:
+            live._joint.load(*saved.rows)
+        return live
 
     # ---------------------------------------------------------------------------------- looking
 

@@ -172,6 +172,10 @@ class RightStore:
         """What takes rows of the columns as they are now."""
         return Taker([column.whole() for column in self._columns], len(self))
 
+    def rows(self) -> list[Any]:
+        """The columns."""
+        return self.taker.take(np.arange(len(self))) if len(self) else []
+
     def append(self, times: Numbers, codes: Numbers | None, columns: list[Chunks]) -> None:
         """Add rows, in order of arrival.
 

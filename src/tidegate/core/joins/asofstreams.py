@@ -168,12 +168,16 @@ class Stream:
         columns: list[Any] = [*rows_of(table, rows).columns, *more]
         self.left_out.append(pa.Table.from_arrays(columns, schema=_side_schema(table.schema, kind)))
 
-    def take_late(self, kind: pa.DataType) -> pa.Table:
-        """Hand over the rows on the side; `kind` is the type of ``late_by``."""
-        parts, self.left_out = self.left_out, []
+    def late_rows(self, kind: pa.DataType) -> pa.Table:
+        """Look at the rows on the side."""
         if self.schema is None:
             return pa.table({})
-        return pa.concat_tables([_side_schema(self.schema, kind).empty_table(), *parts])
+        return pa.concat_tables(self.left_out or [_side_schema(self.schema, kind).empty_table()])
+
+    def take_late(self, kind: pa.DataType) -> pa.Table:
+        """Hand over the rows on the side; `kind` is the type of ``late_by``."""
+        rows, self.left_out = self.late_rows(kind), []
+        return rows
 
 
 def _conformed(table: pa.Table, schema: pa.Schema, side: str) -> pa.Table:

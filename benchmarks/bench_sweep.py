@@ -1,0 +1,175 @@
+"""The same work at more and more rows and keys: linear, and no cliff; and on 2 threads against 1.
+
+    pytest benchmarks/bench_sweep.py
+
+Each line has the nanoseconds a row at 100,000, 1 and 10 million rows, of one number of keys, and
+the growth from the least to the last of them: 1 is linear. 1,000 rows a second on average, whatever
+the number of keys; with a million of them nearly every row is a window, or a session, of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import FIRST_NS, LINES, MEAN_GAP_NS, N_ROWS, seconds
+
+import tidegate as tg
+from tidegate import agg
+
+SIZES = [size for size in (10**5, 10**6, 10**7) if size <= N_ROWS] or [N_ROWS]
+KEYS = (1, 10**3, 10**6)
+MOST_GROWTH = 2.0  # from the least to the last: caches end somewhere in between
+ROWS_A_TEST = 3 * 10**7
+
+Rows = pa.Table
+Work = Callable[[Rows], pa.Table]
+
+
+def made(n_rows: int, n_keys: int, seed: int) -> Rows:
+    """Make a sorted stream: time, key, price, size."""
+    rng = np.random.default_rng(seed)
+    times = FIRST_NS + np.cumsum(rng.integers(2, 2 * MEAN_GAP_NS, n_rows))
+    return pa.table(
+        {
+            "time": pa.array(times).cast(pa.timestamp("ns")),
+            "key": rng.integers(0, n_keys, n_rows),
+            "price": np.round(1000 + np.cumsum(rng.normal(0, 0.01, n_rows)), 2),
+            "size": rng.integers(1, 1000, n_rows),
+        }
+    )
+
+
+def over(window: Any, **wants: Any) -> Work:
+    """Aggregate over a window, key by key, on one thread."""
+    return lambda rows: tg.aggregate(rows, window, on="time", by="key", threads=1, **wants)
+
+
+def joined(rows: Rows) -> pa.Table:
+    """Match each row with the last one before it of the second half of the columns."""
+    quotes = rows.select(["time", "key", "price"]).rename_columns(["time", "key", "quote"])
+    return tg.asof_join(rows, quotes, on="time", by="key", allow_exact_matches=False, threads=1)
+
+
+def adds_up(rows: Rows, result: pa.Table) -> bool:
+    """Whether every row is in one window."""
+    return int(np.sum(result["n"].to_numpy())) == rows.num_rows
+
+
+def is_of_each(rows: Rows, result: pa.Table) -> bool:
+    """Whether every row has its result."""
+    return result.num_rows == rows.num_rows
+
+
+def is_of_two(rows: Rows, result: pa.Table) -> bool:
+    """Whether every row is in two windows."""
+    return int(np.sum(result["n"].to_numpy())) == 2 * rows.num_rows
+
+
+def best(work: Work, rows: Rows, n_rounds: int) -> float:
+    """The seconds of the quickest of some rounds."""
+    return min(seconds(lambda: work(rows)) for _ in range(n_rounds))
+
+
+WANTS = {"n": agg.rows(), "mean": agg.mean("price"), "high": agg.max("price")}
+MEAN = {"mean": agg.mean("price")}
+WORKS: dict[str, tuple[Work, Callable[[Rows, pa.Table], bool]]] = {
+    "tumbling 1 s": (over(tg.Tumbling("1s"), **WANTS), adds_up),
+    "sliding 10 s every 5 s": (over(tg.Sliding("10s", "5s"), **WANTS), is_of_two),
+    "rolling 100 rows": (over(tg.Rolling(rows=100), **MEAN), is_of_each),
+    "rolling 1 s": (over(tg.Rolling("1s"), **MEAN), is_of_each),
+    "sessions of 5 ms": (over(tg.Session("5ms"), **WANTS), adds_up),
+    "volume bars": (over(tg.Threshold("size", 50_000), **WANTS), adds_up),
+    "as-of join": (joined, is_of_each),
+}
+
+
+@pytest.mark.parametrize("n_keys", KEYS)
+@pytest.mark.parametrize("name", list(WORKS))
+def test_cost_of_a_row_does_not_grow(
+    benchmark: Any, request: pytest.FixtureRequest, name: str, n_keys: int
+) -> None:
+    work, is_right = WORKS[name]
+    costs = []
+    for size in SIZES:
+        rows = made(size, n_keys, seed=3)
+        assert is_right(rows, work(rows))
+        n_rounds = max(3, min(20, ROWS_A_TEST // size // 4))
+        costs.append(best(work, rows, n_rounds) / size * 1e9)
+    benchmark.pedantic(work, (rows,), rounds=1)
+    growth = costs[-1] / min(costs)
+    benchmark.extra_info |= {"work": name, "keys": n_keys, "sizes": SIZES, "ns_a_row": costs}
+    benchmark.extra_info |= {"growth": growth, "is_met": growth <= MOST_GROWTH}
+    told = ", ".join(f"{cost:.2f}" for cost in costs)
+    lines = request.config.stash.setdefault(LINES, [])
+    lines.append(f"{name}, {n_keys:,} keys | {told} ns a row | growth {growth:.2f}")
+
+
+def pushed(rows: Rows, threads: int, **wants: Any) -> Callable[[], pa.Table]:
+    """Push batches of a million rows into a stream."""
+    batches = rows.combine_chunks().to_batches(max_chunksize=1 << 20)
+
+    def push() -> pa.Table:
+        live = tg.Aggregator(
+            tg.Tumbling("10s"), on="time", by="key", lateness="1s", threads=threads, **wants
+        )
+        return pa.concat_tables([*map(live.push, batches), live.flush()])
+
+    return push
+
+
+def shared(rows: Rows, threads: int, window: Any, by: str | None) -> Callable[[], pa.Table]:
+    """Aggregate in one shot."""
+    wants = {**WANTS, "spread": agg.std("price"), "volume": agg.sum("size")}
+    return lambda: tg.aggregate(rows, window, on="time", by=by, threads=threads, **wants)
+
+
+OHLCV = {
+    "open": agg.first("price"),
+    "high": agg.max("price"),
+    "low": agg.min("price"),
+    "close": agg.last("price"),
+    "worth": agg.vwap("price", "size"),
+}
+ON_THREADS: dict[str, tuple[int, Callable[[Rows, int], Callable[[], pa.Table]]]] = {
+    "aggregate, tumbling": (1, lambda rows, n: shared(rows, n, tg.Tumbling("1s"), None)),
+    "aggregate, tumbling, by key": (
+        1000,
+        lambda rows, n: shared(rows, n, tg.Tumbling("10s"), "key"),
+    ),
+    "aggregate, sliding, by key": (
+        1000,
+        lambda rows, n: shared(rows, n, tg.Sliding("20s", "10s"), "key"),
+    ),
+    "stream, OHLC and vwap, 100 keys": (100, lambda rows, n: pushed(rows, n, **OHLCV)),
+    "stream, OHLC and vwap, 10,000 keys": (10**4, lambda rows, n: pushed(rows, n, **OHLCV)),
+    "stream, medians, 100 keys": (
+        100,
+        lambda rows, n: pushed(rows, n, middle=agg.median("price"), spread=agg.mad("price")),
+    ),
+    "as-of join": (
+        1,
+        lambda rows, n: (
+            lambda: tg.asof_join(rows, rows.select(["time", "price"]), on="time", threads=n)
+        ),
+    ),
+    "as-of join, 1,000 keys": (
+        1000,
+        lambda rows, n: (
+            lambda: tg.asof_join(
+                rows, rows.select(["time", "key", "price"]), on="time", by="key", threads=n
+            )
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(ON_THREADS))
+def test_two_threads_against_one(race: Any, name: str) -> None:
+    n_keys, make = ON_THREADS[name]
+    rows = made(N_ROWS, n_keys, seed=5)
+    assert make(rows, 2)().equals(make(rows, 1)())
+    race(f"{name}, 2 threads", make(rows, 2), {"1 thread": make(rows, 1)}, target=1.7, n_rounds=5)

@@ -1,0 +1,1 @@
+"""The rows of some keys out of a block, close together."""

@@ -1,0 +1,139 @@
+"""Threads in a stream: the keys in parts, with a state and a thread for each.
+
+Every state sees all rows of a batch, in their order, and takes those of its own keys. So each moves
+its watermark, closes its windows and leaves rows out just as one state for all keys does: what a
+row means to the others does not depend on its key. Results of all parts come out by window, then
+by key, as one state gives them.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tidegate.core.eventtime import INT64_MIN
+from tidegate.core.rowwindows import RowWindow
+from tidegate.core.state import ASKS_LATER, DONE, array_of, dump, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidegate._kernels.window_state import WindowState
+    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.codes import Codes
+
+__all__ = ["MOST_PARTS", "WORTH_PARTS", "KeyParts", "has_parts"]
+
+WORTH_PARTS = 1 << 16  # rows of a batch: a millisecond of work, some tenths of it to begin threads
+MOST_PARTS = 256  # as `WindowState.take_part` has it
+
+
+def has_parts(bound: Bound) -> bool:
+    """Whether the rows of a plan may be taken key by key."""
+    time, plan = bound.plan.time, bound.plan
+    return (
+        bound.keys is not None
+        and not isinstance(plan.window, RowWindow)
+        and time.allowed_lateness is None
+        and time.watermark == "stream"
+        and time.sources is None
+        and time.ttl is None
+        and bound.program.gives_words
+        and not bound.texts
+    )
+
+
+class KeyParts:
+    """The open windows of a binding, in parts.
+
+    Parameters
+    ----------
+    bound : Bound
+        Its state has none after that; it goes on to have the clock, the counts and the results.
+    n : int
+        How many parts.
+
+    Attributes
+    ----------
+    states : list of WindowState
+    failed : WindowState or None
+        The one that has stopped, where one has.
+
+    Notes
+    -----
+    O(n_open) a part to make.
+    """
+
+    def __init__(self, bound: Bound, n: int) -> None:
+        windows = dump(bound.head)
+        self.states: list[WindowState] = []
+        self.failed: WindowState | None = None
+        for number in range(n):
+            state = bound.new_state()
+            state.take_part(number, n)
+            load(state, windows, bound.n_keys)
+            self.states.append(state)
+        bound.head.clear()
+
+    def push(self, bound: Bound, rows: Rows, codes: Codes | None) -> tuple[int, int]:
+        """Take a batch; the status of the first state that stopped, and at which row."""
+        bound.cover_rows(rows)
+        stops = [0] * len(self.states)
+
+        def push(number: int) -> int:
+            state, status, later = self.states[number], ASKS_LATER, None
+            while status == ASKS_LATER:
+                status, stops[number] = state.push(
+                    rows.order,
+                    rows.time_valid,
+                    codes,
+                    bound.n_keys,
+                    rows.columns,
+                    stops[number],
+                    later,
+                )
+                later = INT64_MIN
+            return status
+
+        status = self._all(bound, push)
+        return status, 0 if self.failed is None else stops[self.states.index(self.failed)]
+
+    def close(self, bound: Bound, watermark: int) -> int:
+        """Close the windows that end up to a time; the status of the first state that stopped."""
+        return self._all(bound, lambda number: self.states[number].close(watermark))
+
+    def _all(self, bound: Bound, do: Callable[[int], int]) -> int:
+        """Do something with each part on its own thread, and hand the results to the head."""
+        with ThreadPoolExecutor(len(self.states), "tidegate") as pool:
+            statuses = list(pool.map(do, range(len(self.states))))
+            for status, state in zip(statuses, self.states, strict=True):
+                if status != DONE:
+                    self.failed = state
+                    return status
+            head = bound.head
+            head.follow(self.states[0])
+            source = array_of(head.order_parts(self.states), np.uint8)
+            if len(source):
+                outputs = range(-1, len(bound.program.outputs))
+                list(pool.map(lambda output: head.weave(self.states, source, output), outputs))
+            head.end_weaving(self.states)
+        return DONE
+
+    def give_back(self, bound: Bound) -> None:
+        """Move the open windows into the state of the binding."""
+        for state in self.states:
+            windows = dump(state)
+            clock = (*windows.clock[:3], 0)  # whose rows are counted already
+            load(bound.head, windows._replace(clock=clock), bound.n_keys)
+
+    @property
+    def n_open(self) -> int:
+        """How many windows are open."""
+        return sum(state.n_open for state in self.states)
+
+    @property
+    def n_kept(self) -> int:
+        """How many values they keep."""
+        return sum(state.n_kept for state in self.states)
