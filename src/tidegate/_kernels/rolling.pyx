@@ -1016,6 +1016,7 @@ cdef class RollingState:
         """Flag the results of a tile that have too few values."""
         cdef const Output* output = &self.outputs[o]
         cdef const double* counts = self.scratch.hi[self.accs[output.acc].nulls]
+        cdef bint keeps = output.op == OF_LIST and output.how != 0  # a place is one all the same
         cdef double need = <double>self.min_samples, fewest
         cdef uint8_t* valid
         cdef int64_t i, n = self.scratch.tile.n
@@ -1036,7 +1037,8 @@ cdef class RollingState:
         for i in range(n):
             if counts[i] < need:
                 valid[i] = 0
-                self.targets[o].values[at + i].i = 0
+                if not keeps:
+                    self.targets[o].values[at + i].i = 0
         return DONE
 
     def take(self):

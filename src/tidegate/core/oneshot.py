@@ -144,9 +144,9 @@ def aggregate(
         Gets the late and rejected rows and the counts.
     lineage : bool, default False
         Whether to tell the input rows of each window, in one more column ``row_ranges``: a list of
-        ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Not for
-        `Rolling` yet. Next to nothing for rows without keys that are in order and in memory;
-        otherwise every row number is kept while its windows are open.
+        ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Next to
+        nothing for rows without keys that are in order and in memory; otherwise every row number
+        is kept while its windows are open.
     **named : Aggregation
         Named by keyword.
 
@@ -237,6 +237,8 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
 
 def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     """Run a plan over all rows, and tell the rows of each window."""
+    if isinstance(plan.window, Rolling):
+        return roll_all(traced(plan), rows)
     is_of_grid = not isinstance(plan.window, RowWindow)  # else rows need not lie as windows do
     is_of_grid &= all(name not in EDGES for name, _ in plan.results)  # both edges are needed
     if is_of_grid and not plan.by and plan.lateness is None and rows.n_rows:

@@ -72,7 +72,7 @@ class Output(NamedTuple):
 class Result(NamedTuple):
     """How outputs become a result; see `making`."""
 
-    how: Literal["words", "scaled", "codes", "sum", "mean", "range", "custom"]
+    how: Literal["words", "scaled", "codes", "sum", "mean", "range", "custom", "rows"]
     outputs: tuple[int, ...]
     item: Aggregation
     columns: tuple[str, ...] = ()  # whose codes the outputs are; "": none

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidegate.core.eventtime import INT64_MAX
+from tidegate.core.looktracing import TracedLook
 from tidegate.core.rollingrun import RollingRun, one_batch
 from tidegate.core.run import Run
 from tidegate.core.tracing import TracedRun, is_traced
@@ -22,8 +23,13 @@ __all__ = ["make_run", "roll_all"]
 def make_run(plan: Plan) -> Run:
     """Make the run of a plan, of the class that its window needs."""
     if isinstance(plan.window, Rolling):
-        return RollingRun(plan)
+        return _look_run(plan)
     return TracedRun(plan) if is_traced(plan) else Run(plan)
+
+
+def _look_run(plan: Plan) -> RollingRun:
+    """Make the run of a plan with a look-back."""
+    return TracedLook(plan) if is_traced(plan) else RollingRun(plan)
 
 
 def roll_all(plan: Plan, rows: Any) -> tuple[Run, pa.Table]:
@@ -40,7 +46,7 @@ def roll_all(plan: Plan, rows: Any) -> tuple[Run, pa.Table]:
     -----
     Where nothing can be late, nothing waits: columns are read where they stand.
     """
-    run = RollingRun(plan)
+    run = _look_run(plan)
     batch = one_batch(rows.batches(INT64_MAX), rows.schema)
     if plan.lateness is None:
         run.roll(batch)

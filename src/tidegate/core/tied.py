@@ -108,7 +108,7 @@ class Tied(Binding):
             for column, part in zip(self.program.columns, self.program.parts, strict=True)
         ]
         self.labels = self._new_labels()
-        self._maker = LookMaker(self.program, self.labels)
+        self._maker = LookMaker(self.program, self.labels, plan.limits.max_kept)
         self.window = _rolling(plan)
         self.look: Look = look_of(self.window, self.time_type)
         self.lateness = self._lateness()
