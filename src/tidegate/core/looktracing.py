@@ -51,9 +51,9 @@ class TracedLook(RollingRun):
         """Take no event without a closer look."""
         return None
 
-    def roll(self, batch: pa.RecordBatch) -> None:
+    def roll(self, batch: pa.RecordBatch, threads: int = 1) -> None:
         """Take all rows that there are, at once, where nothing can be late."""
-        super().roll(self._numbered(batch))
+        super().roll(self._numbered(batch), threads)
 
     def _take_in(self, batch: pa.RecordBatch) -> Tied:
         """Let the rows of a batch wait, all of them or none."""

@@ -32,7 +32,7 @@ def _look_run(plan: Plan) -> RollingRun:
     return TracedLook(plan) if is_traced(plan) else RollingRun(plan)
 
 
-def roll_all(plan: Plan, rows: Any) -> tuple[Run, pa.Table]:
+def roll_all(plan: Plan, rows: Any, threads: int = 1) -> tuple[Run, pa.Table]:
     """Run a plan over all rows at once.
 
     Parameters
@@ -41,6 +41,8 @@ def roll_all(plan: Plan, rows: Any) -> tuple[Run, pa.Table]:
         Its window is a `Rolling`.
     rows : Input
         The rows.
+    threads : int, default 1
+        At most how many to use; where there is a lateness, one.
 
     Notes
     -----
@@ -49,7 +51,7 @@ def roll_all(plan: Plan, rows: Any) -> tuple[Run, pa.Table]:
     run = _look_run(plan)
     batch = one_batch(rows.batches(INT64_MAX), rows.schema)
     if plan.lateness is None:
-        run.roll(batch)
+        run.roll(batch, threads)
     else:
         run.plan = replace(plan, limits=replace(plan.limits, max_look_back=2**31 - 1))
         run.push(batch)
