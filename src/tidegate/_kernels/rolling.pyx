@@ -388,7 +388,7 @@ cdef class RollingState:
         """Rows of many keys: one key after the other, and the results back into their places."""
         cdef int64_t n_touched = 0, n_mine = 0, k, at = 0, n
         cdef int64_t* touched = <int64_t*>malloc(n_rows * sizeof(int64_t))
-        cdef int64_t* order = <int64_t*>malloc(n_rows * sizeof(int64_t))
+        cdef int64_t* order = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
         cdef int64_t* sorted_times = <int64_t*>malloc(n_rows * sizeof(int64_t))
         cdef int status = DONE
         if touched == NULL or order == NULL or sorted_times == NULL:
@@ -438,24 +438,32 @@ cdef class RollingState:
         """
         cdef int64_t* counts = self.counts
         cdef int64_t* places = self.places
-        cdef int64_t i, k, n_touched = 0, at = 0, low = 0, high = self.n_counts
-        if self.share_of.has_keys:
-            low = self.share_of.low
-            high = self.share_of.high
+        cdef const Share* share = &self.share_of
+        cdef int64_t i, k, n_touched = 0, n_mine = 0, at = 0
         for i in range(n):
-            if low <= codes[i] < high:
-                if counts[codes[i]] == 0:
-                    touched[n_touched] = codes[i]
-                    n_touched += 1
-                counts[codes[i]] += 1
+            if counts[codes[i]] == 0:
+                touched[n_touched] = codes[i]
+                n_touched += 1
+            counts[codes[i]] += 1
         for k in range(n_touched):
-            places[touched[k]] = at
-            at += counts[touched[k]]
-        for i in range(n):
-            if low <= codes[i] < high:
+            i = touched[k]
+            if share.has_keys and not share.low <= i < share.high:
+                places[i] = n  # of no account; it stays there
+                counts[i] = 0
+                continue
+            touched[n_mine] = i
+            n_mine += 1
+            places[i] = at
+            at += counts[i]
+        if share.has_keys:  # no branch: which key comes next, nobody can tell
+            for i in range(n):
                 order[places[codes[i]]] = i
-                places[codes[i]] += 1
-        return n_touched
+                places[codes[i]] += counts[codes[i]] != 0
+            return n_mine
+        for i in range(n):
+            order[places[codes[i]]] = i
+            places[codes[i]] += 1
+        return n_mine
 
     cdef int sort_columns(self, const int64_t* order, int64_t n) noexcept nogil:
         """Bring the columns into an order of rows; they are in memory of their own after that."""
