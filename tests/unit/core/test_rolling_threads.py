@@ -132,3 +132,18 @@ def test_what_remembers_more_than_its_rows_is_not_cut(rng, monkeypatch):
     table = table_of(rng, 2000)
     one = tg.aggregate(table, tg.Rolling(30), on="t", threads=1, **REMEMBERED)
     assert_same_bits(tg.aggregate(table, tg.Rolling(30), on="t", threads=2, **REMEMBERED), one)
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+@pytest.mark.parametrize("rows", [7, 100, 3000])
+def test_sums_of_values_on_a_grid_are_one_answer(rows, by, rng):
+    n = 40_000
+    x = rng.integers(-(10**6), 10**6, n) / 4
+    x[21_000:21_500] += 1 / 3
+    x[30_000] = np.inf
+    table = pa.table({"t": np.arange(n), "k": rng.integers(0, 3, n), "x": x})
+    options = {"on": "t", "by": by, "sum": agg.sum("x"), "mean": agg.mean("x")}
+    one = tg.aggregate(table, tg.Rolling(rows=rows), threads=1, **options)
+    for threads in (2, 3, 6):
+        more = tg.aggregate(table, tg.Rolling(rows=rows), threads=threads, **options)
+        assert_same_bits(more, one)
