@@ -72,6 +72,18 @@ cdef struct Target:
     int64_t place      # end here in `lists`
 
 
+cdef struct Share:
+    # What is asked of one of several states that all see the same rows
+    bint has_keys      # those of the codes in [low, high) alone
+    int64_t low
+    int64_t high
+    int64_t* order     # which rows they are, in the order of the results
+    int64_t n
+    int64_t first      # without keys: rows before this one are only looked back on,
+    int64_t right      # the window of the last of them ends here,
+    int64_t base       # and the first of them has this number
+
+
 cdef class RollingState:
     """What is kept of the keys of look-back windows, and the results of the rows that come.
 
@@ -117,6 +129,7 @@ cdef class RollingState:
     cdef uint8_t** sorted_valid
     cdef Target* targets
     cdef int64_t n_results
+    cdef Share share_of
     cdef int64_t bad_row     # where a result does not fit
     cdef int bad_output
     cdef Py_buffer* views
@@ -201,6 +214,7 @@ cdef class RollingState:
                 self.forget(k)
             scratch_free(&self.scratch)
         free(self.keys)
+        free(self.share_of.order)
         if self.targets != NULL:
             for o in range(self.n_outputs):
                 block_free(&self.targets[o].memory)
@@ -264,6 +278,33 @@ cdef class RollingState:
                 PyBuffer_Release(&self.views[i])
         return status
 
+    def ask_for_keys(self, int64_t low, int64_t high):
+        """Answer rows of key codes in [low, high) alone, in the one `push` of all rows.
+
+        The results are handed over by `put` then.
+        """
+        self.share_of.has_keys = True
+        self.share_of.low = low
+        self.share_of.high = high
+
+    def ask_from(self, int64_t first, int64_t right, int64_t base):
+        """Answer rows from one on, in the one `push` of rows without keys.
+
+        Parameters
+        ----------
+        first : int
+            Rows before this one are only looked back on; their results mean nothing.
+        right : int
+            Where the window of the row before it ends; it begins with row 0.
+        base : int
+            The number of row 0 among all that there are.
+        """
+        if not 0 <= right <= first:
+            raise ValueError("the window of a row ends behind it")
+        self.share_of.first = first
+        self.share_of.right = right
+        self.share_of.base = base
+
     cdef const void* view(self, int* n_views, source, Py_ssize_t size) except? NULL:
         """The memory of an array, checked for its size; NULL for None."""
         if source is None:
@@ -302,16 +343,22 @@ cdef class RollingState:
         view.times = times
         view.columns = self.own
         view.n = n
-        view.base = 0
+        view.base = self.share_of.base
         for i in range(self.n_columns):
             self.own[i].x = NULL if self.columns[i].x == NULL else self.columns[i].x + at
             self.own[i].valid = (
                 NULL if self.columns[i].valid == NULL else self.columns[i].valid + at)
         status = key_init(&key, &self.scratch)
+        key.base = view.base
+        key.left = view.base
+        key.right = view.base + self.share_of.right
+        if status == DONE and self.share_of.first and not key_take_up(
+                &key, &self.scratch, &view, &self.look):
+            status = NO_MEMORY
         if status == DONE:
             status = key_use_blocks(&key, &self.scratch, n)
         if status == DONE:
-            status = self.compute(&key, &view, 0, at)
+            status = self.compute(&key, &view, self.share_of.first, at + self.share_of.first)
         key_free(&key, &self.scratch)
         return status
 
@@ -339,9 +386,9 @@ cdef class RollingState:
     cdef int take_keyed(self, const int64_t* times, const int32_t* codes, int64_t n_keys,
                         int64_t n_rows, bint is_all) noexcept nogil:
         """Rows of many keys: one key after the other, and the results back into their places."""
-        cdef int64_t n_touched = 0, k, at = 0, n
+        cdef int64_t n_touched = 0, n_mine = 0, k, at = 0, n
         cdef int64_t* touched = <int64_t*>malloc(n_rows * sizeof(int64_t))
-        cdef int64_t* order = <int64_t*>malloc(n_rows * sizeof(int64_t))
+        cdef int64_t* order = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
         cdef int64_t* sorted_times = <int64_t*>malloc(n_rows * sizeof(int64_t))
         cdef int status = DONE
         if touched == NULL or order == NULL or sorted_times == NULL:
@@ -350,9 +397,11 @@ cdef class RollingState:
             status = NO_MEMORY
         if status == DONE:
             n_touched = self.order_by_key(codes, n_rows, touched, order)
-            for k in range(n_rows):
+            for k in range(n_touched):
+                n_mine += self.counts[touched[k]]
+            for k in range(n_mine):
                 sorted_times[k] = times[order[k]]
-            status = self.sort_columns(order, n_rows)
+            status = self.sort_columns(order, n_mine)
         for k in range(n_touched if status == DONE else 0):
             n = self.counts[touched[k]]
             status = self.take_run(touched[k], sorted_times + at, n, at, is_all)
@@ -363,6 +412,11 @@ cdef class RollingState:
             self.counts[touched[k]] = 0
         if status == OVERFLOWED:
             self.bad_row = order[self.bad_row]
+        elif status == DONE and self.share_of.has_keys:
+            free(self.share_of.order)
+            self.share_of.order = order
+            self.share_of.n = n_mine
+            order = NULL
         elif status == DONE:
             status = self.put_in_place(order, n_rows)
         for k in range(self.n_columns):
@@ -379,23 +433,37 @@ cdef class RollingState:
                               int64_t* order) noexcept nogil:
         """Sort rows by key, keys by first appearance; return how many keys there are.
 
-        After it `counts` has the number of rows of each key that is touched.
+        After it `counts` has the number of rows of each key that is touched. Of a share of the
+        keys, the rows are those of its keys.
         """
         cdef int64_t* counts = self.counts
         cdef int64_t* places = self.places
-        cdef int64_t i, k, n_touched = 0, at = 0
+        cdef const Share* share = &self.share_of
+        cdef int64_t i, k, n_touched = 0, n_mine = 0, at = 0
         for i in range(n):
             if counts[codes[i]] == 0:
                 touched[n_touched] = codes[i]
                 n_touched += 1
             counts[codes[i]] += 1
         for k in range(n_touched):
-            places[touched[k]] = at
-            at += counts[touched[k]]
+            i = touched[k]
+            if share.has_keys and not share.low <= i < share.high:
+                places[i] = n  # of no account; it stays there
+                counts[i] = 0
+                continue
+            touched[n_mine] = i
+            n_mine += 1
+            places[i] = at
+            at += counts[i]
+        if share.has_keys:  # no branch: which key comes next, nobody can tell
+            for i in range(n):
+                order[places[codes[i]]] = i
+                places[codes[i]] += counts[codes[i]] != 0
+            return n_mine
         for i in range(n):
             order[places[codes[i]]] = i
             places[codes[i]] += 1
-        return n_touched
+        return n_mine
 
     cdef int sort_columns(self, const int64_t* order, int64_t n) noexcept nogil:
         """Bring the columns into an order of rows; they are in memory of their own after that."""
@@ -1016,6 +1084,7 @@ cdef class RollingState:
         """Flag the results of a tile that have too few values."""
         cdef const Output* output = &self.outputs[o]
         cdef const double* counts = self.scratch.hi[self.accs[output.acc].nulls]
+        cdef bint keeps = output.op == OF_LIST and output.how != 0  # a place is one all the same
         cdef double need = <double>self.min_samples, fewest
         cdef uint8_t* valid
         cdef int64_t i, n = self.scratch.tile.n
@@ -1036,7 +1105,8 @@ cdef class RollingState:
         for i in range(n):
             if counts[i] < need:
                 valid[i] = 0
-                self.targets[o].values[at + i].i = 0
+                if not keeps:
+                    self.targets[o].values[at + i].i = 0
         return DONE
 
     def take(self):
@@ -1059,6 +1129,43 @@ cdef class RollingState:
             self.targets[o].valid = NULL
         self.n_results = 0
         return results
+
+    def put(self, list values not None, list flags not None):
+        """Put the results of a share of the keys among those of all rows.
+
+        Parameters
+        ----------
+        values : list of (n_rows,) int64
+            OUT: of each output.
+        flags : list of (n_rows,) uint8
+            OUT: 0 where a result is null; others are left as they are.
+
+        Returns
+        -------
+        list of bool
+            Whether there are null ones, of each output.
+        """
+        cdef int64_t[::1] value
+        cdef uint8_t[::1] flag
+        cdef const int64_t* order = self.share_of.order
+        cdef Target* target
+        cdef int64_t i
+        cdef int o
+        has_null = []
+        for o in range(self.n_outputs):
+            target = &self.targets[o]
+            value = values[o]
+            flag = flags[o]
+            if value.shape[0] != self.n_results or flag.shape[0] != self.n_results:
+                raise ValueError("the results of all rows go into places for all rows")
+            has_null.append(target.valid != NULL)
+            with nogil:
+                for i in range(self.share_of.n):
+                    value[order[i]] = target.values[i].i
+                if target.valid != NULL:
+                    for i in range(self.share_of.n):
+                        flag[order[i]] = target.valid[i]
+        return has_null
 
     def take_lists(self, int output):
         """Hand over the lists of an output.

@@ -12,6 +12,7 @@ from tidegate.core.aggregations import Aggregation
 from tidegate.core.errors import InputError, MergeError
 from tidegate.core.eventtime import INT64_MAX, order_of_time
 from tidegate.core.lookmerging import merge_looks
+from tidegate.core.looktracing import TracedLook
 from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
 from tidegate.core.rolling import make_run
@@ -451,12 +452,14 @@ class Aggregator(RowTaker):
         """Take over what another aggregator has, over other keys or other whole windows.
 
         Both first come to the later of the two watermarks. `other` is at its end after that.
+        Results of `Rolling` that wait come in order of time, those of one time with `other`'s last.
 
         Raises
         ------
         MergeError
             If the plans or column types differ, or a window (of a key) is open in both; nothing
-            is changed then but that windows may have been closed.
+            is changed then but that windows may have been closed. Of `Rolling` if a key, or without
+            keys anything, has rows in both.
 
         Examples
         --------
@@ -472,7 +475,7 @@ class Aggregator(RowTaker):
             raise MergeError(f"merge: give another Aggregator, not {other!r}")
         self._settle()
         other._settle()
-        if isinstance(self._run, TracedRun):
+        if isinstance(self._run, TracedRun | TracedLook):
             self._run.refuse_merge()
         if isinstance(self._run, RollingRun) and isinstance(other._run, RollingRun):
             merge_looks(self._run, other._run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,10 +24,13 @@ from tidegate.core.program import (
     SIGNED,
     Output,
 )
+from tidegate.core.spans import ranges_in
+from tidegate.core.tracing import RANGES_TYPE, ROW, ROW_RANGES
 
 if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
     from tidegate.core.program import Program, Result
+    from tidegate.core.texts import Coded
 
 __all__ = ["LookMaker", "Unmade", "looking_back", "ordered_columns"]
 
@@ -38,20 +41,26 @@ _OF_LABELS = {LEAST_TEXT: LEAST_INT, GREATEST_TEXT: GREATEST_INT}
 
 
 def looking_back(program: Program) -> Program:
-    """Return a program whose texts are labels, and whose functions see values where they lie."""
-    accs = [(_OF_LABELS.get(kind, kind), *rest) for kind, *rest in program.accs]
-    outputs, results = list(program.outputs), []
-    for result in program.results:
-        if result.how == "custom":
-            counts = []
-            for number in result.outputs:
-                outputs[number] = outputs[number]._replace(how=_IN_PLACE)
-                nulls = program.accs[outputs[number].acc][3]
-                counts.append(len(outputs))
-                outputs.append(Output(OF_COUNT, nulls, SIGNED))
-            result = result._replace(outputs=(*result.outputs, *counts))
-        results.append(result)
-    return replace(program, accs=accs, outputs=outputs, results=results)  # type: ignore[arg-type]
+    """Return a program whose texts are labels.
+
+    Functions of the user's see values where they lie, and so do the ranges of row numbers.
+    """
+    accs: list[Any] = [(_OF_LABELS.get(kind, kind), *rest) for kind, *rest in program.accs]
+    outputs, results, fields = list(program.outputs), list(program.results), list(program.fields)
+    for at, result in enumerate(results):
+        is_of_rows = result.item.columns == (ROW,)
+        if result.how != "custom" and not is_of_rows:
+            continue
+        counts = []
+        for number in result.outputs:
+            outputs[number] = outputs[number]._replace(how=_IN_PLACE)
+            counts.append(len(outputs))
+            outputs.append(Output(OF_COUNT, program.accs[outputs[number].acc][3], SIGNED))
+        results[at] = result._replace(outputs=(*result.outputs, *counts))
+        if is_of_rows:
+            results[at] = results[at]._replace(how="rows")
+            fields[at] = pa.field(ROW_RANGES, RANGES_TYPE)
+    return replace(program, accs=accs, outputs=outputs, results=results, fields=fields)
 
 
 def ordered_columns(program: Program) -> set[str]:
@@ -63,7 +72,21 @@ def ordered_columns(program: Program) -> set[str]:
 
 
 class LookMaker(Maker):
-    """Makes the columns of a look-back's results; functions of the user's are called later."""
+    """Makes the columns of a look-back's results; functions of the user's are called later.
+
+    Parameters
+    ----------
+    program : Program
+        From `looking_back`.
+    texts : mapping of str to Coded
+        What codes stand for.
+    max_kept : int
+        How many ranges of row numbers there may be.
+    """
+
+    def __init__(self, program: Program, texts: Mapping[str, Coded], max_kept: int) -> None:
+        super().__init__(program, texts)
+        self._max_kept = max_kept
 
     def columns(self, outputs: Outputs, place: Callable[[int], str]) -> list[Column]:
         """Return the results as columns, or as what makes one when it is called.
@@ -73,12 +96,17 @@ class LookMaker(Maker):
         AggregateOverflowError, LimitError
             As `make`.
         """
-        return [
-            self._calls(result, field, outputs, place)
-            if result.how == "custom"
-            else self._one(result, field, outputs, place)
-            for result, field in zip(self._program.results, self._program.fields, strict=True)
-        ]
+        columns: list[Column] = []
+        for result, field in zip(self._program.results, self._program.fields, strict=True):
+            if result.how == "custom":
+                columns.append(self._calls(result, field, outputs, place))
+            elif result.how == "rows":
+                number, counts = result.outputs
+                numbers, lengths = outputs.lists[number], outputs.words[counts]
+                columns.append(ranges_in(numbers, outputs.words[number], lengths, self._max_kept))
+            else:
+                columns.append(self._one(result, field, outputs, place))
+        return columns
 
     def _calls(
         self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]

@@ -47,6 +47,18 @@ class Outputs(NamedTuple):
     valid: list[Numbers | None]
     lists: dict[int, Numbers]  # by output; two may share the lists of one accumulator
 
+    def after(self, first: int) -> Outputs:
+        """Leave the results before one out."""
+        return Outputs(
+            self.n - first,
+            self.starts[first:],
+            self.ends[first:],
+            None if self.codes is None else self.codes[first:],
+            [words[first:] for words in self.words],
+            [None if flags is None else flags[first:] for flags in self.valid],
+            self.lists,
+        )
+
 
 def take_outputs(state: WindowState, program: Program, time: type[Any]) -> Outputs:
     """Take the results that are ready out of a state; `time` is what times are."""

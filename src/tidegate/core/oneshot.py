@@ -137,16 +137,18 @@ def aggregate(
         bits for any number. Each takes whole windows, of a range of time, in whatever order rows
         come. One thread alone takes rows with null times or of several chunks, runs with
         `lateness` or another option of time, windows that are no grid's, and `Sliding` over float
-        times or where windows overlap by more than a quarter of all time.
+        times or where windows overlap by more than a quarter of all time. Of `Rolling` each takes
+        whole keys; without keys, rows one behind the other, but one thread alone takes variances
+        and what is made of products (`var std sem cov corr slope skew kurt zscore`).
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional
         Gets the late and rejected rows and the counts.
     lineage : bool, default False
         Whether to tell the input rows of each window, in one more column ``row_ranges``: a list of
-        ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Not for
-        `Rolling` yet. Next to nothing for rows without keys that are in order and in memory;
-        otherwise every row number is kept while its windows are open.
+        ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Next to
+        nothing for rows without keys that are in order and in memory; otherwise every row number
+        is kept while its windows are open.
     **named : Aggregation
         Named by keyword.
 
@@ -219,7 +221,7 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     wrong makes the run begin again, this time with a look at the times ahead.
     """
     if isinstance(plan.window, Rolling):
-        return roll_all(plan, rows)
+        return roll_all(plan, rows, threads)
     guesses = plan.lateness is None and rows.n_rows is not None
     if guesses and threads > 1 and plan.time.is_plain:
         done = _in_shares(plan, rows, threads)
@@ -237,6 +239,8 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
 
 def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     """Run a plan over all rows, and tell the rows of each window."""
+    if isinstance(plan.window, Rolling):
+        return roll_all(traced(plan), rows, threads)
     is_of_grid = not isinstance(plan.window, RowWindow)  # else rows need not lie as windows do
     is_of_grid &= all(name not in EDGES for name, _ in plan.results)  # both edges are needed
     if is_of_grid and not plan.by and plan.lateness is None and rows.n_rows:

@@ -28,7 +28,11 @@ __all__ = [
     "OF_HALF",
     "OF_LIST",
     "OF_MODE",
+    "PAIRS",
+    "POWERS",
     "SIGNED",
+    "SQUARES",
+    "SQUARES_INT",
     "SUM_INT",
     "UNSIGNED",
     "WORDS",
@@ -72,7 +76,7 @@ class Output(NamedTuple):
 class Result(NamedTuple):
     """How outputs become a result; see `making`."""
 
-    how: Literal["words", "scaled", "codes", "sum", "mean", "range", "custom"]
+    how: Literal["words", "scaled", "codes", "sum", "mean", "range", "custom", "rows"]
     outputs: tuple[int, ...]
     item: Aggregation
     columns: tuple[str, ...] = ()  # whose codes the outputs are; "": none

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidegate.core.eventtime import INT64_MAX
+from tidegate.core.looktracing import TracedLook
 from tidegate.core.rollingrun import RollingRun, one_batch
 from tidegate.core.run import Run
 from tidegate.core.tracing import TracedRun, is_traced
@@ -22,11 +23,16 @@ __all__ = ["make_run", "roll_all"]
 def make_run(plan: Plan) -> Run:
     """Make the run of a plan, of the class that its window needs."""
     if isinstance(plan.window, Rolling):
-        return RollingRun(plan)
+        return _look_run(plan)
     return TracedRun(plan) if is_traced(plan) else Run(plan)
 
 
-def roll_all(plan: Plan, rows: Any) -> tuple[Run, pa.Table]:
+def _look_run(plan: Plan) -> RollingRun:
+    """Make the run of a plan with a look-back."""
+    return TracedLook(plan) if is_traced(plan) else RollingRun(plan)
+
+
+def roll_all(plan: Plan, rows: Any, threads: int = 1) -> tuple[Run, pa.Table]:
     """Run a plan over all rows at once.
 
     Parameters
@@ -35,15 +41,17 @@ def roll_all(plan: Plan, rows: Any) -> tuple[Run, pa.Table]:
         Its window is a `Rolling`.
     rows : Input
         The rows.
+    threads : int, default 1
+        At most how many to use; where there is a lateness, one.
 
     Notes
     -----
     Where nothing can be late, nothing waits: columns are read where they stand.
     """
-    run = RollingRun(plan)
+    run = _look_run(plan)
     batch = one_batch(rows.batches(INT64_MAX), rows.schema)
     if plan.lateness is None:
-        run.roll(batch)
+        run.roll(batch, threads)
     else:
         run.plan = replace(plan, limits=replace(plan.limits, max_look_back=2**31 - 1))
         run.push(batch)

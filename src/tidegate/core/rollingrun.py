@@ -18,6 +18,7 @@ from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.failures import DisorderError
 from tidegate.core.gathering import Gathered
 from tidegate.core.lookback import Unmade
+from tidegate.core.lookshares import answer_in_shares
 from tidegate.core.run import Run, Stats
 from tidegate.core.state import array_of
 from tidegate.core.tied import NULL_TIME, Arrivals, KeptRows, Tied
@@ -151,7 +152,7 @@ class RollingRun(Run):
         if batch is not None:
             self._take_in(batch)
 
-    def roll(self, batch: pa.RecordBatch) -> None:
+    def roll(self, batch: pa.RecordBatch, threads: int = 1) -> None:
         """Take all rows that there are, at once, where nothing can be late."""
         tied = self.tie(batch.schema)
         times, order, flags = tied.times_of(batch)
@@ -162,13 +163,15 @@ class RollingRun(Run):
             self._put_aside(tied, batch, (times, flags), None, None)
         self.counts.rows_in += batch.num_rows
         self.used += len(rows.order)
-        if codes is not None:  # the kernel sees the order of each key only
+        if codes is not None or threads > 1:  # the kernel sees the order of each key only
             rows = rows.in_time_order()
+        answers = answer_in_shares(tied, rows, threads)
         try:
-            answer = tied.answer(rows, is_all=True)
+            answers = answers or [tied.answer(rows, is_all=True)]
         except DisorderError:
-            answer = tied.answer(rows.in_time_order(), is_all=True)
-        self._put(answer)
+            answers = [tied.answer(rows.in_time_order(), is_all=True)]
+        for answer in answers:
+            self._put(answer)
 
     def _late(
         self, tied: Tied, times: Numbers, flags: Numbers | None

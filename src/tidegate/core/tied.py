@@ -42,8 +42,8 @@ class Arrivals(NamedTuple):
     codes: Numbers | None  # (n_rows,) int32
     columns: list[Values]
 
-    def taken(self, rows: npt.NDArray[Any]) -> Arrivals:
-        """Pick rows, by number or by a mask."""
+    def taken(self, rows: slice | npt.NDArray[Any]) -> Arrivals:
+        """Pick rows, by number or by a mask, or those of a slice."""
         return Arrivals(
             self.order[rows],
             None if self.codes is None else self.codes[rows],
@@ -108,14 +108,14 @@ class Tied(Binding):
             for column, part in zip(self.program.columns, self.program.parts, strict=True)
         ]
         self.labels = self._new_labels()
-        self._maker = LookMaker(self.program, self.labels)
+        self._maker = LookMaker(self.program, self.labels, plan.limits.max_kept)
         self.window = _rolling(plan)
         self.look: Look = look_of(self.window, self.time_type)
         self.lateness = self._lateness()
         self.schema = pa.schema(
             [*(pa.field(name, self.known[name]) for name in plan.places), *self.program.fields]
         )
-        self.state = self._new_state()
+        self.state = self.new_state()
         self.buffer = ReorderBuffer(len(self.program.columns))
 
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
@@ -145,7 +145,7 @@ class Tied(Binding):
             raise InputError(f"lateness is {self.plan.lateness!r}: give a duration from 0 on")
         return units
 
-    def _new_state(self) -> RollingState:
+    def new_state(self) -> RollingState:
         """Make a state without rows."""
         skip_nan = self.plan.nan == "missing"
         columns = [
@@ -225,39 +225,46 @@ class Tied(Binding):
             If a sum does not fit; the state is of no use any more.
         """
         status = self.state.push(rows.order, rows.codes, self.n_keys, rows.columns, is_all)
-        if status == OVERFLOWED:
-            raise self._overflow(rows)
-        if status == DISORDER:
-            raise DisorderError("the times fall")
-        if status == TOO_MANY_KEPT:
-            raise LimitError(
-                f"the lists of {len(rows.order)} rows would hold more than "
-                f"max_kept={self.plan.limits.max_kept} values: choose a shorter look-back or "
-                f"smaller batches, or raise the limit"
-            )
         if status != DONE:
-            raise MemoryError("no memory for the rows that windows look back on")
+            raise self.failure(status, rows, self.state)
+        return self.made(rows, self.taken(rows, self.state))
+
+    def failure(self, status: int, rows: Arrivals | None, state: RollingState) -> Exception:
+        """Make the error for rows that a state could not answer."""
+        if status == OVERFLOWED and rows is not None:
+            return self._overflow(rows, *state.overflow())
+        if status == DISORDER:
+            return DisorderError("the times fall")
+        if status == TOO_MANY_KEPT:
+            return LimitError(
+                f"the lists of a batch would hold more than max_kept={self.plan.limits.max_kept} "
+                f"values: choose a shorter look-back or smaller batches, or raise the limit"
+            )
+        return MemoryError("no memory for the rows that windows look back on")
+
+    def made(self, rows: Arrivals, outputs: Outputs) -> Unmade:
+        """Make results of what the kernels have computed of rows."""
         given = dict(zip(self.plan.by, self._keys_of(rows), strict=True))
         given[self.plan.on] = as_array(self.numbers_of(rows.order), None, self.time_type)
         places = [given[name] for name in self.plan.places]
-        made = self._maker.columns(self._taken(rows), partial(self._place, rows))
+        made = self._maker.columns(outputs, partial(self._place, rows))
         return Unmade([*places, *made], self.schema)
 
-    def _taken(self, rows: Arrivals) -> Outputs:
-        """Take what the kernels have computed of rows."""
-        taken = self.state.take()
-        lists = {
-            number: array_of(self.state.take_lists(number), np.int64)
-            for number in range(len(taken))
-            if self.program.is_list(number)
-        }
+    def taken(
+        self, rows: Arrivals, state: RollingState, lists: dict[int, Numbers] | None = None
+    ) -> Outputs:
+        """Take what a state has computed of rows, and its lists where they were not taken."""
+        outputs = state.take()
+        if lists is None:
+            numbers = filter(self.program.is_list, range(len(outputs)))
+            lists = {number: array_of(state.take_lists(number), np.int64) for number in numbers}
         return Outputs(
             len(rows.order),
             rows.order,
             rows.order,
             rows.codes,
-            [array_of(values, np.int64) for values, _ in taken],
-            [None if flags is None else array_of(flags, np.uint8) for _, flags in taken],
+            [array_of(values, np.int64) for values, _ in outputs],
+            [None if flags is None else array_of(flags, np.uint8) for _, flags in outputs],
             lists,
         )
 
@@ -267,9 +274,8 @@ class Tied(Binding):
             return []
         return self.keys.take(rows.codes)
 
-    def _overflow(self, rows: Arrivals) -> AggregateOverflowError:
+    def _overflow(self, rows: Arrivals, output: int, row: int) -> AggregateOverflowError:
         """Make the error for an integer sum that does not fit."""
-        output, row = self.state.overflow()
         result = self.program.result_of(output)
         name, item = self.plan.results[result]
         return AggregateOverflowError(
@@ -375,7 +381,7 @@ class Tied(Binding):
 
     def _begin_with(self, written: KeptRows) -> None:
         """Go on with what was written down, in a new state."""
-        self.state = self._new_state()
+        self.state = self.new_state()
         self.buffer = ReorderBuffer(len(self.program.columns))
         if not self.load_labelled(written):
             raise MemoryError("the rows of a look-back cannot be laid anew")

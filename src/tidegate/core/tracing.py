@@ -20,7 +20,7 @@ from tidegate.core.columns import Numbers
 from tidegate.core.errors import InputError, MergeError
 from tidegate.core.plan import EDGES
 from tidegate.core.run import MAX_BATCH, Run
-from tidegate.core.windows import Rolling, without_label
+from tidegate.core.windows import without_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     from tidegate.core.plan import Plan
 
 __all__ = [
+    "RANGES_TYPE",
+    "ROW",
     "ROW_RANGES",
     "TracedRun",
     "counted",
     "is_traced",
+    "ranges_of",
+    "refuse_merge",
     "trace",
     "traced",
     "with_ranges",
@@ -42,7 +46,7 @@ ROW_RANGES = "row_ranges"
 RANGES_TYPE: Any = pa.list_(
     pa.struct([pa.field("start", pa.int64()), pa.field("stop", pa.int64())])
 )
-_ROW = "tidegate.row"  # the column of row numbers
+ROW = "tidegate.row"  # the column of row numbers
 _COUNT = "tidegate.rows"  # the result that counts the rows of a window
 
 Data = TypeVar("Data")
@@ -52,21 +56,13 @@ Data = TypeVar("Data")
 
 
 def traced(plan: Plan) -> Plan:
-    """Have a plan collect the numbers of the rows too.
-
-    Raises
-    ------
-    InputError
-        If its window is a look-back.
-    """
-    if isinstance(plan.window, Rolling):
-        raise InputError("lineage: tg.Rolling has none yet; every row has its own look-back")
-    return replace(plan, results=(*plan.results, (ROW_RANGES, Aggregation("collect", (_ROW,)))))
+    """Have a plan collect the numbers of the rows too."""
+    return replace(plan, results=(*plan.results, (ROW_RANGES, Aggregation("collect", (ROW,)))))
 
 
 def is_traced(plan: Plan) -> bool:
     """Whether a plan collects the numbers of the rows."""
-    return (ROW_RANGES, Aggregation("collect", (_ROW,))) in plan.results
+    return (ROW_RANGES, Aggregation("collect", (ROW,))) in plan.results
 
 
 def counted(plan: Plan) -> Plan:
@@ -102,11 +98,11 @@ def with_ranges(table: pa.Table, run: Run, rows: Input, plan: Plan) -> pa.Table 
             starts = np.searchsorted(_times(rows, bound), first)
         stops = starts + counts
     if counts.min(initial=1) > 0:
-        ranges: Any = _ranges(np.arange(len(counts) + 1, dtype=np.int32), starts, stops)
+        ranges: Any = ranges_of(np.arange(len(counts) + 1, dtype=np.int32), starts, stops)
     else:
         has_rows = counts > 0
         offsets = np.concatenate([[0], np.cumsum(has_rows)])
-        ranges = _ranges(offsets, starts[has_rows], stops[has_rows])
+        ranges = ranges_of(offsets, starts[has_rows], stops[has_rows])
     return _as_shown(table.drop_columns([_COUNT]), plan).append_column(
         pa.field(ROW_RANGES, RANGES_TYPE), pa.chunked_array([ranges])
     )
@@ -161,7 +157,7 @@ def _starts_of_overlapping(counts: Numbers, n_panes: int) -> Numbers:
     return starts
 
 
-def _ranges(offsets: Numbers, starts: Numbers, stops: Numbers) -> pa.Array[Any]:
+def ranges_of(offsets: Numbers, starts: Numbers, stops: Numbers) -> pa.Array[Any]:
     """Make the column of starts and stops, and where each list begins."""
     parts = [pa.array(edges.astype(np.int64, copy=False)) for edges in (starts, stops)]
     structs: Any = pa.StructArray.from_arrays(parts, names=["start", "stop"])
@@ -175,12 +171,12 @@ def _told(table: pa.Table) -> pa.Table:
     place = table.schema.get_field_index(ROW_RANGES)
     if table.schema.field(place).type != pa.list_(pa.int64()):
         return table
-    chunks = [_ranges_of(chunk) for chunk in table.column(place).chunks]
+    chunks = [_runs_in(chunk) for chunk in table.column(place).chunks]
     ranges = pa.chunked_array(chunks, RANGES_TYPE)
     return table.set_column(place, pa.field(ROW_RANGES, RANGES_TYPE), ranges)
 
 
-def _ranges_of(lists: pa.Array[Any]) -> pa.Array[Any]:
+def _runs_in(lists: pa.Array[Any]) -> pa.Array[Any]:
     """Find the runs of numbers that follow each other, in lists in any order.
 
     O(n log n) in the numbers where they are not in order yet.
@@ -196,7 +192,7 @@ def _ranges_of(lists: pa.Array[Any]) -> pa.Array[Any]:
     at = np.flatnonzero(begins)
     stops = numbers[np.append(at[1:], len(numbers)) - 1] + 1 if len(at) else numbers
     offsets = np.searchsorted(owner[at], np.arange(len(lists) + 1))
-    return _ranges(offsets, numbers[at], stops)
+    return ranges_of(offsets, numbers[at], stops)
 
 
 # --------------------------------------------------------------------------------------- the run
@@ -207,16 +203,16 @@ class TracedRun(Run):
 
     def push_input(self, data: object) -> None:
         """Take whatever the user has."""
-        rows = read_input(data, [name for name in self.plan.inputs if name != _ROW])
+        rows = read_input(data, [name for name in self.plan.inputs if name != ROW])
         if rows.n_rows == 0:
-            self.bind(rows.schema.append(pa.field(_ROW, pa.int64())))
+            self.bind(rows.schema.append(pa.field(ROW, pa.int64())))
         self.push_all(rows.batches(MAX_BATCH))
 
     def push(self, batch: pa.RecordBatch, later: Callable[[], int] | None = None) -> None:
         """Number the rows of a batch and take them."""
         first = self.counts.rows_in
         numbers = pa.array(np.arange(first, first + batch.num_rows))
-        super().push(batch.append_column(_ROW, numbers), later)
+        super().push(batch.append_column(ROW, numbers), later)
 
     def push_row(
         self,
@@ -243,11 +239,16 @@ class TracedRun(Run):
 
     def take_late(self) -> pa.Table:
         """Hand over the rows on the side."""
-        return super().take_late().drop_columns([_ROW])
+        return super().take_late().drop_columns([ROW])
 
     def refuse_merge(self) -> NoReturn:
         """Refuse: both have counted their rows from 0."""
-        raise MergeError("merge: with lineage=True the rows of two inputs would have one number")
+        refuse_merge()
+
+
+def refuse_merge() -> NoReturn:
+    """Refuse to merge runs that have both counted their rows from 0."""
+    raise MergeError("merge: with lineage=True the rows of two inputs would have one number")
 
 
 # -------------------------------------------------------------------------------------- the rows

@@ -183,10 +183,6 @@ def test_a_batch_that_is_refused_takes_no_numbers():
 
 
 def test_what_has_no_lineage_is_named():
-    with pytest.raises(errors.InputError, match="Rolling"):
-        tg.aggregate({"t": [1]}, tg.Rolling(5), agg.count("t"), on="t", lineage=True)
-    with pytest.raises(errors.InputError, match="Rolling"):
-        tg.Aggregator(tg.Rolling(5), agg.count("t"), on="t", lineage=True)
     with pytest.raises(errors.InputError, match="'row_ranges'"):
         tg.aggregate({"t": [1]}, tg.Tumbling(5), on="t", lineage=True, row_ranges=agg.rows())
     one, two = (tg.Aggregator(tg.Tumbling(5), on="t", lineage=True, n=agg.rows()) for _ in "ab")

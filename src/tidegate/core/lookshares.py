@@ -1,0 +1,190 @@
+"""Look-backs of a one-shot run on several threads: whole keys, or rows one behind the other.
+
+A key is one thread's. Rows without keys are cut into ranges; each thread first takes up the rows
+that the first of its own look back on, and numbers rows as they are numbered in all: what is
+anchored at numbers of rows stays where it is. Accumulators that remember more than the rows of a
+window (of variances and of sums of powers and products) are not cut.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tidegate.core.eventtime import INT64_MIN
+from tidegate.core.making import Outputs
+from tidegate.core.program import PAIRS, POWERS, SQUARES, SQUARES_INT
+from tidegate.core.state import DONE, TOO_MANY_KEPT, array_of
+
+if TYPE_CHECKING:
+    from tidegate._kernels.rolling import RollingState
+    from tidegate.core.columns import Numbers
+    from tidegate.core.lookback import Unmade
+    from tidegate.core.tied import Arrivals, Tied
+
+__all__ = ["answer_in_shares"]
+
+_REMEMBERS = {SQUARES, SQUARES_INT, PAIRS, POWERS}
+
+
+class _Share(NamedTuple):
+    """What a thread has to answer."""
+
+    state: RollingState
+    rows: Arrivals  # what it is given
+    first: int = 0  # rows before this one are only looked back on
+    results: _Results | None = None  # where results go; None: they stay
+
+
+def answer_in_shares(tied: Tied, rows: Arrivals, n_threads: int) -> list[Unmade]:
+    """Compute the results of all rows, in time order, on some threads.
+
+    Parameters
+    ----------
+    tied : Tied
+        Without any rows yet.
+    rows : Arrivals
+        All rows, in time order.
+    n_threads : int
+        At most so many.
+
+    Returns
+    -------
+    list of Unmade
+        The results, of the same bits for any number; none where there is nothing to share.
+
+    Raises
+    ------
+    AggregateOverflowError, LimitError
+        As `Tied.answer`.
+    """
+    if n_threads < 2 or len(rows.order) < n_threads:
+        return []
+    if rows.codes is not None:
+        return _answer_keys(tied, rows, rows.codes, n_threads)
+    if any(acc[0] in _REMEMBERS for acc in tied.program.accs):
+        return []
+    return _answer_rows(tied, rows, n_threads)
+
+
+def _run(tied: Tied, shares: list[_Share]) -> list[dict[int, Numbers]]:
+    """Answer the rows of all shares, and give the lists of each."""
+    with ThreadPoolExecutor(len(shares), "tidegate") as pool:
+        statuses = list(pool.map(lambda share: _push(tied, share), shares))
+    for share, status in zip(shares, statuses, strict=True):
+        if status != DONE:
+            raise tied.failure(status, share.rows, share.state)
+    numbers = [at for at in range(len(tied.program.outputs)) if tied.program.is_list(at)]
+    lists = [
+        {number: array_of(share.state.take_lists(number), np.int64) for number in numbers}
+        for share in shares
+    ]
+    for number in numbers:
+        if sum(len(some[number]) for some in lists) > tied.plan.limits.max_kept:
+            raise tied.failure(TOO_MANY_KEPT, None, tied.state)
+    return lists
+
+
+def _push(tied: Tied, share: _Share) -> int:
+    """Answer the rows of a share."""
+    rows, results = share.rows, share.results
+    status = share.state.push(rows.order, rows.codes, tied.n_keys, rows.columns, is_all=True)
+    if status == DONE and results is not None:
+        results.put(share.state)
+    return status
+
+
+# --------------------------------------------------------------------------------------- whole keys
+
+
+def _answer_keys(tied: Tied, rows: Arrivals, codes: Numbers, n: int) -> list[Unmade]:
+    """Answer rows with keys: a share has those of which the codes follow each other."""
+    upto = np.cumsum(np.bincount(codes, minlength=tied.n_keys))
+    targets = len(codes) * np.arange(1, n) // n
+    cuts = np.unique(np.concatenate([[0], np.searchsorted(upto, targets) + 1, [tied.n_keys]]))
+    if len(cuts) < 3:
+        return []
+    ranges = list(pairwise(cuts.tolist()))
+    results = _Results(len(codes), len(tied.program.outputs))
+    shares = []
+    for low, high in ranges:
+        shares.append(_Share(tied.new_state(), rows, results=results))
+        shares[-1].state.ask_for_keys(low, high)
+    lists = _run(tied, shares)
+    whole: dict[int, Numbers] = {}
+    for number in lists[0]:
+        parts = [some[number] for some in lists]
+        begins = np.cumsum([0, *(len(part) for part in parts)]).tolist()
+        for (low, high), begin in zip(ranges, begins, strict=False):
+            results.words[number][(codes >= low) & (codes < high)] += begin
+        whole[number] = np.concatenate(parts)
+    return [tied.made(rows, results.outputs(rows, whole))]
+
+
+class _Results:
+    """Results of all rows, into which threads put theirs."""
+
+    def __init__(self, n_rows: int, n_outputs: int) -> None:
+        self.words = [np.empty(n_rows, np.int64) for _ in range(n_outputs)]
+        self._flags = [np.ones(n_rows, np.uint8) for _ in range(n_outputs)]
+        self._has_null = [False] * n_outputs
+
+    def put(self, state: RollingState) -> None:
+        """Put the results of a state into their places."""
+        for number, has_null in enumerate(state.put(self.words, self._flags)):
+            if has_null:
+                self._has_null[number] = True
+
+    def outputs(self, rows: Arrivals, lists: dict[int, Numbers]) -> Outputs:
+        """Give the results as one state would have."""
+        pairs = zip(self._flags, self._has_null, strict=True)
+        valid = [flags if has_null else None for flags, has_null in pairs]
+        return Outputs(
+            len(rows.order), rows.order, rows.order, rows.codes, list(self.words), valid, lists
+        )
+
+
+# -------------------------------------------------------------------------------- rows without keys
+
+
+def _answer_rows(tied: Tied, rows: Arrivals, n: int) -> list[Unmade]:
+    """Answer rows without keys: cut where times differ."""
+    cuts = [0]
+    for target in (len(rows.order) * np.arange(1, n) // n).tolist():
+        cut = int(np.searchsorted(rows.order, rows.order[target]))
+        if cut > cuts[-1]:
+            cuts.append(cut)
+    if len(cuts) < 2:
+        return []
+    shares = []
+    for begin, end in pairwise([*cuts, len(rows.order)]):
+        left, right = _window_of(tied, rows.order, begin - 1) if begin else (0, 0)
+        shares.append(_Share(tied.new_state(), rows.taken(slice(left, end)), begin - left))
+        shares[-1].state.ask_from(begin - left, right - left, left)
+    answers = []
+    for share, lists in zip(shares, _run(tied, shares), strict=True):
+        mine = share.rows.taken(slice(share.first, None))
+        taken = tied.taken(share.rows, share.state, lists)
+        answers.append(tied.made(mine, taken.after(share.first)))
+    return answers
+
+
+def _window_of(tied: Tied, times: Numbers, row: int) -> tuple[int, int]:
+    """Find the rows of the window of a row: the first one, and the one after the last."""
+    look = tied.look
+    if look.rows:
+        back = look.rows - (not look.has_left)
+        return max(row - back, 0), row + (1 if look.has_right else 0)
+    time = int(times[row])
+    right = row + 1 if look.has_right else int(np.searchsorted(times, time))
+    if look.is_float:
+        number = float(tied.numbers_of(times[row : row + 1])[0])
+        last = tied.order_of(number - look.size_f) - look.has_left
+    else:
+        last = time - look.size - look.has_left
+    if last < INT64_MIN:
+        return 0, right
+    return min(int(np.searchsorted(times, last, "right")), right), right
