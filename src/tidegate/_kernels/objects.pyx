@@ -6,7 +6,7 @@ the GIL is kept meanwhile, so that no other thread sees it.
 """
 
 from cpython.datetime cimport PyDateTime_IMPORT, date_new, datetime_new
-from cpython.dict cimport PyDict_SetItem
+from cpython.dict cimport PyDict_Copy, PyDict_SetItem
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
@@ -324,6 +324,7 @@ def records(
     Py_ssize_t n_rows,
     const uint8_t[::1] valid,  # IN bits; None = no nulls
     Py_ssize_t first,
+    dict blank,  # a dict of the names, of which each record is a copy first; None: made anew
 ):
     """Return dicts of the names and the values of each row, None where a bit is off."""
     cdef Py_ssize_t row, i, n_columns = len(names)
@@ -333,6 +334,8 @@ def records(
     check_bits(valid, first, n_rows)
     if len(columns) != n_columns:
         raise ValueError("names and columns differ in number")
+    if blank is not None and list(blank) != names:
+        raise ValueError("the blank record has other names")
     for column in columns:
         if type(column) is not list or PyList_GET_SIZE(column) != n_rows:
             raise ValueError("a column is no list of n_rows objects")
@@ -342,7 +345,7 @@ def records(
         for row in range(n_rows):
             if is_null(valid, first + row):
                 continue
-            record = new_dict(n_columns)
+            record = new_dict(n_columns) if blank is None else PyDict_Copy(blank)
             for i in range(n_columns):
                 PyDict_SetItem(
                     record, <object>tg_list_item(names, i),
