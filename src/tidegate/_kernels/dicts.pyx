@@ -22,7 +22,22 @@ cdef extern from "Python.h":
     #define tg_dict_size(dict) PyDict_GET_SIZE(dict)
     #define tg_list_item(list, i) PyList_GET_ITEM((PyObject*)(list), i)
     #define tg_tuple_item(tuple, i) PyTuple_GET_ITEM((PyObject*)(tuple), i)
+
+    /* Dicts lie anywhere: those of later rows are asked for while this one is read. */
+    static inline void tg_prefetch(PyObject* records, Py_ssize_t row) {
+        if (row + 16 >= PyList_GET_SIZE(records))
+            return;
+        __builtin_prefetch(PyList_GET_ITEM(records, row + 16));
+        PyObject* record = PyList_GET_ITEM(records, row + 8);
+        if (PyDict_Check(record)) {
+            const char* keys = (const char*)((PyDictObject*)record)->ma_keys;
+            __builtin_prefetch(keys);
+            __builtin_prefetch(keys + 64);
+            __builtin_prefetch(keys + 128);
+        }
+    }
     """
+    void tg_prefetch(object, Py_ssize_t)
     Py_ssize_t PY_SSIZE_T_MAX
     PyObject* Py_None
     PyObject* Py_True
@@ -30,6 +45,8 @@ cdef extern from "Python.h":
     bint PyLong_Check(PyObject*)
     bint PyFloat_Check(PyObject*)
     bint PyUnicode_Check(PyObject*)
+    bint PyUnicode_CheckExact(PyObject*)
+    int PyUnicode_Compare(PyObject*, PyObject*)
     bint PyBytes_Check(PyObject*)
     bint PyList_Check(PyObject*)
     bint PyTuple_Check(PyObject*)
@@ -574,9 +591,43 @@ cdef Buffer packed(const uint8_t* flags, Py_ssize_t n):
 
 # ------------------------------------------------------------------------------ columns of numbers
 
+cdef enum:
+    MAX_MISSED = 64  # records with a field elsewhere, after which it is looked up in all the others
+
+cdef struct Place:
+    PyObject* key     # the key object of the field in the record that was looked into last
+    Py_ssize_t at     # where among the entries of that record it was
+    int n_missed      # how many others had it elsewhere
+
+
+cdef inline PyObject* value_at(PyObject* record, const Place* place) noexcept:
+    """The value of a field where the record before had it; NULL: it is not there."""
+    cdef Py_ssize_t at = place.at
+    cdef PyObject* key = NULL
+    cdef PyObject* value = NULL
+    if place.key == NULL or not PyDict_Next(record, &at, &key, &value) or key != place.key:
+        return NULL
+    return value
+
+
+cdef bint find_place(PyObject* record, PyObject* name, Place* place) noexcept:
+    """Note where a record has a field, and the key object that it is under there."""
+    cdef Py_ssize_t at = 0, next_ = 0
+    cdef PyObject* key = NULL
+    cdef PyObject* value = NULL
+    place.n_missed += 1
+    place.key = NULL
+    while PyDict_Next(record, &next_, &key, &value):
+        if key == name or (PyUnicode_CheckExact(key) and PyUnicode_Compare(key, name) == 0):
+            place.key, place.at = key, at
+            return True
+        at = next_
+    return False
+
+
 def read_numbers(
     list records not None,
-    object name,  # the field; None: the items are the values themselves
+    str name,  # the field; None: the items are the values themselves
     int64_t[::1] words not None,  # OUT (n_records,) integers, or the bits of floats
     bint floats,  # all become floats; else only once there is one
 ):
@@ -592,6 +643,9 @@ def read_numbers(
     cdef int64_t number
     cdef int overflow = 0
     cdef PyObject* value
+    cdef PyObject* item
+    cdef Place place = Place(NULL, 0, 0)
+    cdef list keys = []  # those that were found: no other object is at their address meanwhile
     cdef int64_t* numbers
     cdef double* reals
     if words.shape[0] != len(records):
@@ -603,12 +657,18 @@ def read_numbers(
     while row < len(records):
         value = tg_list_item(<PyObject*>records, row)
         if name is not None:
-            if not PyDict_Check(value):
+            tg_prefetch(records, row)
+            item = value
+            if not PyDict_Check(item):
                 return row, NO_DICT, floats
-            record = <object>value
-            value = PyDict_GetItemWithError(<PyObject*>record, <PyObject*>name)
+            value = value_at(item, &place)
             if value == NULL:
-                return row, BAD_KEY, floats
+                _held = <object>item  # kept: the comparison of its keys may change the list
+                value = PyDict_GetItemWithError(item, <PyObject*>name)
+                if value == NULL:
+                    return row, BAD_KEY, floats
+                if place.n_missed < MAX_MISSED and find_place(item, <PyObject*>name, &place):
+                    keys.append(<object>place.key)
         if row >= words.shape[0]:
             raise ValueError("the list of records grew while it was read")
         if PyFloat_Check(value):

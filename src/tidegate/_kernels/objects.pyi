@@ -34,6 +34,11 @@ def chosen(
     values: list[Any], indices: npt.NDArray[np.int32], valid: _Bits, first: int
 ) -> list[Any]: ...
 def records(
-    names: list[str], columns: list[list[Any]], n_rows: int, valid: _Bits, first: int
+    names: list[str],
+    columns: list[list[Any]],
+    n_rows: int,
+    valid: _Bits,
+    first: int,
+    blank: dict[str, Any],
 ) -> list[dict[str, Any] | None]: ...
 def unwatched(function: Callable[[_Given], _Made], argument: _Given) -> _Made: ...

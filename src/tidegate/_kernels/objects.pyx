@@ -323,15 +323,18 @@ def records(
     Py_ssize_t n_rows,
     const uint8_t[::1] valid,  # IN bits; None = no nulls
     Py_ssize_t first,
+    dict blank not None,  # a dict of the names, of which each record is a copy first
 ):
     """Return dicts of the names and the values of each row, None where a bit is off."""
     cdef Py_ssize_t row, i, n_columns = len(names)
     cdef list objects
-    cdef dict record, like = dict.fromkeys(names)  # a copy has its table and its hashes
+    cdef dict record
     cdef bint was_on
     check_bits(valid, first, n_rows)
     if len(columns) != n_columns:
         raise ValueError("names and columns differ in number")
+    if list(blank) != names:
+        raise ValueError("the blank record has other names")
     for column in columns:
         if type(column) is not list or PyList_GET_SIZE(column) != n_rows:
             raise ValueError("a column is no list of n_rows objects")
@@ -341,7 +344,7 @@ def records(
         for row in range(n_rows):
             if is_null(valid, first + row):
                 continue
-            record = PyDict_Copy(like)
+            record = PyDict_Copy(blank)
             for i in range(n_columns):
                 PyDict_SetItem(
                     record, <object>tg_list_item(names, i),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,8 @@ Bits: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]] | None"
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 BLOCK = 4096  # rows made at a time: their objects are still in the cache when the dicts are made
+MANY = 256  # rows from which on a blank record is worth its price, that of some twenty rows
+N_SETTLED = 32  # objects of a class after which Python leaves room for one key more, no longer 30
 MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 DTYPES: dict[Any, Any] = {  # DataType.to_pandas_dtype would import pandas
     pa.int8(): np.int8,
@@ -77,22 +79,81 @@ def to_dicts(
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"two columns are named {twice!r}; rename one of them")
     batches = [table] if isinstance(table, pa.RecordBatch) else table.to_batches()
-    return objects.unwatched(partial(_rows, as_text=times_as_text), batches)
+    make = partial(_rows, blank=_blank(names, table.num_rows), as_text=times_as_text)
+    return objects.unwatched(make, batches)
 
 
-def _rows(batches: list[pa.RecordBatch], as_text: bool) -> list[Any]:
+def _rows(batches: list[pa.RecordBatch], blank: dict[str, Any], as_text: bool) -> list[Any]:
     """Make the dicts of batches."""
     rows: list[Any] = []
     for batch in batches:
         for start in range(0, batch.num_rows, BLOCK):
-            rows += _block(batch.slice(start, BLOCK), as_text)
+            rows += _block(batch.slice(start, BLOCK), blank, as_text)
     return rows
 
 
-def _block(batch: pa.RecordBatch, as_text: bool) -> list[Any]:
+def _blank(names: list[str], n_rows: int) -> dict[str, Any]:
+    """Make a record of None, for so many rows to be copies of."""
+    return _shared_blank(tuple(names)) if n_rows >= MANY else dict.fromkeys(names)
+
+
+@lru_cache(maxsize=64)
+def _shared_blank(names: tuple[str, ...]) -> dict[str, Any]:
+    """Make a record of None whose copies share one table of keys.
+
+    As the attributes of the objects of a class do: such a copy takes half the memory of a dict
+    with a table of its own, and memory is most of what a small dict costs. Nothing but its size
+    tells it from any other dict.
+    """
+
+    class Row:
+        pass
+
+    for _ in range(N_SETTLED):
+        blank = vars(Row())
+        for name in names:
+            blank[name] = None
+    return blank
+
+
+def _block(batch: pa.RecordBatch, blank: dict[str, Any], as_text: bool) -> list[Any]:
     """Make the dicts of some rows."""
-    columns = [to_list(column, as_text) for column in batch.columns]
-    return objects.records(batch.schema.names, columns, batch.num_rows, None, 0)
+    names = list(blank)  # the very keys that it has are found quicker
+    return objects.records(names, _columns(batch, as_text), batch.num_rows, None, 0, blank)
+
+
+def _columns(batch: pa.RecordBatch, as_text: bool) -> list[list[Any]]:
+    """Make the objects of all columns.
+
+    Those of a column that is the one before it, some rows on, are made once: the end of a window
+    often is the start of a later one.
+    """
+    made: list[list[Any]] = []
+    for i, column in enumerate(batch.columns):
+        lag = _lag(batch.column(i - 1), column) if i else None
+        if lag is None:
+            made.append(to_list(column, as_text))
+        else:
+            n_shared = len(column) - lag
+            made.append(made[-1][lag:] + to_list(column.slice(n_shared), as_text))
+    return made
+
+
+def _lag(before: pa.Array[Any], column: pa.Array[Any]) -> int | None:
+    """Tell how many rows a column of integers or times is ahead of the one before it; None: of no.
+
+    An answer says that all the values but so many last ones are those of the other.
+    """
+    type_: Any = column.type
+    is_word = type_ == pa.int64() or pa.types.is_timestamp(type_)
+    if not is_word or before.type != type_ or before.null_count or column.null_count:
+        return None
+    first, second = _words(before, np.int64), _words(column, np.int64)
+    found = np.flatnonzero(first == second[:1])
+    if not len(found):
+        return None
+    lag = int(found[0])
+    return lag if np.array_equal(first[lag:], second[: len(second) - lag]) else None
 
 
 def to_list(array: pa.Array[Any], times_as_text: bool = False) -> list[Any]:
@@ -207,7 +268,8 @@ def _structs(array: pa.Array[Any], type_: Any, as_text: bool) -> list[Any] | Non
         return None  # Arrow's own way is an error
     struct: Any = array
     columns = [to_list(struct.field(i), as_text) for i in range(len(names))]
-    return objects.records(names, columns, len(array), _bits(array), array.offset)
+    blank = _blank(names, len(array))
+    return objects.records(list(blank), columns, len(array), _bits(array), array.offset, blank)
 
 
 def _dictionary(array: pa.Array[Any], _type: Any, as_text: bool) -> list[Any]:
