@@ -1,13 +1,20 @@
 """The columns of a batch, as Protobuf messages fill them."""
 
 from libc.stdint cimport int32_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 
 from tidegate._kernels.builders cimport Builder, Column, column_grow
 from tidegate._kernels.cursor cimport FINE, TRUNCATED, cursor_init, fail, take_varint, varint
+from tidegate._kernels.proto_block cimport (
+    BLOCK_BYTES, BLOCK_ROWS, MARGIN, fits_blocks, read_block
+)
 from tidegate._kernels.proto_decode cimport LONG_MESSAGE, Choice, Decoder, read_fields
 from tidegate._kernels.proto_program cimport REPEATED, Op, Program
 from tidegate._kernels.proto_rows cimport Field, Frame, Rows, frame_room, rows_end
+
+cdef enum:
+    FEW = BLOCK_ROWS // 4  # messages of the usual kind, in a row
+    MOST_PAUSE = 1 << 13   # messages that are read one by one where few are of the usual kind
 
 
 cdef class Reader(Builder):
@@ -30,6 +37,7 @@ cdef class Reader(Builder):
         free(self.d.rows.fields)
         free(self.d.rows.places)
         free(self.d.choices)
+        free(self.d.scratch)
 
     def bind(self, Program program not None, list places not None, tuple limits not None):
         """Say which columns are whose.
@@ -55,9 +63,11 @@ cdef class Reader(Builder):
         rows.frames = <Frame*>calloc(program.n_ops, sizeof(Frame))
         rows.places = <Column**>calloc(2 * program.n_ops, sizeof(Column*))
         self.d.choices = <Choice*>calloc(program.n_oneofs + 1, sizeof(Choice))
+        self.d.scratch = <uint8_t*>malloc(BLOCK_BYTES + MARGIN)
         if rows.fields == NULL or rows.frames == NULL or rows.places == NULL \
-                or self.d.choices == NULL:
+                or self.d.choices == NULL or self.d.scratch == NULL:
             raise MemoryError
+        self.d.has_blocks = fits_blocks(program.ops)
         self.place_fields(places)
 
     cdef int place_fields(self, list places) except -1:
@@ -244,8 +254,18 @@ cdef const uint8_t* read_messages(
     cdef Frame* frame = &d.rows.frames[0]
     cdef const uint8_t* begin = at
     cdef const uint8_t* then
+    cdef const uint8_t* stop = at + min(max_bytes, d.cursor.end - at)
     cdef uint64_t n = 0
+    cdef Py_ssize_t row, pause = 1, next_block = frame.n if d.has_blocks else max_rows
     while at < d.cursor.end and frame.n < max_rows and at - begin < max_bytes:
+        if frame.n >= next_block:
+            row = frame.n
+            at = read_block(d, root, at, stop, max_rows - row)
+            if d.is_usual:
+                pause = 1
+                continue
+            pause = 1 if frame.n - row > FEW else min(2 * pause, MOST_PAUSE)
+            next_block = frame.n + pause
         then = take_varint(&d.cursor, at, &n)
         if then == NULL and (is_last or d.cursor.status != TRUNCATED):
             return NULL

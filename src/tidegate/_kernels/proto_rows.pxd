@@ -29,6 +29,7 @@ cdef struct Rows:
     Column** places       # what the frames' lists of columns lie in
 
 
+cdef bint frame_reserve(Rows* rows, Frame* frame, Py_ssize_t n) noexcept nogil
 cdef bint frame_grow(Rows* rows, Frame* frame, Py_ssize_t n) noexcept nogil
 cdef void cut(Rows* rows, const Op* op, Py_ssize_t first, Py_ssize_t last) noexcept nogil
 cdef void rows_end(Rows* rows) noexcept nogil

@@ -23,21 +23,33 @@ cdef inline Py_ssize_t width_of(const Column* c) noexcept nogil:
     return c.width if c.shape == FIXED else c.shape == BITS
 
 
+cdef bint frame_reserve(Rows* rows, Frame* frame, Py_ssize_t n) noexcept nogil:
+    """Make room for n rows in all, whatever is in them."""
+    cdef Column* c
+    cdef int i
+    for i in range(frame.n_columns):
+        c = frame.columns[i]
+        if c.room >= n:
+            continue
+        if c.shape == TEXT:  # what grows keeps c.n rows, and all rows before are done
+            begin_row(c, frame.n - 1, c.used)
+        elif c.shape != ITEMS:
+            c.n = frame.n
+        if not column_grow(rows.columns, c, n):
+            return False
+    return True
+
+
 cdef bint frame_grow(Rows* rows, Frame* frame, Py_ssize_t n) noexcept nogil:
     """Make n rows in all ready."""
     cdef Py_ssize_t ready = max(n, frame.ready + min(max(frame.ready, LEAST), MOST)), width
     cdef Column* c
     cdef int i
+    if not frame_reserve(rows, frame, ready):
+        return False
     for i in range(frame.n_columns):
         c = frame.columns[i]
         width = width_of(c)
-        if c.room < ready:
-            if c.shape == TEXT:  # what grows keeps c.n rows, and all rows before are done
-                begin_row(c, frame.n - 1, c.used)
-            elif c.shape != ITEMS:
-                c.n = frame.n
-            if not column_grow(rows.columns, c, ready):
-                return False
         if width:
             memset(c.values + frame.ready * width, 0, (ready - frame.ready) * width)
         if c.valid != NULL:

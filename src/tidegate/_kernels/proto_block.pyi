@@ -1,0 +1,1 @@
+"""Protobuf messages into columns, some dozens of messages at a time."""

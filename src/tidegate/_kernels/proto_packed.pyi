@@ -1,0 +1,1 @@
+"""Lists of packed numbers, of many Protobuf messages at once."""
