@@ -632,6 +632,7 @@ cdef class BarState(WaitingState):
         self.rows.n_open = 0
         qsort(endings, n, sizeof(Ending), by_ending)
         for k in range(n):
+            self.rows.seats[endings[k].slot].standing = IS_CLOSED
             if self.complete_only:
                 rows_spare(&self.rows, endings[k].slot)
             else:

@@ -17,7 +17,7 @@ from tidegate._kernels.grid cimport (
 from tidegate._kernels.lanes cimport (
     add_overflows, all_rise, count_16, run_within, sub_overflows, windows_of8,
 )
-from tidegate._kernels.lives cimport Lives, is_dead
+from tidegate._kernels.lives cimport Lives, begin_life, dies_after, is_dead
 from tidegate._kernels.origins cimport see_from
 from tidegate._kernels.records cimport (
     CORRECTS, DISORDER, DONE, FOREIGN, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_OPEN,
@@ -141,15 +141,8 @@ cdef Py_ssize_t note_keys(
             if (lives.dies_at[codes[i]] != INT64_MIN
                     and router.closed_to < router.clock.watermark):
                 return i
-            lives.disordered = lives.disordered or lives.next_rank != codes[i]
-            lives.rank[codes[i]] = lives.next_rank
-            lives.next_rank = lives.next_rank + 1
-            lives.dies_at[codes[i]] = INT64_MIN
-        if router.grid.is_float:
-            dies_at = order_of_float(float_of_order(times[i]) + lives.ttl_f)
-        elif add_overflows(times[i], lives.ttl, &dies_at):
-            dies_at = INT64_MAX
-        dies_at = dies_at + (dies_at < INT64_MAX)
+            begin_life(lives, codes[i])
+        dies_at = dies_after(lives, router.grid.is_float, times[i])
         if router.pane.covered:
             dies_at = max(dies_at, held_to(router, router.pane.closes_at))
         lives.dies_at[codes[i]] = max(lives.dies_at[codes[i]], dies_at)

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport DONE, LANES, NO_MEMORY, Run, Word
 from tidegate._kernels.row_store cimport RowStore
@@ -32,6 +33,7 @@ cdef class RowState(WindowState):
     cdef bint is_float
     cdef int64_t* starts        # of the results that wait to be taken
     cdef int64_t* ends
+    cdef int64_t* revised       # their revisions, where corrections are allowed
     cdef Py_ssize_t n_edges
     cdef Py_ssize_t cap_edges
     cdef Word* folded
@@ -48,6 +50,15 @@ cdef class RowState(WindowState):
     cdef int read_whole_windows(
         self, const int64_t* times, Py_ssize_t base, Py_ssize_t n_rows
     ) noexcept nogil
+    cdef int make_clocks(self, Py_ssize_t n_keys) noexcept nogil
+    cdef int64_t mark_of(self, int32_t code) noexcept nogil
+    cdef int64_t place_of(self, int32_t code) noexcept nogil
+    cdef bint is_too_far(self, int64_t time, int32_t code) noexcept nogil
+    cdef bint see_key(self, int64_t time, int32_t code) noexcept nogil
+    cdef void see_row(self, int64_t time, Py_ssize_t row) noexcept nogil
+    cdef bytes keep_clock(self, const int32_t[::1] sources, Py_ssize_t n_rows)
+    cdef void put_clock_back(self, const Clock* clock, bytes largest)
+    cdef void promise(self, int64_t watermark) noexcept nogil
     cdef int edge_room(self, Py_ssize_t n) noexcept nogil
     cdef void add_edges(self, int64_t start, int64_t end) noexcept nogil
     cdef void fold_slot(self, int32_t slot, Word* out) noexcept nogil

@@ -10,15 +10,22 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.clock cimport Clock, behind, see
+from tidegate._kernels.gate cimport is_far
 from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.kept cimport (
     KEPT_WORDS, VALUES_N, kept_failed, kept_fold, kept_in, kept_load, kept_out, kept_values,
 )
+from tidegate._kernels.key_clocks cimport Line, clocks_keys
+from tidegate._kernels.lives cimport lives_codes
 from tidegate._kernels.memory cimport grow
+from tidegate._kernels.origins cimport Origins, find_slowest, see_from
 from tidegate._kernels.output cimport results_read, results_room
 from tidegate._kernels.records cimport DONE, NO_MEMORY, TOO_MANY_KEPT, Acc, Word
 from tidegate._kernels.results cimport fold_records, merge_record
-from tidegate._kernels.row_store cimport Seat, rows_free, rows_init, rows_open, rows_spare
+from tidegate._kernels.row_store cimport (
+    IS_CLOSED, Seat, rows_free, rows_init, rows_open, rows_spare,
+)
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.whole cimport read_wholes
@@ -48,6 +55,7 @@ cdef class RowState(WindowState):
         free(self.block.closing)
         free(self.starts)
         free(self.ends)
+        free(self.revised)
         free(self.folded)
         free(self.sum_of)
 
@@ -58,6 +66,82 @@ cdef class RowState(WindowState):
     cdef bint is_of_use(self, int64_t time) noexcept nogil:
         """Whether a row after the largest time would be used: else it does not move that."""
         return True
+
+    # ---------------------------------------------------------------------------------- the clocks
+
+    cdef int make_clocks(self, Py_ssize_t n_keys) noexcept nogil:
+        """Make room for what is known of the time of the keys below n_keys."""
+        if self.clocks.on and clocks_keys(&self.clocks, n_keys) != DONE:
+            return NO_MEMORY
+        if self.router.lives.on and lives_codes(&self.router.lives, n_keys) != DONE:
+            return NO_MEMORY
+        return DONE
+
+    cdef int64_t mark_of(self, int32_t code) noexcept nogil:
+        """The watermark that the rows of a key are judged by."""
+        if self.clocks.on:
+            return self.clocks.lines[code].watermark
+        return self.router.clock.watermark
+
+    cdef int64_t place_of(self, int32_t code) noexcept nogil:
+        """The place of a key in the order of results."""
+        return self.router.lives.rank[code] if self.router.lives.on else code
+
+    cdef bint is_too_far(self, int64_t time, int32_t code) noexcept nogil:
+        """Whether a time is too far ahead of the largest one of its key, where keys have clocks."""
+        return self.clocks.on and self.clocks.jumps and is_far(
+            self.is_float, time, self.clocks.lines[code].largest, self.clocks.jump,
+            self.clocks.jump_f)
+
+    cdef bint see_key(self, int64_t time, int32_t code) noexcept nogil:
+        """Take note of a time of a key; whether its watermark has moved."""
+        cdef Line* line = &self.clocks.lines[code]
+        cdef int64_t reached
+        self.router.clock.largest = max(self.router.clock.largest, time)
+        if time <= line.largest:
+            return False
+        line.largest = time
+        reached = behind(&self.router.clock, time)
+        if reached <= line.watermark:
+            return False
+        line.watermark = reached
+        return True
+
+    cdef void see_row(self, int64_t time, Py_ssize_t row) noexcept nogil:
+        """Take note of the time of a row of the batch, where there is one clock."""
+        if self.router.origins.on:
+            see_from(&self.router.clock, &self.router.origins, self.router.origins.of_row[row],
+                     time)
+        else:
+            see(&self.router.clock, time)
+
+    cdef bytes keep_clock(self, const int32_t[::1] sources, Py_ssize_t n_rows):
+        """Copy the clocks of the sources, whose codes `see_row` will read; see `put_clock_back`."""
+        cdef Origins* origins = &self.router.origins
+        if not origins.on or n_rows == 0:
+            return b""
+        if sources is None or sources.shape[0] != n_rows:
+            raise ValueError("the columns of a batch differ in length")
+        origins.of_row = &sources[0]
+        return (<char*>origins.largest)[:origins.n * sizeof(int64_t)]
+
+    cdef void put_clock_back(self, const Clock* clock, bytes largest):
+        """Forget all times that were seen since a copy was made."""
+        cdef Origins* origins = &self.router.origins
+        cdef const char* before = largest
+        self.router.clock = clock[0]
+        if len(largest):
+            memcpy(origins.largest, before, len(largest))
+            find_slowest(origins, &self.router.clock)
+
+    cdef void promise(self, int64_t watermark) noexcept nogil:
+        """Move the watermark, or those of all keys and of those to come, up to a time."""
+        cdef Py_ssize_t k
+        self.router.clock.watermark = max(self.router.clock.watermark, watermark)
+        if self.clocks.on:
+            self.clocks.floor = max(self.clocks.floor, watermark)
+            for k in range(self.clocks.n):
+                self.clocks.lines[k].watermark = max(self.clocks.lines[k].watermark, watermark)
 
     # ---------------------------------------------------------------------------------- a block
 
@@ -114,6 +198,8 @@ cdef class RowState(WindowState):
         if self.n_edges + n > self.cap_edges:
             if not (grow(<void**>&self.starts, room * 8) and grow(<void**>&self.ends, room * 8)):
                 return NO_MEMORY
+            if self.router.allows and not grow(<void**>&self.revised, room * 8):
+                return NO_MEMORY
             self.cap_edges = room
         return DONE
 
@@ -140,9 +226,9 @@ cdef class RowState(WindowState):
         kept_fold(&self.plan, out)
 
     cdef int read_slots(self, const int32_t* slots, Py_ssize_t n) noexcept nogil:
-        """Read slots that are closed, and give them back."""
+        """Read slots, and give those that are closed back."""
         cdef Py_ssize_t done = 0, size, i
-        cdef const Seat* seat
+        cdef Seat* seat
         cdef int status = DONE
         while done < n and status == DONE:
             size = min(<Py_ssize_t>CHUNK, n - done)
@@ -154,10 +240,14 @@ cdef class RowState(WindowState):
                 self.results.windows[self.results.n + i] = self.n_edges
                 if self.results.keyed:
                     self.results.codes[self.results.n + i] = seat.code
+                if self.router.allows:
+                    seat.revision += 1
+                    self.revised[self.n_edges] = seat.revision
                 self.add_edges(seat.first, self.end_after(seat.last))
             status = results_read(&self.results, &self.plan, self.folded, size)
             for i in range(size):
-                rows_spare(&self.rows, slots[done + i])
+                if self.rows.seats[slots[done + i]].standing == IS_CLOSED:
+                    rows_spare(&self.rows, slots[done + i])
             done += size
         return status
 
@@ -174,6 +264,16 @@ cdef class RowState(WindowState):
                 starts[i].f = float_of_order(starts[i].i)
                 ends[i].f = float_of_order(ends[i].i)
         self.n_edges = 0
+
+    def take_revisions(self):
+        """Hand over the revisions of the results that wait, as `WindowState.take_revisions` does.
+        """
+        cdef int64_t* out = <int64_t*>malloc((self.n_edges + 1) * sizeof(int64_t))
+        if out == NULL:
+            raise MemoryError
+        if self.n_edges:
+            memcpy(out, self.revised, self.n_edges * sizeof(int64_t))
+        return buffer_of(out, self.n_edges * sizeof(int64_t))
 
     def overflow(self):
         """Tell which output did not fit, as `WindowState.overflow` does."""

@@ -16,18 +16,20 @@ cdef struct Seat:      # what is known of a window beside its record
     int64_t first      # the smallest time of its rows
     int64_t last       # the largest
     int64_t end        # of a session
-    int64_t rows       # of a bar
+    int64_t rows       # of a bar; of a session the place of its key in the order of results
     Word* base         # the folded record of the sessions that were merged; NULL: none
     int32_t code
     int32_t left       # sessions of a key are a treap by time
     int32_t right
     uint32_t rank
     uint8_t standing
+    uint8_t is_out     # a session has come out as it is, and is held for rows that correct it
+    int32_t revision   # of its last result; -1: none came out
 
 
 cdef struct Due:
     int64_t end
-    int32_t code
+    int64_t place      # of the key
     int32_t slot
 
 

@@ -5,7 +5,7 @@ of a key do not overlap, so that a treap by their first times finds the neighbou
 O(log n) however disordered the rows are; nearly always it has one node. Where there are many keys
 for few rows, all open sessions wait in one heap, by the end that they had when they came into it:
 one that has grown since goes back to its new place when its turn comes, and so a row that makes a
-session longer does not touch it.
+session longer does not touch it. One that has come out, and is held, is not in it.
 
 References
 ----------
@@ -120,6 +120,8 @@ cdef int rows_open(RowStore* store, int32_t code, int64_t time, int32_t* slot) n
     seat.right = -1
     seat.rank = store.seed
     seat.standing = IS_OPEN
+    seat.is_out = False
+    seat.revision = -1
     return DONE
 
 
@@ -219,12 +221,12 @@ cdef int by_due(const void* a, const void* b) noexcept nogil:
     cdef const Due* y = <const Due*>b
     if x.end != y.end:
         return 1 if x.end > y.end else -1
-    return (x.code > y.code) - (x.code < y.code)
+    return (x.place > y.place) - (x.place < y.place)
 
 
 cdef inline bint is_sooner(const Due* a, const Due* b) noexcept nogil:
     """Order of the line: by end, then by key."""
-    return a.end < b.end or (a.end == b.end and a.code < b.code)
+    return a.end < b.end or (a.end == b.end and a.place < b.place)
 
 
 cdef bint spread_due(const Due* due, Py_ssize_t n, Due* out, int32_t* counts) noexcept nogil:
@@ -277,7 +279,7 @@ cdef int sort_due(const RowStore* store, int32_t* slots, Py_ssize_t n) noexcept 
     found = due + n
     for i in range(n):
         due[i].end = store.seats[slots[i]].end
-        due[i].code = store.seats[slots[i]].code
+        due[i].place = store.seats[slots[i]].rows
         due[i].slot = slots[i]
     if not spread_due(due, n, found, counts):
         found = due
@@ -314,7 +316,7 @@ cdef int line_up(RowStore* store, int32_t slot) noexcept nogil:
             return NO_MEMORY
         store.cap_line = room
     due.end = store.seats[slot].end
-    due.code = store.seats[slot].code
+    due.place = store.seats[slot].rows
     due.slot = slot
     store.n_line += 1
     while at:
@@ -328,7 +330,7 @@ cdef int line_up(RowStore* store, int32_t slot) noexcept nogil:
 
 
 cdef int32_t line_next(RowStore* store, int64_t upto) noexcept nogil:
-    """Take the next session that ends up to a time out of the line and of its key; -1: none."""
+    """Take the next session that ends up to a time out of the line; -1: none."""
     cdef Due due
     cdef Seat* seat
     cdef int32_t slot
@@ -344,7 +346,6 @@ cdef int32_t line_next(RowStore* store, int64_t upto) noexcept nogil:
         if store.n_line:
             sink(store, store.line[store.n_line])
         if seat.standing == IS_OPEN:
-            seat_closes(store, slot)
             return slot
         rows_spare(store, slot)
     return -1

@@ -7,6 +7,10 @@ record beside that sum (its *base*), so that the result depends on the rows and 
 The sessions of a key that are due are closed when its next row comes, all others at the end of a
 block; those of a block are sorted then. Where there are so many keys that looking at all of them
 costs more than the rows do, a heap tells which are due.
+
+Where more is asked of time than lateness, rows are taken one by one (`take_each`). Where closed
+sessions are held for corrections, they stay among those of their key: a row that joins one lets it
+come out again at once, after all that is due has come out.
 """
 
 cimport cython
@@ -17,14 +21,18 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from tidegate._kernels.buffer cimport buffer_of
-from tidegate._kernels.clock cimport see
+from tidegate._kernels.clock cimport Clock, see
 from tidegate._kernels.grid cimport float_of_order, order_of_float
+from tidegate._kernels.key_clocks cimport Line
 from tidegate._kernels.kept cimport (
     KEPT_WORDS, VALUES_AT, VALUES_N, kept_drop, kept_extend, kept_failed,
 )
-from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY, Acc, Word
+from tidegate._kernels.lives cimport Lives, begin_life, dies_after, is_dead
+from tidegate._kernels.records cimport CORRECTS, DISORDER, DONE, MUST_CLOSE, NO_MEMORY, Acc, Word
 from tidegate._kernels.results cimport merge_record
-from tidegate._kernels.route cimport IS_LATE, NO_PLACE, Left, leave, reason_of
+from tidegate._kernels.route cimport (
+    FAR_AHEAD, IS_LATE, NO_PLACE, Left, held_to, leave, reason_of,
+)
 from tidegate._kernels.row_state cimport (
     HEAD, RECORD_WORDS, ROWS_OF_BLOCK, RowState, add_closing, add_run, add_whole, begin_block,
     closing_room, no_more_wholes,
@@ -50,8 +58,13 @@ cdef enum Place:       # of a row among the sessions of its key
     OPENS
     BRIDGES            # also a status: the row makes one of two, once those before are reduced
     COMES_LATE
+    PAUSES             # a status: what is due has to come out before the row
+
+SESSIONS = "session_revisions"
 
 cdef enum:
+    MOST_REVISIONS = 1 << 30
+    FEW_HELD = 1024    # sessions: fewer are not worth a look at who of them is still held
     WORTH = 16         # records looked at for what is due, for each row, up to which it pays
     SPARE_LOOKS = 1 << 17
 
@@ -93,9 +106,29 @@ cdef class SessionState(RowState):
     cdef int32_t bridge_to
     cdef int64_t soonest        # no open session ends before it
     cdef int64_t n_looks        # at records that might have been due, beyond what rows are worth
+    cdef bint is_settled        # all that the watermark has passed has come out
+    cdef int64_t n_since        # rows since those that are held were looked at
+    cdef int32_t corrected      # what the last row has corrected
+    cdef int32_t* loaded        # sessions that were loaded, before what is told beside them is
+    cdef Py_ssize_t n_loaded
 
     def __cinit__(self, *args):
         self.soonest = INT64_MAX
+        self.is_settled = True
+
+    def __dealloc__(self):
+        free(self.loaded)
+
+    cdef inline bint is_ruled(self) noexcept nogil:
+        """Whether more is asked of time than lateness."""
+        return (self.clocks.on or self.router.origins.on or self.router.lives.on
+                or self.router.allows)
+
+    cdef int make_room(self, Py_ssize_t n_keys) except -1:
+        """Make room for the key codes below n_keys."""
+        if rows_keys(&self.rows, n_keys) != DONE or self.make_clocks(n_keys) != DONE:
+            raise MemoryError
+        return 0
 
     def lay_gap(self, int64_t gap, int64_t most, double gap_f, double most_f):
         """Say what a session is, before any row comes; all in the unit of the times.
@@ -118,8 +151,6 @@ cdef class SessionState(RowState):
     def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
              Py_ssize_t start=0, later=None, sources=None):
         """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
-
-        There are no sources.
         """
         cdef Py_ssize_t n_rows = len(times), n_taken = start
         cdef int i, n_views = 0, status
@@ -128,14 +159,16 @@ cdef class SessionState(RowState):
         cdef const int32_t* code
         if len(columns) != self.n_columns:
             raise ValueError("the columns are not those of the plan")
-        if rows_keys(&self.rows, n_keys) != DONE:
-            raise MemoryError
+        self.make_room(n_keys)
         try:
             time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
             valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
             code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
             if (code == NULL) == (self.plan.lanes == 1):
                 raise ValueError("a plan with keys takes key codes, and no other does")
+            self.router.origins.of_row = <const int32_t*>self.view(&n_views, sources, n_rows * 4)
+            if self.router.origins.on and self.router.origins.of_row == NULL and n_rows:
+                raise ValueError("a plan with sources takes the codes of them")
             for i in range(self.n_columns):
                 self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
@@ -159,6 +192,8 @@ cdef class SessionState(RowState):
             and self.router.clock.lateness_f == 0.0)
         cdef bint plain = at_once and not keyed and (
             all_plain(&self.plan, self.columns, self.n_columns))
+        if self.is_ruled():
+            return self.take_each(times, valid, codes, n_rows, n_taken)
         while at < n_rows and status == DONE:
             size = min(<Py_ssize_t>ROWS_OF_BLOCK, n_rows - at)
             self.make_floats(at, size)
@@ -191,7 +226,7 @@ cdef class SessionState(RowState):
         What it could join ends after it would, so that its own end decides.
         """
         cdef int64_t end
-        return self.end_of(time, &end) and end > self.router.clock.watermark
+        return self.end_of(time, &end) and held_to(&self.router, end) > self.router.clock.watermark
 
     cdef inline bint end_of(self, int64_t time, int64_t* end) noexcept nogil:
         """The end of the session of a row alone; False where it can't be written."""
@@ -243,20 +278,34 @@ cdef class SessionState(RowState):
             slot[0] = after
             return JOINS
         slot[0] = -1
-        return COMES_LATE if end <= self.router.clock.watermark else OPENS
+        return OPENS
 
     cdef int open_session(
         self, int64_t time, int64_t end, int32_t code, int32_t* slot
     ) noexcept nogil:
         """Open the session of a row."""
-        cdef int status = rows_open(&self.rows, code, time, slot)
-        if status != DONE:
-            return status
-        self.rows.seats[slot[0]].end = end
-        treap_put(&self.rows, slot[0])
-        self.soonest = min(self.soonest, end)
+        cdef int status = self.make_session(time, end, code, slot)
         no_more_wholes(&self.block)
-        return line_up(&self.rows, slot[0]) if self.rows.lined else DONE
+        return self.await_end(slot[0]) if status == DONE else status
+
+    cdef inline int make_session(
+        self, int64_t time, int64_t end, int32_t code, int32_t* slot
+    ) noexcept nogil:
+        """Put a session among those of its key."""
+        cdef int status = rows_open(&self.rows, code, time, slot)
+        if status == DONE:
+            self.rows.seats[slot[0]].end = end
+            self.rows.seats[slot[0]].rows = self.place_of(code)
+            treap_put(&self.rows, slot[0])
+        return status
+
+    cdef inline int await_end(self, int32_t slot) noexcept nogil:
+        """See to it that a session comes out."""
+        cdef const Seat* seat = &self.rows.seats[slot]
+        self.soonest = min(self.soonest, seat.end)
+        if self.clocks.on:
+            self.clocks.lines[seat.code].due = min(self.clocks.lines[seat.code].due, seat.end)
+        return line_up(&self.rows, slot) if self.rows.lined else DONE
 
     cdef inline int64_t reached(self) noexcept nogil:
         """Up to where sessions are closed: a one-shot run guesses that rows are in order."""
@@ -374,6 +423,8 @@ cdef class SessionState(RowState):
                 place = self.seat_row(time, end, code, &slot, &other)
                 if status != DONE:
                     return status
+                if place == OPENS and end <= mark:
+                    place = COMES_LATE
                 if place == BRIDGES:
                     self.bridge_from = slot
                     self.bridge_to = other
@@ -417,6 +468,236 @@ cdef class SessionState(RowState):
         taken[0] = i
         return status
 
+    # -------------------------------------------------------------------------------- row by row
+
+    cdef int take_each(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) noexcept nogil:
+        """Do what `take_sessions` does, where more is asked of time than lateness."""
+        cdef Py_ssize_t at = n_taken[0], taken = 0
+        cdef int status = DONE, failure
+        while at < n_rows and status == DONE:
+            status = begin_block(&self.block, min(<Py_ssize_t>ROWS_OF_BLOCK, n_rows - at))
+            if status != DONE:
+                break
+            status = self.route_each(times, valid, codes, at, n_rows, &taken)
+            self.make_floats(at, taken)
+            self.reduce_block(times, codes != NULL, at, taken, n_rows)
+            if status in (DONE, MUST_CLOSE, PAUSES, BRIDGES, CORRECTS):
+                if not self.clocks.on:
+                    failure = self.close_passed(taken)
+                elif status == MUST_CLOSE or status == PAUSES:
+                    failure = self.close_key(codes[at + taken - (status == MUST_CLOSE)])
+                else:
+                    failure = DONE
+                if failure == DONE:
+                    failure = self.read_block(times, at, n_rows)
+                if failure == DONE and status == BRIDGES:
+                    failure = self.bridge()
+                if failure == DONE and status == CORRECTS:
+                    failure = self.read_slots(&self.corrected, 1)
+                status = failure
+            at += taken
+        n_taken[0] = at
+        return status
+
+    cdef int route_each(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t base,
+        Py_ssize_t n_rows, Py_ssize_t* taken
+    ) noexcept nogil:
+        """Find the slots of the rows of a block; stops at a row that asks for more, or behind it.
+        """
+        cdef Py_ssize_t i, n = min(<Py_ssize_t>ROWS_OF_BLOCK, n_rows - base)
+        cdef int32_t slot = -1, code = 0
+        cdef int status = DONE
+        for i in range(n):
+            taken[0] = i
+            if codes != NULL:
+                code = codes[base + i]
+            slot = -1
+            status = self.take_one(times[base + i], 1 if valid == NULL else valid[base + i],
+                                   base + i, code, &slot)
+            if status not in (DONE, MUST_CLOSE, CORRECTS):
+                return status
+            if codes != NULL:
+                self.slots[i] = slot
+            elif slot >= 0:
+                add_run(&self.block, &self.rows, slot, i, i + 1)
+            taken[0] = i + 1
+            if status != DONE:
+                return status
+        return DONE
+
+    cdef int take_one(
+        self, int64_t time, uint8_t flag, Py_ssize_t row, int32_t code, int32_t* slot
+    ) noexcept nogil:
+        """Find the slot of a row, -1 where it has none, and move the watermark.
+
+        PAUSES and BRIDGES: first what is asked for, then the row again. MUST_CLOSE and CORRECTS
+        tell what is to be done once the row is in its record.
+        """
+        cdef int64_t mark = self.mark_of(code), end = 0
+        cdef int32_t other = -1
+        cdef int status, place
+        if flag != 1:
+            return leave(&self.left, row, reason_of(flag), 0, mark)
+        if self.is_too_far(time, code):
+            return leave(&self.left, row, FAR_AHEAD, 0, mark)
+        if not self.end_of(time, &end):
+            return leave(&self.left, row, NO_PLACE, 0, mark)
+        status = self.let_go_of(code, mark)
+        if status != DONE:
+            return status
+        place = self.seat_row(time, end, code, slot, &other)
+        if place == OPENS and held_to(&self.router, end) <= mark:
+            return leave(&self.left, row, IS_LATE, time, mark)
+        if not self.is_settled and self.router.allows and (
+                self.is_past(place, end, slot[0], other, mark)):
+            return PAUSES
+        if place == BRIDGES:
+            self.bridge_from = slot[0]
+            self.bridge_to = other
+            return BRIDGES
+        if self.router.lives.on:
+            self.keep_alive(code, time, end)
+        status = self.put_row(time, end, code, mark, place, slot)
+        if status != DONE:
+            return status
+        self.router.used = self.router.used + 1
+        return self.follow(time, code, row, slot[0], mark)
+
+    cdef inline bint is_past(
+        self, int place, int64_t end, int32_t slot, int32_t other, int64_t mark
+    ) noexcept nogil:
+        """Whether the watermark has passed the end of a session that a row is about to change."""
+        if place == OPENS:
+            return end <= mark
+        return self.rows.seats[slot].end <= mark or (
+            other >= 0 and self.rows.seats[other].end <= mark)
+
+    cdef inline void keep_alive(self, int32_t code, int64_t time, int64_t end) noexcept nogil:
+        """Note how long a row keeps its key alive."""
+        cdef Lives* lives = &self.router.lives
+        cdef int64_t dies_at = max(dies_after(lives, self.is_float, time),
+                                   held_to(&self.router, end))
+        if is_dead(lives, code, self.router.clock.watermark):
+            begin_life(lives, code)
+        lives.dies_at[code] = max(lives.dies_at[code], dies_at)
+
+    cdef int put_row(
+        self, int64_t time, int64_t end, int32_t code, int64_t mark, int place, int32_t* slot
+    ) noexcept nogil:
+        """Let a row into its session, which is opened if need be."""
+        cdef Seat* seat
+        cdef int status
+        if place == OPENS:
+            if self.router.allows and self.rows.n_open >= self.rows.max_open:
+                self.forget_held()
+            status = self.make_session(time, end, code, slot)
+            if status != DONE or end <= mark:
+                return status
+            return self.await_end(slot[0])
+        seat = &self.rows.seats[slot[0]]
+        if time < seat.first:
+            seat.first = time
+        elif time > seat.last:
+            seat.last = time
+            seat.end = end
+            if seat.is_out and end > mark:
+                seat.is_out = False
+                return self.await_end(slot[0])
+        return DONE
+
+    cdef int follow(
+        self, int64_t time, int32_t code, Py_ssize_t row, int32_t slot, int64_t mark
+    ) noexcept nogil:
+        """Move the clock of a row that is in a session, and tell what that asks for."""
+        cdef Seat* seat = &self.rows.seats[slot]
+        if self.clocks.on:
+            if self.see_key(time, code) and (
+                    self.clocks.lines[code].due <= self.clocks.lines[code].watermark):
+                return MUST_CLOSE
+        else:
+            self.see_row(time, row)
+            if self.router.clock.watermark != mark:
+                self.is_settled = False
+        if self.router.allows and seat.end <= mark:  # such a row is behind: it moves nothing
+            seat.is_out = True
+            self.corrected = slot
+            return CORRECTS
+        return DONE
+
+    cdef inline int let_go_of(self, int32_t code, int64_t mark) noexcept nogil:
+        """See to it that a row finds no session of its key that nothing can join any more."""
+        cdef int32_t slot
+        if self.clocks.on and not self.router.allows:
+            return DONE  # they are closed at once
+        if not self.router.allows:
+            return self.close_of(code, mark)
+        slot = treap_first(&self.rows, code)
+        while slot >= 0 and held_to(&self.router, self.rows.seats[slot].end) <= mark:
+            if not self.rows.seats[slot].is_out:
+                return PAUSES
+            seat_closes(&self.rows, slot)
+            rows_spare(&self.rows, slot)
+            slot = treap_first(&self.rows, code)
+        return DONE
+
+    cdef inline int come_out(self, int32_t slot, int64_t upto) noexcept nogil:
+        """Let a session come out; it is held, where corrections may come."""
+        if closing_room(&self.block, 1) != DONE:
+            return NO_MEMORY
+        if held_to(&self.router, self.rows.seats[slot].end) <= upto:
+            seat_closes(&self.rows, slot)
+        else:
+            self.rows.seats[slot].is_out = True
+        add_closing(&self.block, slot)
+        return DONE
+
+    cdef int close_passed(self, Py_ssize_t n_rows) noexcept nogil:
+        """Let all that is due come out, and forget what is not held any more."""
+        cdef int status = self.close_due(True, n_rows)
+        self.is_settled = True
+        self.n_since = self.n_since + n_rows
+        if self.router.allows and self.n_since > max(self.rows.n_slots, FEW_HELD):
+            self.forget_held()
+        return status
+
+    cdef void forget_held(self) noexcept nogil:
+        """Give back the sessions that have come out and are not held any more."""
+        cdef const Seat* seat
+        cdef int32_t slot
+        self.n_since = 0
+        for slot in range(<int32_t>self.rows.n_slots):
+            seat = &self.rows.seats[slot]
+            if seat.standing == IS_OPEN and seat.is_out and (
+                    held_to(&self.router, seat.end) <= self.mark_of(seat.code)):
+                seat_closes(&self.rows, slot)
+                rows_spare(&self.rows, slot)
+
+    cdef int close_key(self, int32_t code) noexcept nogil:
+        """Let the sessions of a key that its own watermark has passed come out."""
+        cdef Line* line = &self.clocks.lines[code]
+        cdef const Seat* seat
+        cdef int32_t slot = treap_first(&self.rows, code), before, after
+        cdef int status = DONE
+        line.due = INT64_MAX
+        while slot >= 0 and status == DONE:
+            seat = &self.rows.seats[slot]
+            treap_near(&self.rows, code, seat.first, &before, &after)
+            if seat.is_out:
+                if held_to(&self.router, seat.end) <= line.watermark:
+                    seat_closes(&self.rows, slot)
+                    rows_spare(&self.rows, slot)
+            elif seat.end <= line.watermark:
+                status = self.come_out(slot, line.watermark)
+            else:
+                line.due = seat.end
+                break
+            slot = after
+        return status
+
     # ------------------------------------------------------------------------------- what is due
 
     cdef inline int close_of(self, int32_t code, int64_t upto) noexcept nogil:
@@ -442,12 +723,11 @@ cdef class SessionState(RowState):
     cdef int close_line(self, int64_t upto) noexcept nogil:
         """Close all sessions that end up to a time, in order."""
         cdef int32_t slot = line_next(&self.rows, upto)
-        while slot >= 0:
-            if closing_room(&self.block, 1) != DONE:
-                return NO_MEMORY
-            add_closing(&self.block, slot)
+        cdef int status = DONE
+        while slot >= 0 and status == DONE:
+            status = self.come_out(slot, upto)
             slot = line_next(&self.rows, upto)
-        return DONE
+        return status
 
     cdef int close_due(self, bint keyed, Py_ssize_t n_rows) noexcept nogil:
         """Close the sessions that are due after some rows, and bring all that are into order."""
@@ -473,11 +753,10 @@ cdef class SessionState(RowState):
             self.n_looks = self.n_looks + self.rows.n_slots
             for slot in range(<int32_t>self.rows.n_slots):
                 seat = &self.rows.seats[slot]
-                if seat.standing != IS_OPEN:
+                if seat.standing != IS_OPEN or seat.is_out:
                     continue
                 if seat.end <= upto:
-                    seat_closes(&self.rows, slot)
-                    add_closing(&self.block, slot)
+                    self.come_out(slot, upto)  # there is room
                 else:
                     soonest = min(soonest, seat.end)
             self.soonest = soonest
@@ -488,7 +767,8 @@ cdef class SessionState(RowState):
         cdef int32_t slot
         self.rows.lined = True
         for slot in range(<int32_t>self.rows.n_slots):
-            if self.rows.seats[slot].standing == IS_OPEN and line_up(&self.rows, slot) != DONE:
+            if (self.rows.seats[slot].standing == IS_OPEN and not self.rows.seats[slot].is_out
+                    and line_up(&self.rows, slot) != DONE):
                 return NO_MEMORY
         return DONE
 
@@ -510,13 +790,18 @@ cdef class SessionState(RowState):
         seat.base = base
         seat.last = other.last
         seat.end = other.end
+        seat.revision = max(seat.revision, other.revision)
         self.join_kept(low, high)
         treap_remove(&self.rows, high)
         self.rows.n_open = self.rows.n_open - 1
-        if self.rows.lined:
+        if self.rows.lined and not other.is_out:
             other.standing = IS_ABSORBED
         else:
             rows_spare(&self.rows, high)
+        if seat.is_out and seat.end > self.mark_of(seat.code):
+            seat.is_out = False
+            if self.await_end(low) != DONE:
+                return NO_MEMORY
         return NO_MEMORY if self.plan.keeps and kept_failed(&self.plan) else DONE
 
     cdef void join_kept(self, int32_t low, int32_t high) noexcept nogil:
@@ -562,11 +847,11 @@ cdef class SessionState(RowState):
     def close(self, int64_t watermark):
         """Close the sessions that end up to a time; the clock moves there."""
         cdef int status
-        if watermark > self.router.clock.watermark:
-            self.router.clock.watermark = watermark
         with nogil:
+            self.promise(watermark)
             status = begin_block(&self.block, 0)
-            if status == DONE and self.plan.lanes > 1 and self.rows.n_roots:
+            if status == DONE and self.plan.lanes > 1 and self.rows.n_roots and (
+                    not self.router.allows):
                 status = self.close_of(0, watermark)
             elif status == DONE and self.rows.lined:
                 status = self.close_line(watermark)
@@ -574,6 +859,8 @@ cdef class SessionState(RowState):
                 status = self.close_any(watermark)
             if status == DONE:
                 status = self.read_slots(self.block.closing, self.block.n_closing)
+            if status == DONE and self.router.allows:
+                self.forget_held()
         return status
 
     cdef tuple describe(self, const Left* row):
@@ -595,19 +882,20 @@ cdef class SessionState(RowState):
         cdef Py_ssize_t row
         cdef Left left
         found = None
-        clock = self.router.clock
+        cdef Clock clock = self.router.clock
+        largest = self.keep_clock(sources, time.shape[0])
         for row in range(time.shape[0]):
             if (valid is not None and valid[row] != 1) or not self.end_of(time[row], &end):
                 continue
-            if end <= self.router.clock.watermark:
+            if held_to(&self.router, end) <= self.router.clock.watermark:
                 left.row = row
                 left.reason = IS_LATE
                 left.pane = time[row]
                 left.watermark = self.router.clock.watermark
                 found = self.describe(&left)
                 break
-            see(&self.router.clock, time[row])
-        self.router.clock = clock
+            self.see_row(time[row], row)
+        self.put_clock_back(&clock, largest)
         return found
 
     # ------------------------------------------------------------------------------- state in, out
@@ -630,8 +918,11 @@ cdef class SessionState(RowState):
 
     def dump(self):
         """Write the state down, as `WindowState.dump` does; numbers come in place of panes."""
-        cdef int32_t* slots = self.slots_in_order()
+        cdef int32_t* slots
         cdef int64_t* head
+        if self.router.allows:
+            self.forget_held()
+        slots = self.slots_in_order()
         try:
             numbers, codes, records, kept = self.dump_records(slots, self.rows.n_open)
         finally:
@@ -656,8 +947,7 @@ cdef class SessionState(RowState):
         """
         cdef Py_ssize_t n, i, n_kept = 0
         cdef int32_t* slots
-        if rows_keys(&self.rows, n_keys) != DONE:
-            raise MemoryError
+        self.make_room(n_keys)
         n = codes.shape[0]
         if numbers.shape[0] != HEAD + n * RECORD_WORDS or numbers[0] != n or (
                 numbers[1] or numbers[2]):
@@ -672,19 +962,66 @@ cdef class SessionState(RowState):
         slots = <int32_t*>malloc((n + 1) * sizeof(int32_t))
         if slots == NULL:
             raise MemoryError
-        try:
-            self.take_records(numbers, codes, records, kept, n, slots)
-            for i in range(n):
-                treap_put(&self.rows, slots[i])
-                self.soonest = min(self.soonest, self.rows.seats[slots[i]].end)
-                if self.rows.lined and line_up(&self.rows, slots[i]) != DONE:
-                    raise MemoryError
-        finally:
-            free(slots)
+        free(self.loaded)
+        self.loaded = slots
+        self.n_loaded = n
+        self.take_records(numbers, codes, records, kept, n, slots)
+        for i in range(n):
+            treap_put(&self.rows, slots[i])
         self.router.clock.largest = max(self.router.clock.largest, <int64_t>clock[0])
         self.router.clock.watermark = max(self.router.clock.watermark, <int64_t>clock[1])
         self.router.used += <int64_t>clock[3]
         return -1
+
+    def dump_extra(self):
+        """Write down what a state has beside its windows, as `WindowState.dump_extra` does.
+
+        Where corrections are allowed, also of each session twice the last revision, plus 1 where
+        it has come out as it is.
+        """
+        cdef int32_t* slots
+        cdef int64_t* revisions
+        cdef Py_ssize_t i
+        out = RowState.dump_extra(self)
+        if self.router.allows:
+            revisions = <int64_t*>malloc((self.rows.n_open + 1) * sizeof(int64_t))
+            out[SESSIONS] = buffer_of(revisions, self.rows.n_open * sizeof(int64_t))
+            if revisions == NULL:
+                raise MemoryError
+            slots = self.slots_in_order()
+            for i in range(self.rows.n_open):
+                revisions[i] = (2 * <int64_t>self.rows.seats[slots[i]].revision
+                                + self.rows.seats[slots[i]].is_out)
+            free(slots)
+        return out
+
+    def load_extra(self, dict extra not None, Py_ssize_t n_keys):
+        """Add what `dump_extra` gives, as `WindowState.load_extra` does; after `load`."""
+        cdef const int64_t[::1] revisions
+        cdef Seat* seat
+        cdef Py_ssize_t i
+        if not RowState.load_extra(self, extra, n_keys):
+            return False
+        if self.router.allows:
+            revisions = extra[SESSIONS]
+            if revisions.shape[0] != self.n_loaded:
+                return False
+            for i in range(self.n_loaded):
+                seat = &self.rows.seats[self.loaded[i]]
+                if revisions[i] == -1 or not -2 <= revisions[i] < MOST_REVISIONS:
+                    return False
+                seat.revision = <int32_t>(revisions[i] >> 1)
+                seat.is_out = revisions[i] & 1
+                if seat.is_out and seat.end > self.mark_of(seat.code):
+                    return False
+        for i in range(self.n_loaded):
+            seat = &self.rows.seats[self.loaded[i]]
+            seat.rows = self.place_of(seat.code)
+            if not seat.is_out and self.await_end(self.loaded[i]) != DONE:
+                raise MemoryError
+        self.n_loaded = 0
+        self.is_settled = self.clocks.on  # those of keys come out at once
+        return True
 
     cdef Py_ssize_t check_sessions(
         self, const int64_t[::1] numbers, const int32_t[::1] codes, Py_ssize_t n_keys, Py_ssize_t n

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tidegate.core.bound import Bound, Rows
+    from tidegate.core.columns import Numbers
     from tidegate.core.program import Program
     from tidegate.core.windows import AnyWindow
 
@@ -218,7 +219,7 @@ def _check_splits(bound: Bound, window: Threshold, amounts: Any, base: int) -> N
         )
 
 
-def first_late(bound: Bound, batch: pa.RecordBatch, rows: Rows) -> Any:
+def first_late(bound: Bound, batch: pa.RecordBatch, rows: Rows, sources: Numbers | None) -> Any:
     """Find the first late row of a batch by taking it, and going back.
 
     Whether a row joins an open session depends on all rows before it.
@@ -226,7 +227,8 @@ def first_late(bound: Bound, batch: pa.RecordBatch, rows: Rows) -> Any:
     way_back = bound.mark()
     try:
         codes = None if bound.keys is None else bound.keys.encode(batch)
-        bound.state.push(rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
+        given = rows.order, rows.time_valid, codes, bound.n_keys, rows.columns
+        bound.state.push(*given, sources=sources)
         return next((left for left in bound.state.take_left() if left[1] == LATE), None)
     finally:
         bound.go_back(way_back)

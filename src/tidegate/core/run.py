@@ -385,7 +385,7 @@ class Run:
         found = bound.head.rehearse(rows.order, rows.time_valid, **known)
         if found is not None and isinstance(self.plan.window, Session):
             self.settle()
-            found = first_late(bound, batch, rows)
+            found = first_late(bound, batch, rows, sources)
             self.let_go()
         if found is not None:
             time = rows.times[found[0]].item()

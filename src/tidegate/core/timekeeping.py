@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tidegate.core.durations import Duration, in_units, plain_duration, read_duration
 from tidegate.core.errors import ColumnTypeError, InputError
-from tidegate.core.rowwindows import RowWindow
+from tidegate.core.rowwindows import Count, Session, Threshold
 from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
 
 if TYPE_CHECKING:
@@ -82,13 +82,19 @@ class Timekeeping:
             raise InputError(
                 f"watermark is {self.watermark!r}: choose from {', '.join(get_args(Clocking))}"
             )
+        if self.allows and isinstance(plan.window, Count | Threshold):
+            raise InputError(
+                f"allowed_lateness does not go with tg.{type(plan.window).__name__}: where its "
+                f"windows begin and end depends on all rows before, so that a late row would move "
+                f"every later window; give more lateness instead"
+            )
         for name in self.plain():
-            if name == "max_jump" and isinstance(plan.window, RowWindow):
+            if name == "max_jump" and isinstance(plan.window, Count | Threshold):
                 continue
-            if not isinstance(plan.window, Tumbling | Sliding | Edges | Calendar):
+            if not isinstance(plan.window, Session | Tumbling | Sliding | Edges | Calendar):
                 raise InputError(
-                    f"{name} is for windows of a grid, which tg.{type(plan.window).__name__} does "
-                    f"not have; leave it out"
+                    f"{name} is for windows of a grid and sessions, not for "
+                    f"tg.{type(plan.window).__name__}; leave it out"
                 )
         for name in self.plain().keys() - {"max_jump"}:
             if plan.lateness is None:
