@@ -10,7 +10,7 @@ A row belongs to the open bar of its key.
 
 cimport cython
 from libc.math cimport fabs, floor, isfinite
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memset
 
@@ -19,6 +19,7 @@ from tidegate._kernels.exact cimport (
     Exact, exact, exact_add, exact_mul, exact_neg, exact_push, exact_push_product,
 )
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.lives cimport Lives, begin_life, dies_after
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.push cimport as_float, has_value, is_plain, push_row
 from tidegate._kernels.records cimport (
@@ -68,11 +69,11 @@ cdef struct Bar:       # of a key (and a class)
     int32_t slot       # the open window, -1: none
 
 
-cdef struct Ending:    # a bar at the end of input
+cdef struct Ending:    # a bar at the end of input, or that of its key
     int64_t last
     int64_t first
     int64_t rows
-    int32_t code
+    int64_t place      # of its key in the order
     int32_t slot
 
 
@@ -82,11 +83,25 @@ cdef int by_ending(const void* a, const void* b) noexcept nogil:
     cdef const Ending* y = <const Ending*>b
     if x.last != y.last:
         return 1 if x.last > y.last else -1
-    if x.code != y.code:
-        return 1 if x.code > y.code else -1
+    if x.place != y.place:
+        return 1 if x.place > y.place else -1
     if x.first != y.first:
         return 1 if x.first > y.first else -1
     return (x.rows < y.rows) - (x.rows > y.rows)  # that with more rows began before
+
+
+cdef struct Recent:    # a key that is not forgotten
+    int64_t dies_at
+    int32_t code
+
+
+cdef int by_death(const void* a, const void* b) noexcept nogil:
+    """Order of two keys: by when they are forgotten, then by code."""
+    cdef const Recent* x = <const Recent*>a
+    cdef const Recent* y = <const Recent*>b
+    if x.dies_at != y.dies_at:
+        return 1 if x.dies_at > y.dies_at else -1
+    return (x.code > y.code) - (x.code < y.code)
 
 
 cdef inline void add_integer(Bar* bar, const Column* column, Py_ssize_t row) noexcept nogil:
@@ -168,14 +183,27 @@ cdef class BarState(WaitingState):
     cdef int rest
     cdef bint complete_only
     cdef int32_t* matrix        # slots of the rows of a block, class by class
+    cdef int32_t* older         # by key code: keys in the order of their last rows
+    cdef int32_t* newer
+    cdef Py_ssize_t n_links
+    cdef int32_t oldest
+    cdef int32_t newest
+    cdef int32_t* dropped       # slots that are given back when the block is reduced
+    cdef Py_ssize_t n_dropped
+    cdef Py_ssize_t cap_dropped
+    cdef Py_ssize_t reserve     # windows that the rows of a block may close
 
     def __cinit__(self, *args):
         self.n_classes = 1
         self.second_column = -1
+        self.oldest = self.newest = -1
 
     def __dealloc__(self):
         free(self.bars)
         free(self.matrix)
+        free(self.older)
+        free(self.newer)
+        free(self.dropped)
 
     def lay_count(self, int64_t size, int64_t every, bint complete_only):
         """Make windows of `size` rows, one every `every` rows, before any row comes.
@@ -223,6 +251,12 @@ cdef class BarState(WaitingState):
     cdef int make_keys(self, Py_ssize_t n_keys) except -1:
         """Make room for the codes below n_keys."""
         cdef Py_ssize_t n = n_keys * self.n_classes, room, k
+        if self.router.lives.on and n_keys > self.n_links:
+            room = max(n_keys, 2 * self.n_links)
+            if not (grow(<void**>&self.older, room * sizeof(int32_t))
+                    and grow(<void**>&self.newer, room * sizeof(int32_t))):
+                raise MemoryError
+            self.n_links = room
         if n <= self.n_bars:
             return 0
         room = max(n, 2 * self.n_bars)
@@ -230,11 +264,148 @@ cdef class BarState(WaitingState):
         if not grow(<void**>&self.bars, room * sizeof(Bar)):
             raise MemoryError
         for k in range(self.n_bars, room):
-            memset(&self.bars[k], 0, sizeof(Bar))
-            self.bars[k].slot = -1
-            self.bars[k].skip = (k % self.n_classes) * self.every
+            self.begin_bar(k)
         self.n_bars = room
         return 0
+
+    cdef inline void begin_bar(self, Py_ssize_t k) noexcept nogil:
+        """Let a key begin anew."""
+        memset(&self.bars[k], 0, sizeof(Bar))
+        self.bars[k].slot = -1
+        self.bars[k].skip = (k % self.n_classes) * self.every
+
+    # -------------------------------------------------------------------------- keys are forgotten
+
+    cdef inline void link(self, int32_t code) noexcept nogil:
+        """Put a key behind all others."""
+        self.older[code] = self.newest
+        self.newer[code] = -1
+        if self.newest >= 0:
+            self.newer[self.newest] = code
+        else:
+            self.oldest = code
+        self.newest = code
+
+    cdef inline void unlink(self, int32_t code) noexcept nogil:
+        """Take a key out of their order."""
+        cdef int32_t before = self.older[code], after = self.newer[code]
+        if before >= 0:
+            self.newer[before] = after
+        else:
+            self.oldest = after
+        if after >= 0:
+            self.older[after] = before
+        else:
+            self.newest = before
+
+    cdef inline int live_on(self, int32_t code, int64_t time) noexcept nogil:
+        """Forget the keys that are quiet for too long when a row comes, and note who it is of."""
+        cdef Lives* lives = &self.router.lives
+        cdef int status = DONE
+        if self.oldest >= 0 and lives.dies_at[self.oldest] <= time:
+            status = self.end_quiet(time)
+        if lives.dies_at[code] == INT64_MIN:
+            begin_life(lives, code)
+            self.link(code)
+        elif code != self.newest:
+            self.unlink(code)
+            self.link(code)
+        lives.dies_at[code] = max(lives.dies_at[code], dies_after(lives, self.is_float, time))
+        return status
+
+    cdef int end_quiet(self, int64_t upto) noexcept nogil:
+        """Forget the keys of which a time is too far ahead; their bars end as those of the input.
+        """
+        cdef Lives* lives = &self.router.lives
+        cdef Ending* endings = <Ending*>malloc((self.rows.n_open + 1) * sizeof(Ending))
+        cdef int32_t code = self.oldest
+        cdef Py_ssize_t k, n = 0
+        if endings == NULL:
+            return NO_MEMORY
+        while code >= 0 and lives.dies_at[code] <= upto and lives.dies_at[code] < INT64_MAX:
+            for k in range(code * self.n_classes, (code + 1) * self.n_classes):
+                if self.bars[k].slot >= 0:
+                    self.end_bar(&endings[n], k)
+                    n += 1
+                self.begin_bar(k)
+            self.unlink(code)
+            lives.dies_at[code] = INT64_MIN
+            code = self.oldest
+        return self.close_endings(endings, n)
+
+    cdef inline void end_bar(self, Ending* ending, Py_ssize_t k) noexcept nogil:
+        """Write down where an unfinished bar belongs; it is not open any more."""
+        cdef Seat* seat = &self.rows.seats[self.bars[k].slot]
+        seat.last = self.bars[k].last
+        seat.standing = IS_CLOSED
+        ending.last = seat.last
+        ending.first = seat.first
+        ending.rows = seat.rows
+        ending.place = self.place_of(seat.code)
+        ending.slot = self.bars[k].slot
+        self.bars[k].slot = -1
+        self.rows.n_open = self.rows.n_open - 1
+
+    cdef int close_endings(self, Ending* endings, Py_ssize_t n) noexcept nogil:
+        """Bring unfinished bars into order and close them, unless only whole ones are wanted."""
+        cdef Py_ssize_t k, room = max(self.n_dropped + n, 2 * self.cap_dropped)
+        cdef int status = closing_room(&self.block, n + self.reserve)
+        if self.complete_only and self.n_dropped + n > self.cap_dropped and status == DONE:
+            if grow(<void**>&self.dropped, room * sizeof(int32_t)):
+                self.cap_dropped = room
+            else:
+                status = NO_MEMORY
+        if status == DONE:
+            qsort(endings, n, sizeof(Ending), by_ending)
+            for k in range(n):
+                if self.complete_only:
+                    self.dropped[self.n_dropped] = endings[k].slot
+                    self.n_dropped = self.n_dropped + 1
+                else:
+                    add_closing(&self.block, endings[k].slot)
+        free(endings)
+        return status
+
+    cdef void spare_dropped(self) noexcept nogil:
+        """Give back what is unfinished and not wanted: no row is on its way there any more."""
+        cdef Py_ssize_t k
+        for k in range(self.n_dropped):
+            rows_spare(&self.rows, self.dropped[k])
+        self.n_dropped = 0
+
+    cdef int forget_quiet(self, int64_t upto) noexcept nogil:
+        """Forget the keys that a watermark finds quiet for too long, where that is asked for."""
+        cdef int status
+        if self.oldest < 0 or self.router.lives.dies_at[self.oldest] > upto:
+            return DONE
+        self.reserve = 0
+        status = begin_block(&self.block, 0)
+        if status == DONE:
+            status = self.end_quiet(upto)
+        if status == DONE:
+            status = self.read_slots(self.block.closing, self.block.n_closing)
+        self.spare_dropped()
+        return status
+
+    def living(self):
+        """List the keys that are not to be forgotten, as `WindowState.living` does.
+
+        Those of which rows wait have no place yet, unless they had rows before.
+        """
+        cdef const Lives* lives = &self.router.lives
+        cdef int64_t[::1] codes = memoryview(bytearray(8 * lives.n)).cast("q")
+        cdef int64_t[::1] ranks = memoryview(bytearray(8 * lives.n)).cast("q")
+        cdef const int32_t[::1] waiting = memoryview(bytes(self.waiting.peek()[1])).cast("i")
+        cdef Py_ssize_t k, n = 0
+        here = bytearray(lives.n)
+        for k in range(waiting.shape[0]):
+            here[waiting[k]] = 1
+        for k in range(lives.n):
+            if lives.dies_at[k] != INT64_MIN or here[k]:
+                codes[n] = k
+                ranks[n] = lives.rank[k] if lives.dies_at[k] != INT64_MIN else lives.next_rank + k
+                n += 1
+        return codes.base[:n], ranks.base[:n]
 
     # ------------------------------------------------------------------------------------- bars
 
@@ -252,6 +423,9 @@ cdef class BarState(WaitingState):
             size = min(most, n - at)
             self.make_floats(at, size)
             self.block.may_be_whole = plain
+            self.reserve = 2 * size
+            if self.n_classes > 1:
+                self.reserve = size * min(self.n_classes, size + 1)
             status = begin_block(&self.block, 2 * size)
             if status != DONE:
                 break
@@ -269,6 +443,8 @@ cdef class BarState(WaitingState):
                 if status == DONE:
                     self.reduce_block(times, codes != NULL, at, size, n_rows)
                     status = self.read_block(times, at, n_rows)
+            if self.n_dropped:
+                self.spare_dropped()
             at += size
             self.router.used = self.router.used + size
         return status
@@ -352,6 +528,10 @@ cdef class BarState(WaitingState):
         cdef Py_ssize_t i
         cdef int status
         for i in range(n):
+            if self.router.lives.on:
+                status = self.live_on(codes[base + i], times[base + i])
+                if status != DONE:
+                    return status
             status = self.count_row(&self.bars[codes[base + i]], codes[base + i], times[base + i],
                                     &self.slots[i])
             if status != DONE:
@@ -371,6 +551,10 @@ cdef class BarState(WaitingState):
                 return status
             if codes != NULL:
                 code = codes[base + i]
+            if self.router.lives.on:
+                status = self.live_on(code, times[base + i])
+                if status != DONE:
+                    return status
             for c in range(self.n_classes):
                 status = self.count_row(&self.bars[code * self.n_classes + c], code,
                                         times[base + i], &self.matrix[c * n + i])
@@ -553,6 +737,10 @@ cdef class BarState(WaitingState):
             if keyed:
                 code = codes[base + i]
                 bar = &self.bars[code]
+                if self.router.lives.on:
+                    status = self.live_on(code, times[base + i])
+                    if status != DONE:
+                        return status
                 if bar.slot < 0:
                     status = self.open_bar(bar, code, times[base + i])
                     if status != DONE:
@@ -609,36 +797,24 @@ cdef class BarState(WaitingState):
         """Close what is unfinished at the end of input; read it unless only whole bars are wanted.
         """
         cdef Ending* endings = <Ending*>malloc((self.rows.n_open + 1) * sizeof(Ending))
-        cdef const Seat* seat
         cdef Py_ssize_t k, n = 0
         cdef int status
         if endings == NULL:
             return NO_MEMORY
+        self.reserve = 0
         status = begin_block(&self.block, self.rows.n_open)
         if status != DONE:
             free(endings)
             return status
         for k in range(self.n_bars):
             if self.bars[k].slot >= 0:
-                seat = &self.rows.seats[self.bars[k].slot]
-                self.rows.seats[self.bars[k].slot].last = self.bars[k].last
-                endings[n].last = seat.last
-                endings[n].first = seat.first
-                endings[n].rows = seat.rows
-                endings[n].code = seat.code
-                endings[n].slot = self.bars[k].slot
-                self.bars[k].slot = -1
+                self.end_bar(&endings[n], k)
                 n += 1
-        self.rows.n_open = 0
-        qsort(endings, n, sizeof(Ending), by_ending)
-        for k in range(n):
-            self.rows.seats[endings[k].slot].standing = IS_CLOSED
-            if self.complete_only:
-                rows_spare(&self.rows, endings[k].slot)
-            else:
-                add_closing(&self.block, endings[k].slot)
-        free(endings)
-        return self.read_slots(self.block.closing, self.block.n_closing)
+        status = self.close_endings(endings, n)
+        if status == DONE:
+            status = self.read_slots(self.block.closing, self.block.n_closing)
+        self.spare_dropped()
+        return status
 
     # ---------------------------------------------------------------------------------- results out
 
@@ -646,12 +822,14 @@ cdef class BarState(WaitingState):
         """Take the rows before a time; the largest time is the end of input."""
         cdef bint is_end = watermark == INT64_MAX
         cdef int status = DONE
-        if watermark > self.router.clock.watermark:
-            self.router.clock.watermark = watermark
+        self.promise(watermark)
         status = self.release(self.router.clock.watermark, is_end)
-        if status == DONE and is_end:
+        if status == DONE:
             with nogil:
-                status = self.end_bars()
+                if is_end:
+                    status = self.end_bars()
+                else:
+                    status = self.forget_quiet(self.router.clock.watermark)
         return status
 
     # ------------------------------------------------------------------------------- state in, out
@@ -734,7 +912,7 @@ cdef class BarState(WaitingState):
         cdef Py_ssize_t n, n_states, n_waiting, n_kept = 0, i, at
         cdef int32_t* slots
         cdef Bar* bar
-        self.make_keys(n_keys)
+        self.make_room(n_keys)
         if numbers.shape[0] < HEAD:
             return 0
         n, n_states, n_waiting = numbers[0], numbers[1], numbers[2]
@@ -771,6 +949,29 @@ cdef class BarState(WaitingState):
         self.router.clock.watermark = max(self.router.clock.watermark, <int64_t>clock[1])
         self.router.used += <int64_t>clock[3]
         return -1
+
+    def load_extra(self, dict extra not None, Py_ssize_t n_keys):
+        """Add what `dump_extra` gives, as `WindowState.load_extra` does; after `load`."""
+        cdef Lives* lives = &self.router.lives
+        cdef Recent* recent
+        cdef Py_ssize_t k, n = 0
+        if not WaitingState.load_extra(self, extra, n_keys):
+            return False
+        if lives.on:
+            recent = <Recent*>malloc((lives.n + 1) * sizeof(Recent))
+            if recent == NULL:
+                raise MemoryError
+            for k in range(lives.n):
+                if lives.dies_at[k] != INT64_MIN:
+                    recent[n].dies_at = lives.dies_at[k]
+                    recent[n].code = <int32_t>k
+                    n += 1
+            qsort(recent, n, sizeof(Recent), by_death)
+            self.oldest = self.newest = -1
+            for k in range(n):
+                self.link(recent[k].code)
+            free(recent)
+        return True
 
     cdef bint has_any(self, const int32_t[::1] codes, Py_ssize_t n_keys) except -1:
         """Whether one of the keys has rows here."""

@@ -11,11 +11,9 @@ from libc.string cimport memset
 
 from tidegate._kernels.clock cimport see
 from tidegate._kernels.deal cimport deal_rows, is_worth
-from tidegate._kernels.grid cimport (
-    Grid, Pane, float_of_order, has_to_grow, locate, locate_near, order_of_float,
-)
+from tidegate._kernels.grid cimport Grid, Pane, has_to_grow, locate, locate_near
 from tidegate._kernels.lanes cimport (
-    add_overflows, all_rise, count_16, run_within, sub_overflows, windows_of8,
+    all_rise, count_16, run_within, sub_overflows, windows_of8,
 )
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after, is_dead
 from tidegate._kernels.origins cimport see_from

@@ -2,16 +2,23 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.row_state cimport RowState
 
 
 cdef class WaitingState(RowState):
-    cdef object waiting   # a ReorderBuffer
+    cdef object waiting       # a ReorderBuffer, or the queues
+    cdef KeyQueues queues     # where each key has a watermark of its own
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1
     cdef int take_bars(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
     ) noexcept nogil
+    cdef int forget_quiet(self, int64_t upto) noexcept nogil
+    cdef int take_by_clock(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows
+    ) noexcept nogil
+    cdef int take_ready(self) except -1
     cdef object take_in(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, int64_t before

@@ -1,7 +1,8 @@
 """Rows that wait for the watermark, and are taken in order of time; of one time, as they arrived.
 
 They wait in a `ReorderBuffer`; those that come in order after all that wait, and are before the
-watermark already, are taken where they stand.
+watermark already, are taken where they stand. Where each key has a watermark of its own, they wait
+in `KeyQueues`, and are taken in the order in which their keys' rows let them go.
 """
 
 from cpython.buffer cimport PyBuffer_Release
@@ -10,11 +11,12 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
-from tidegate._kernels.clock cimport see
+from tidegate._kernels.clock cimport Clock, see
 from tidegate._kernels.grid cimport float_of_order
+from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.lanes cimport all_rise
 from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY
-from tidegate._kernels.route cimport IS_LATE, NO_PLACE, Left, leave, reason_of
+from tidegate._kernels.route cimport FAR_AHEAD, IS_LATE, NO_PLACE, Left, leave, reason_of
 from tidegate._kernels.row_state cimport RowState
 
 from tidegate._kernels.reorder import ReorderBuffer
@@ -129,6 +131,23 @@ cdef class WaitingState(RowState):
         """Take the first n rows, which are in order of time."""
         return DONE
 
+    cdef int make_room(self, Py_ssize_t n_keys) except -1:
+        """Make room for all that is kept of the key codes below n_keys."""
+        if self.make_clocks(n_keys) != DONE or (
+                self.clocks.on and self.queues.make_keys(n_keys) != DONE):
+            raise MemoryError
+        self.make_keys(n_keys)
+        return 0
+
+    def keep_clocks(self, bint jumps, int64_t jump, double jump_f):
+        """Keep a watermark for each key, as `WindowState.keep_clocks` does."""
+        RowState.keep_clocks(self, jumps, jump, jump_f)
+        self.waiting = self.queues = KeyQueues(self.n_columns)
+
+    cdef int forget_quiet(self, int64_t upto) noexcept nogil:
+        """Forget the keys that a watermark finds quiet for too long, where that is asked for."""
+        return DONE
+
     cdef bint is_of_use(self, int64_t time) noexcept nogil:
         """Whether a row after the largest time has a time that can be, and is not late."""
         if self.is_float and not isfinite(float_of_order(time)):
@@ -140,34 +159,79 @@ cdef class WaitingState(RowState):
     def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
              Py_ssize_t start=0, later=None, sources=None):
         """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
-
-        There are no sources.
         """
         cdef Py_ssize_t n_rows = len(times)
-        cdef int i, n_views = 0
+        cdef int i, n_views = 0, status
         cdef int64_t before = self.router.clock.largest
         cdef const int64_t* time
         cdef const uint8_t* valid
         cdef const int32_t* code
         if len(columns) != self.n_columns:
             raise ValueError("the columns are not those of the plan")
-        self.make_keys(n_keys)
+        self.make_room(n_keys)
         try:
             time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
             valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
             code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
             if (code == NULL) == (self.plan.lanes == 1):
                 raise ValueError("a plan with keys takes key codes, and no other does")
+            self.router.origins.of_row = <const int32_t*>self.view(&n_views, sources, n_rows * 4)
+            if self.router.origins.on and self.router.origins.of_row == NULL and n_rows:
+                raise ValueError("a plan with sources takes the codes of them")
             for i in range(self.n_columns):
                 self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
-            rows = self.take_in(time, valid, code, n_rows, before)
+            if self.clocks.on:
+                rows = None
+                with nogil:
+                    status = self.take_by_clock(time, valid, code, n_rows)
+            else:
+                rows = self.take_in(time, valid, code, n_rows, before)
         finally:
             for i in range(n_views):
                 PyBuffer_Release(&self.views[i])
         if type(rows) is int:
             return rows, 0
-        return self.take_ordered(rows, times, codes, columns), n_rows
+        if not self.clocks.on:
+            status = self.take_ordered(rows, times, codes, columns)
+        elif status == DONE:
+            status = self.take_ready()
+        if status == DONE:
+            status = self.forget_quiet(self.router.clock.watermark)
+        return status, n_rows
+
+    cdef int take_by_clock(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows
+    ) noexcept nogil:
+        """Let rows wait for the watermarks of their keys, which they move."""
+        cdef Py_ssize_t i
+        cdef int64_t mark
+        cdef int status = DONE
+        for i in range(n_rows):
+            if status != DONE:
+                break
+            mark = self.mark_of(codes[i])
+            if valid != NULL and valid[i] != 1:
+                status = leave(&self.left, i, reason_of(valid[i]), 0, mark)
+            elif self.is_too_far(times[i], codes[i]):
+                status = leave(&self.left, i, FAR_AHEAD, 0, mark)
+            elif self.is_float and not isfinite(float_of_order(times[i])):
+                status = leave(&self.left, i, NO_PLACE, 0, mark)
+            elif times[i] < mark:
+                status = leave(&self.left, i, IS_LATE, times[i], mark)
+            else:
+                status = self.queues.put(times[i], codes[i], self.columns, i)
+                if self.see_key(times[i], codes[i]):
+                    self.queues.release_key(codes[i], self.mark_of(codes[i]), False)
+        return status
+
+    cdef int take_ready(self) except -1:
+        """Take the rows whose time has come."""
+        cdef Py_ssize_t n = self.queues.n_ready
+        if n == 0:
+            return DONE
+        times, codes, columns = self.queues.take_ready()
+        return self.take_views(times, codes, columns, n, n)
 
     cdef object take_in(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
@@ -208,7 +272,8 @@ cdef class WaitingState(RowState):
         cdef int64_t before = INT64_MIN, mark
         cdef Py_ssize_t i, n = 0
         cdef int status = DONE
-        if valid == NULL and not self.is_float and n_rows and never_falls(times, n_rows):
+        if valid == NULL and not self.is_float and n_rows and not self.router.origins.on and (
+                never_falls(times, n_rows)):
             # The watermark that a row moves is not after the next one.
             if times[0] >= self.router.clock.watermark and not (
                     self.guesses and times[0] < self.router.clock.largest):
@@ -228,7 +293,7 @@ cdef class WaitingState(RowState):
                     return DISORDER
                 rises[0] = rises[0] and times[i] >= before
                 before = times[i]
-                see(&self.router.clock, times[i])
+                self.see_row(times[i], i)
                 kept[n] = i
                 n += 1
             if status != DONE:
@@ -267,6 +332,10 @@ cdef class WaitingState(RowState):
     cdef int release(self, int64_t upto, bint is_end) except -1:
         """Take the rows that wait and are before a time, or all."""
         cdef Py_ssize_t n
+        if self.clocks.on:
+            if self.queues.release_all(upto, is_end) != DONE:
+                return NO_MEMORY
+            return self.take_ready()
         if not len(self.waiting) or not (is_end or self.waiting.has_before(upto)):
             return DONE
         times, codes, columns = self.waiting.release(upto, is_end)
@@ -305,7 +374,8 @@ cdef class WaitingState(RowState):
         cdef Py_ssize_t row
         cdef Left left
         found = None
-        clock = self.router.clock
+        cdef Clock clock = self.router.clock
+        largest = self.keep_clock(sources, time.shape[0])
         for row in range(time.shape[0]):
             if valid is not None and valid[row] != 1:
                 continue
@@ -318,8 +388,8 @@ cdef class WaitingState(RowState):
                 left.watermark = self.router.clock.watermark
                 found = self.describe(&left)
                 break
-            see(&self.router.clock, time[row])
-        self.router.clock = clock
+            self.see_row(time[row], row)
+        self.put_clock_back(&clock, largest)
         return found
 
     @property
@@ -353,7 +423,7 @@ cdef class WaitingState(RowState):
         words = memoryview(kept)
         times = kept[at:at + n]
         for i in range(1, n):
-            if times[i] < times[i - 1]:
+            if times[i] < times[i - 1] and not self.clocks.on:
                 return None
         at += n
         columns = []

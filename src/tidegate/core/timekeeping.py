@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tidegate.core.durations import Duration, in_units, plain_duration, read_duration
 from tidegate.core.errors import ColumnTypeError, InputError
-from tidegate.core.rowwindows import Count, Session, Threshold
+from tidegate.core.rowwindows import Count, RowWindow, Threshold
 from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
 
 if TYPE_CHECKING:
@@ -89,11 +89,9 @@ class Timekeeping:
                 f"every later window; give more lateness instead"
             )
         for name in self.plain():
-            if name == "max_jump" and isinstance(plan.window, Count | Threshold):
-                continue
-            if not isinstance(plan.window, Session | Tumbling | Sliding | Edges | Calendar):
+            if not isinstance(plan.window, RowWindow | Tumbling | Sliding | Edges | Calendar):
                 raise InputError(
-                    f"{name} is for windows of a grid and sessions, not for "
+                    f"{name} is for windows of a grid or of rows, not for "
                     f"tg.{type(plan.window).__name__}; leave it out"
                 )
         for name in self.plain().keys() - {"max_jump"}:
