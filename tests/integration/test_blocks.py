@@ -182,6 +182,35 @@ def test_a_result_asked_for_twice_is_there_twice():
     )
 
 
+READ = {
+    "mean": agg.mean("x"),
+    "var": agg.var("x"),
+    "std": agg.std("x", ddof=0),
+    "sem": agg.sem("x"),
+    "few": agg.std("x", ddof=3),
+    "imean": agg.mean("i"),
+}
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+@pytest.mark.parametrize("values", ["tame", "odd", "wild", "alternating"])
+def test_windows_read_eight_at_a_time_are_those_read_alone(values, by):
+    table = table_of(11, values=values).slice(0, 5000)
+    rng = np.random.default_rng(2)
+    x = table["x"].to_numpy().copy()
+    x[rng.random(5000) < 0.002] = rng.choice([np.nan, np.inf, 1e300, -1e300])
+    x[1000:1100] = 3e144  # just tame
+    x[1100:1200] = 1e250
+    x[1050:1053] = [1e-320, -3e144, 0.1]
+    holes = (rng.random(5000) < 0.1) | (np.arange(5000) // 300 == 7)
+    table = table.set_column(1, "x", pa.array(x, mask=holes))
+    got = tg.aggregate(table, tg.Tumbling(20), on="t", by=by, **READ)
+    assert 0 < got["few"].null_count < got.num_rows
+    live = tg.Aggregator(tg.Tumbling(20), on="t", by=by, lateness=0, **READ)
+    parts = [live.push(table.slice(at, 1)) for at in range(table.num_rows)]
+    assert_same_bits(got, pa.concat_tables([*parts, live.flush()]))
+
+
 DEALT = {name: RESULTS[name] for name in ("n", "count", "low", "high", "sum", "mean", "std")}
 
 

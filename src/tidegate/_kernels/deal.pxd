@@ -7,9 +7,8 @@ from tidegate._kernels.store cimport Store
 
 
 cdef struct Dealer:
-    double* lines       # `stride` values each, a column for each key
-    int32_t* next       # by key code: where in `lines` its next value goes
-    Py_ssize_t stride
+    double* hands       # the values of each key, one hand after the other
+    int32_t* held       # by key code: how many values its hand has
     Py_ssize_t n_keys
     int pause           # runs that are not dealt
     Word* nobody        # a record for lanes without a key

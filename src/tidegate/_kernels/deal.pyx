@@ -1,20 +1,23 @@
 """Rows of many keys into records, eight keys at a time, where a run has several rows of most keys.
 
-The values of a run are dealt out first: line k of a table takes value k of every key. Then the
-records of eight keys are brought up to date together, line by line: the same steps in the same
-order as row by row, and so the same bits.
+The values of a run are dealt out first, a hand to each key. Then the records of eight keys are
+brought up to date together, value by value: the same steps in the same order as row by row, and so
+the same bits. Whether a value needs care shows when the eight are done: then nothing is stored, and
+their hands are taken row by row.
 """
 
-from libc.math cimport isnan
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
 from tidegate._kernels.fused cimport Places, is_fused, places_of
 from tidegate._kernels.lanes cimport (
-    add8, add_square8, collect8, greatest, least, load, spread8, splat, v8, where_above,
+    add8, add_square8, collect8, greatest, least, load, see_odd, see_wild, seen,
+    splat, spread8, v8, where_above,
 )
+from tidegate._kernels.push cimport push_extreme, push_squares, push_sum
 from tidegate._kernels.records cimport (
-    DONE, FLOAT, LANES, NO_MEMORY, NULLS, ROWS, Column, Plan, Word,
+    DONE, FLOAT, LANES, LEAST, NO_MEMORY, NULLS, ROWS, SQUARES, SUM, Acc, Column, Plan, Word,
 )
 from tidegate._kernels.store cimport Store, store_reserve, store_slot
 
@@ -22,19 +25,30 @@ cdef extern from *:
     """
     #include "lanes.h"
     #include "records.h"
+    #include "deal.h"
     #undef CYTHON_INLINE
     #define CYTHON_INLINE TG_ALWAYS_INLINE
 
-    TG_CLONES static void tg_advance(
-        const tg_places *, const double *, Py_ssize_t, const int64_t *, Py_ssize_t, double **);
+    TG_CLONES static int tg_advance(
+        const tg_places *, const double *, const int64_t *, double **);
     """
+    void prefetch_soon "tg_prefetch_soon"(const void*) nogil
+    void turn8 "tg_turn8"(v8*) nogil
+    void add_near8 "tg_add_near8"(v8*, v8*, v8, v8) nogil
+    bint are_near8 "tg_are_near8"(v8, v8, v8) nogil
+    v8 shifts8 "tg_shifts8"(v8, v8) nogil
 
 cdef enum:
-    DEPTH = 64       # lines
+    DEPTH = 96       # values of a hand
+    STRIDE = 104     # from a hand to the next: a power of two would crowd a few sets of the cache
     WORTH = 2        # rows of a run for every key, from which dealing pays
     MOST = 1 << 14   # keys
     PAUSE = 16       # runs that are not dealt after one that had too many rows of few keys
-    PAGE = 512       # values; columns this far apart would share a few sets of the cache
+
+cdef enum Outcome:
+    TAKEN
+    TOO_FAR          # from their shift: the differences are not exact
+    NEEDS_CARE       # a NaN, an infinity or a wild value
 
 
 cdef bint can_deal(const Plan* plan, const Column* columns, int n_columns) noexcept nogil:
@@ -52,8 +66,8 @@ cdef bint can_deal(const Plan* plan, const Column* columns, int n_columns) noexc
 
 cdef void dealer_free(Dealer* dealer) noexcept nogil:
     """Give the memory back."""
-    free(dealer.lines)
-    free(dealer.next)
+    free(dealer.hands)
+    free(dealer.held)
 
 
 cdef bint is_worth(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexcept nogil:
@@ -68,38 +82,46 @@ cdef bint is_worth(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexce
 
 cdef int make_room(Dealer* dealer, Py_ssize_t n_keys) noexcept nogil:
     """Make room for so many keys."""
-    cdef Py_ssize_t stride = (n_keys + LANES - 1) // LANES * LANES
+    cdef Py_ssize_t rounded = (n_keys + LANES - 1) // LANES * LANES
     if n_keys <= dealer.n_keys:
         return DONE
-    if stride % PAGE == 0:
-        stride += LANES
     dealer_free(dealer)
     dealer.n_keys = 0
-    dealer.lines = <double*>calloc(DEPTH * stride, sizeof(double))
-    dealer.next = <int32_t*>calloc(n_keys, sizeof(int32_t))
-    if dealer.lines == NULL or dealer.next == NULL:
+    dealer.hands = <double*>calloc(rounded * STRIDE, sizeof(double))
+    dealer.held = <int32_t*>calloc(rounded, sizeof(int32_t))
+    if dealer.hands == NULL or dealer.held == NULL:
         return NO_MEMORY
-    for code in range(n_keys):
-        dealer.next[code] = <int32_t>code
-    dealer.stride = stride
     dealer.n_keys = n_keys
     return DONE
+
+
+cdef inline bint deal_one(double* hands, int32_t* held, int32_t code, double x) noexcept nogil:
+    """Deal out one value; False where the hand is full."""
+    cdef int32_t n = held[code]
+    if n >= DEPTH:
+        return False
+    hands[<Py_ssize_t>code * STRIDE + n] = x
+    held[code] = n + 1
+    return True
 
 
 cdef Py_ssize_t deal(
     Dealer* dealer, const double* x, const int32_t* codes, Py_ssize_t n
 ) noexcept nogil:
-    """Deal out values until a key has DEPTH of them; how many were dealt."""
-    cdef double* lines = dealer.lines
-    cdef int32_t* next = dealer.next
-    cdef int32_t at, stride = <int32_t>dealer.stride, full = <int32_t>(DEPTH * dealer.stride)
-    cdef Py_ssize_t i
-    for i in range(n):
-        at = next[codes[i]]
-        if at >= full:
+    """Deal out values until a hand is full; how many were dealt."""
+    cdef double* hands = dealer.hands
+    cdef int32_t* held = dealer.held
+    cdef Py_ssize_t i = 0, k
+    while i + LANES <= n:
+        prefetch_soon(x + i)
+        for k in range(i, i + LANES):
+            if not deal_one(hands, held, codes[k], x[k]):
+                return k
+        i += LANES
+    while i < n:
+        if not deal_one(hands, held, codes[i], x[i]):
             return i
-        lines[at] = x[i]
-        next[codes[i]] = at + stride
+        i += 1
     return n
 
 
@@ -107,125 +129,185 @@ cdef Py_ssize_t deal_some(
     Dealer* dealer, const double* x, const int32_t* codes, const int32_t* rows, Py_ssize_t n
 ) noexcept nogil:
     """Do what `deal` does, with the values and codes of some rows."""
-    cdef double* lines = dealer.lines
-    cdef int32_t* next = dealer.next
-    cdef int32_t at, stride = <int32_t>dealer.stride, full = <int32_t>(DEPTH * dealer.stride)
     cdef Py_ssize_t i
     for i in range(n):
-        at = next[codes[rows[i]]]
-        if at >= full:
+        if not deal_one(dealer.hands, dealer.held, codes[rows[i]], x[rows[i]]):
             return i
-        lines[at] = x[rows[i]]
-        next[codes[rows[i]]] = at + stride
     return n
 
 
-cdef inline void advance_loop(
-    const Places* places, bint sums, bint squares, bint low, bint high, const double* lines,
-    Py_ssize_t stride, const int64_t* n, Py_ssize_t most, double** records,
-) noexcept nogil:
-    """Eight records over their lines; the flags are constants where this is inlined."""
-    cdef v8 hi, lo, square_hi, square_lo, shift, down, up, x, no = splat(-0.0)
-    cdef Py_ssize_t k
-    if sums:
-        hi = collect8(records, places.sum)
-        lo = collect8(records, places.sum + 1)
-    if squares:
-        square_hi = collect8(records, places.squares)
-        square_lo = collect8(records, places.squares + 1)
-        shift = collect8(records, places.squares + 2)
-    if low:
-        down = collect8(records, places.least)
-    if high:
-        up = collect8(records, places.greatest)
-    for k in range(most):
-        x = load(lines + k * stride)
-        if sums:
-            add8(&hi, &lo, where_above(n, k, x, no))
-        if squares:
-            add_square8(&square_hi, &square_lo, where_above(n, k, x, shift), shift)
-        if low:
-            down = least(down, where_above(n, k, x, down))
-        if high:
-            up = greatest(up, where_above(n, k, x, up))
-    if sums:
-        spread8(records, places.sum, hi)
-        spread8(records, places.sum + 1, lo)
-    if squares:
-        spread8(records, places.squares, square_hi)
-        spread8(records, places.squares + 1, square_lo)
-    if low:
-        spread8(records, places.least, down + splat(0.0))
-    if high:
-        spread8(records, places.greatest, up + splat(0.0))
+cdef struct Eight:  # what eight records keep of a column
+    v8 hi
+    v8 lo
+    v8 square_hi
+    v8 square_lo
+    v8 shift
+    v8 down
+    v8 up
+    v8 odd
 
 
-cdef inline void extremes_choice(
-    const Places* places, bint sums, bint squares, const double* lines, Py_ssize_t stride,
-    const int64_t* n, Py_ssize_t most, double** records,
+cdef inline void turn_hands(const double* hands, Py_ssize_t k, v8* values) noexcept nogil:
+    """Values [k, k + 8) of eight hands, turned: one vector for each place in them."""
+    cdef int j
+    for j in range(LANES):
+        values[j] = load(hands + j * STRIDE + k)
+    turn8(values)
+
+
+cdef inline void step(
+    Eight* kept, bint sums, bint squares, bint near, v8 x, v8 to_sum
 ) noexcept nogil:
-    """Choose the loop for the extremes that are kept."""
-    if places.least >= 0 and places.greatest >= 0:
-        advance_loop(places, sums, squares, True, True, lines, stride, n, most, records)
-    elif places.least >= 0:
-        advance_loop(places, sums, squares, True, False, lines, stride, n, most, records)
-    elif places.greatest >= 0:
-        advance_loop(places, sums, squares, False, True, lines, stride, n, most, records)
+    """A value of each of eight keys."""
+    if sums:
+        add8(&kept.hi, &kept.lo, to_sum)
     else:
-        advance_loop(places, sums, squares, False, False, lines, stride, n, most, records)
+        kept.odd = see_odd(kept.odd, x)
+    if squares and near:
+        add_near8(&kept.square_hi, &kept.square_lo, x, kept.shift)
+    elif squares:
+        add_square8(&kept.square_hi, &kept.square_lo, x, kept.shift)
+    kept.down = least(kept.down, x)
+    kept.up = greatest(kept.up, x)
 
 
-cdef void advance "tg_advance"(
-    const Places* places, const double* lines, Py_ssize_t stride, const int64_t* n,
-    Py_ssize_t most, double** records,
+cdef inline void keep(
+    const Places* places, bint sums, bint squares, const Eight* kept, double** records
 ) noexcept nogil:
-    """Take n[j] lines, `most` at most, into all that record j keeps of the column."""
+    """Write eight records."""
+    cdef v8 zero = splat(0.0)
+    if sums:
+        spread8(records, places.sum, kept.hi)
+        spread8(records, places.sum + 1, kept.lo)
+    if squares:
+        spread8(records, places.squares, kept.square_hi)
+        spread8(records, places.squares + 1, kept.square_lo)
+        spread8(records, places.squares + 2, kept.shift)
+    if places.least >= 0:
+        spread8(records, places.least, least(collect8(records, places.least), kept.down) + zero)
+    if places.greatest >= 0:
+        spread8(records, places.greatest,
+                greatest(collect8(records, places.greatest), kept.up) + zero)
+
+
+cdef inline int advance_loop(
+    const Places* places, bint sums, bint squares, bint near, const double* hands,
+    const int64_t* n, double** records,
+) noexcept nogil:
+    """Eight records over their hands; the flags are constants where this is inlined."""
+    cdef Eight kept
+    cdef v8 no = splat(-0.0)
+    cdef v8[LANES] values
+    cdef double[LANES] first
+    cdef Py_ssize_t k = 0, j, all_have = n[0], most = n[0]
+    for j in range(LANES):
+        first[j] = hands[j * STRIDE] if n[j] else 0.0
+        all_have = min(all_have, n[j])
+        most = max(most, n[j])
+    kept.odd = splat(0.0)
+    kept.down = splat(INFINITY)
+    kept.up = splat(-INFINITY)
+    kept.shift = load(first)  # for lanes without a value: any that the record has will do
+    if sums:
+        kept.hi = collect8(records, places.sum)
+        kept.lo = collect8(records, places.sum + 1)
+    if squares:
+        kept.square_hi = collect8(records, places.squares)
+        kept.square_lo = collect8(records, places.squares + 1)
+        kept.shift = shifts8(collect8(records, places.squares + 2), kept.shift)
+    while k + LANES <= all_have:
+        turn_hands(hands, k, values)
+        for j in range(LANES):
+            step(&kept, sums, squares, near, values[j], values[j])
+        k += LANES
+    while k < most:
+        turn_hands(hands, k, values)
+        for j in range(min(<Py_ssize_t>LANES, most - k)):
+            step(&kept, sums, squares, near, where_above(n, k + j, values[j], kept.shift),
+                 where_above(n, k + j, values[j], no))
+        k += LANES
+    if sums:
+        kept.odd = see_odd(kept.odd, kept.hi)
+    if seen(see_wild(see_wild(kept.odd, kept.down), kept.up)):
+        return NEEDS_CARE
+    if squares and near and not are_near8(kept.down, kept.up, kept.shift):
+        return TOO_FAR
+    keep(places, sums, squares, &kept, records)
+    return TAKEN
+
+
+cdef int advance "tg_advance"(
+    const Places* places, const double* hands, const int64_t* n, double** records,
+) noexcept nogil:
+    """Take n[j] values of hand j into all that record j keeps of the column."""
+    cdef int outcome
     if places.sum < 0:
-        extremes_choice(places, False, False, lines, stride, n, most, records)
-    elif places.squares < 0:
-        extremes_choice(places, True, False, lines, stride, n, most, records)
-    else:
-        extremes_choice(places, True, True, lines, stride, n, most, records)
+        return advance_loop(places, False, False, False, hands, n, records)
+    if places.squares < 0:
+        return advance_loop(places, True, False, False, hands, n, records)
+    outcome = advance_loop(places, True, True, True, hands, n, records)
+    if outcome == TOO_FAR:
+        outcome = advance_loop(places, True, True, False, hands, n, records)
+    return outcome
 
 
-cdef int take_lines(
-    Dealer* dealer, const Places* places, Store* store, int32_t place, Word* nobody
+cdef void take_with_care(
+    const Plan* plan, int column, const double* hand, Py_ssize_t n, Word* record, Word* cold
+) noexcept nogil:
+    """Take a hand row by row."""
+    cdef const Acc* acc
+    cdef Py_ssize_t i
+    for i in range(n):
+        for a in range(plan.n_accs):
+            acc = &plan.accs[a]
+            if acc.column != column or acc.kind == ROWS or acc.kind == NULLS:
+                continue
+            if acc.kind == SUM:
+                push_sum(record + acc.wide, cold + acc.rare, 1, 0, hand[i])
+            elif acc.kind == SQUARES:
+                push_squares(record + acc.wide, cold + acc.rare, 1, 0, hand[i])
+            else:
+                push_extreme(record + acc.wide, cold + acc.rare, hand[i], acc.kind == LEAST)
+
+
+cdef int take_hands(
+    Dealer* dealer, const Plan* plan, int column, const Places* places, Store* store,
+    int32_t place,
 ) noexcept nogil:
     """Take all that is dealt into the records of a pane."""
     cdef double* records[LANES]
     cdef int64_t[LANES] n
     cdef int32_t[LANES] slots
-    cdef int64_t pane = store.pool[place].index
-    cdef int32_t code, first, end
-    cdef Py_ssize_t most
+    cdef int64_t pane = store.pool[place].index, any_held
+    cdef int32_t code, first
+    cdef const double* hands
     cdef int j
-    cdef Word* record
     for first in range(0, <int32_t>dealer.n_keys, 8):
-        most = 0
-        end = min(first + LANES, <int32_t>dealer.n_keys)
+        any_held = 0
         for j in range(LANES):
-            n[j] = 0
             code = first + j
-            if code < end and dealer.next[code] != code:
-                n[j] = (dealer.next[code] - code) // <int32_t>dealer.stride
-                most = max(most, n[j])
-                dealer.next[code] = code
+            n[j] = dealer.held[code]
+            any_held |= n[j]
+            dealer.held[code] = 0
+            records[j] = <double*>dealer.nobody
+            if n[j]:
                 slots[j] = store.recent[code].slot
                 if store.recent[code].pane != pane:
                     if store_slot(store, place, code, &slots[j]) != DONE:
                         return NO_MEMORY
-        if most == 0:
+        if not any_held:
             continue
         for j in range(LANES):
-            records[j] = <double*>nobody
             if n[j]:
-                record = store.arena.records + slots[j] * store.arena.wide
-                records[j] = <double*>record
+                records[j] = <double*>(store.arena.records + slots[j] * store.arena.wide)
                 if places.counts:
-                    record.i += n[j]
-                if places.squares >= 0 and isnan(record[places.squares + 2].f):
-                    record[places.squares + 2].f = dealer.lines[first + j]
-        advance(places, dealer.lines + first, dealer.stride, n, most, records)
+                    (<Word*>records[j]).i += n[j]
+        hands = dealer.hands + <Py_ssize_t>first * STRIDE
+        if advance(places, hands, n, records) == NEEDS_CARE:
+            for j in range(LANES):
+                if n[j]:
+                    take_with_care(plan, column, hands + j * STRIDE, n[j], <Word*>records[j],
+                                   store.arena.colds + slots[j] * store.arena.cold)
     return DONE
 
 
@@ -233,7 +315,7 @@ cdef int deal_rows(
     Dealer* dealer, const Plan* plan, const Column* columns, int n_columns, Store* store,
     int32_t place, const int32_t* codes, const int32_t* rows, Py_ssize_t base, Py_ssize_t n_rows,
 ) noexcept nogil:
-    """Take a run of tame rows, all of one open pane, into their records.
+    """Take a run of rows, all of one open pane, into their records.
 
     `codes` are those of the rows from `base` on; `rows` lists which of these they are, counted from
     there, or is NULL: one after the other. With TOO_MANY_OPEN nothing was taken;
@@ -257,7 +339,7 @@ cdef int deal_rows(
                 i += deal(dealer, x + i, codes + i, n_rows - i)
             else:
                 i += deal_some(dealer, x, codes, rows + i, n_rows - i)
-            if take_lines(dealer, &places, store, place, dealer.nobody) != DONE:
+            if take_hands(dealer, plan, c, &places, store, place) != DONE:
                 return NO_MEMORY
             n_turns += 1
     if n_rows * n_columns < WORTH * n_turns * <Py_ssize_t>store.n_recent:

@@ -43,6 +43,7 @@ cdef extern from *:
 cdef enum:
     FEW = 16        # times that are looked at together
     LONG = 1 << 12  # rows: the longest stride that is remembered
+    ENOUGH = 1 << 14  # rows that are dealt before a pane begins another block
     SHORT = 24      # rows a window, on average, up to which looking at every row costs less
 
 cdef int64_t FAR = <int64_t>1 << 48    # units, see tg_windows_of8
@@ -527,8 +528,9 @@ cdef int route_rows(
     how many rows have a record. Where only some keys are taken, only the rows that have a record
     are told of, see `Part`.
 
-    Stops early like `route_runs`. A record that the limit or the memory refuses leaves the rows
-    before it taken.
+    Stops early like `route_runs`, and at the end of a pane when much was dealt: the next block then
+    begins with a pane, and has all of it. A record that the limit or the memory refuses leaves the
+    rows before it taken.
     """
     cdef Py_ssize_t i = base, end = base + n_rows, k, row
     cdef int status = DONE, ordered
@@ -573,6 +575,8 @@ cdef int route_rows(
         i = k
         if is_correction:
             status = CORRECTS
+            break
+        if offer != NULL and not n_seated[0] and i - base >= ENOUGH:
             break
     n_taken[0] = i - base
     return status

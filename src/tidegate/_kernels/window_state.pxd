@@ -53,7 +53,6 @@ cdef class WindowState:
     cdef bint load_clocks(
         self, const int64_t[::1] largest, const int64_t[::1] watermarks, Py_ssize_t n_keys
     ) except -1
-    cdef bint are_calm(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil
     cdef void make_floats(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil
     cdef int expect(self, int64_t first, int64_t last, Py_ssize_t n_rows) noexcept nogil
     cdef int take_wholes(

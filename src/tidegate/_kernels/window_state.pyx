@@ -45,7 +45,7 @@ from tidegate._kernels.store cimport (
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.whole cimport (
-    all_plain, is_calm, read_wholes, scratch_free, scratch_init,
+    all_plain, read_wholes, scratch_free, scratch_init,
 )
 
 cdef extern from *:
@@ -66,7 +66,7 @@ REVISIONS = ("revision_windows", "revision_codes", "revision_counts")
 cdef enum:
     MOST_REVISIONS = 1 << 30
     BLOCK = 8192           # rows routed, then reduced, while their columns are in the cache
-    DEALT = 32768         # rows of keys that are dealt
+    DEALT = 65536         # rows of keys that are dealt
     LINE = 8              # words in a cache line
     SPARE = 1024          # results
     MOST_PARTS = 256      # of keys: a byte says which
@@ -347,7 +347,7 @@ cdef class WindowState:
             if codes != NULL:
                 status = route_rows(&self.router, &self.store, &self.left, times, valid, codes, at,
                                     size, self.slots, &taken, &n_seated,
-                                    &offer if deals and self.are_calm(at, size) else NULL)
+                                    &offer if deals else NULL)
                 if n_seated and self.router.part.n > 1:
                     excerpt_make(&self.excerpt, self.columns, times, at, n_seated)
                     reduce_rows(&self.plan, self.excerpt.columns, self.n_columns,
@@ -416,13 +416,6 @@ cdef class WindowState:
                                      codes[at - 1])
         n_taken[0] = at
         return status
-
-    cdef bint are_calm(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil:
-        """Whether no value of a block needs care."""
-        for c in range(self.n_columns):
-            if not is_calm(&self.columns[c], base, n_rows):
-                return False
-        return True
 
     cdef void make_floats(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil:
         """Convert the integers of a block that are weighted, or weights, all at once."""
