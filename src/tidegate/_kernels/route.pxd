@@ -37,12 +37,15 @@ cdef struct LeftRows:
 cdef struct Part:
     int32_t number       # of n
     int32_t n            # below 2: all keys
+    int32_t shift        # 2**shift codes that follow each other are in one part
     int32_t* rows        # those of a block that are taken, counted from its first
 
 
-cdef inline int32_t part_of(int32_t code, int32_t n) noexcept nogil:
-    """The part of n that a key code is in; codes that follow each other lie apart."""
-    return <int32_t>((<uint64_t>(<uint32_t>code * <uint32_t>2654435769) * <uint64_t>n) >> 32)
+cdef inline bint is_in_part(const Part* part, int32_t code) noexcept nogil:
+    """Whether a key code is in a part; groups of codes that follow each other lie apart."""
+    cdef uint32_t group = <uint32_t>code >> part.shift
+    return (<uint64_t>(group * <uint32_t>2654435769) * <uint64_t>part.n) >> 32 == (
+        <uint64_t>part.number)
 
 
 cdef struct Router:

@@ -458,7 +458,7 @@ cdef Py_ssize_t own_rows(
     cdef Py_ssize_t i, n = 0
     for i in range(first, end):
         rows[n] = <int32_t>(i - base)
-        n += part_of(codes[i], part.n) == part.number
+        n += is_in_part(part, codes[i])
     return n
 
 

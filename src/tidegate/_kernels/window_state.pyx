@@ -33,7 +33,7 @@ from tidegate._kernels.records cimport (
     UNSIGNED, WEIGHTED, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
-    IS_LATE, Left, LeftRows, Offer, Router, enter_dry, part_of, route_rows, route_runs,
+    IS_LATE, Left, LeftRows, Offer, Router, enter_dry, is_in_part, route_rows, route_runs,
 )
 from tidegate._kernels.revise cimport correct
 from tidegate._kernels.slab cimport Slab
@@ -928,8 +928,7 @@ cdef class WindowState:
             return max(n - 1, 0)
         n_kept = 0
         for i in range(n):
-            if self.router.part.n > 1 and (
-                    part_of(codes[i], self.router.part.n) != self.router.part.number):
+            if self.router.part.n > 1 and not is_in_part(&self.router.part, codes[i]):
                 n_kept += kept_in(&self.plan, <const Word*>&records[i * width])
                 continue
             status = self.find_record(panes[i], codes[i], &slot)
@@ -1238,7 +1237,7 @@ cdef class WindowState:
 
     # ------------------------------------------------------------------------- parts of the keys
 
-    def take_part(self, int32_t number, int32_t n):
+    def take_part(self, int32_t number, int32_t n, int32_t shift):
         """Take the rows of one of n parts of the keys from now on; others are only seen.
 
         What a row does to the watermark, and whether it is late, does not depend on whose it is: so
@@ -1248,13 +1247,16 @@ cdef class WindowState:
         ----------
         number, n : int
             From 0 to n - 1; at most 256 parts.
+        shift : int
+            2**shift codes that follow each other are in one part.
         """
-        if self.plan.lanes > 1 or not 0 <= number < n or n > MOST_PARTS:
+        if self.plan.lanes > 1 or not 0 <= number < n or n > MOST_PARTS or not 0 <= shift < 31:
             raise ValueError("there is no such part")
         if excerpt_init(&self.excerpt, self.columns, self.n_columns, DEALT) != DONE:
             raise MemoryError
         self.router.part.number = number
         self.router.part.n = n
+        self.router.part.shift = shift
         self.router.part.rows = self.excerpt.rows
 
     def follow(self, WindowState part not None):

@@ -9,6 +9,7 @@ by key, as one state gives them.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,13 +21,19 @@ from tidegate.core.state import ASKS_LATER, DONE, array_of, dump, load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pyarrow as pa
+
     from tidegate._kernels.window_state import WindowState
+    from tidegate.core.binding import Values
     from tidegate.core.bound import Bound, Rows
     from tidegate.core.codes import Codes
 
 __all__ = ["MOST_PARTS", "WORTH_PARTS", "KeyParts", "has_parts"]
 
 WORTH_PARTS = 1 << 16  # rows of a batch: a millisecond of work, some tenths of it to begin threads
+CHUNK = 1 << 17  # rows whose keys are looked up at a time
+GROUP = 3  # 2**3 codes: the kernels take the rows of eight keys together
+MANY_GROUPS = 16  # for each part, for none to have many more than another
 MOST_PARTS = 256  # as `WindowState.take_part` has it
 
 
@@ -68,46 +75,69 @@ class KeyParts:
 
     def __init__(self, bound: Bound, n: int) -> None:
         windows = dump(bound.head)
+        shift = GROUP if bound.n_keys >> GROUP >= n * MANY_GROUPS else 0
         self.states: list[WindowState] = []
         self.failed: WindowState | None = None
         for number in range(n):
             state = bound.new_state()
-            state.take_part(number, n)
+            state.take_part(number, n, shift)
             load(state, windows, bound.n_keys)
             self.states.append(state)
         bound.head.clear()
 
-    def push(self, bound: Bound, rows: Rows, codes: Codes | None) -> tuple[int, int]:
-        """Take a batch; the status of the first state that stopped, and at which row."""
-        bound.cover_rows(rows)
-        stops = [0] * len(self.states)
+    def push(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> tuple[int, int]:
+        """Take a batch; the status of the first state that stopped, and at which row.
 
-        def push(number: int) -> int:
-            state, status, later = self.states[number], ASKS_LATER, None
-            while status == ASKS_LATER:
-                status, stops[number] = state.push(
-                    rows.order,
-                    rows.time_valid,
-                    codes,
-                    bound.n_keys,
-                    rows.columns,
-                    stops[number],
-                    later,
-                )
-                later = INT64_MIN
+        While keys of a chunk of rows are looked up, the states take the rows before it.
+        """
+        bound.cover_rows(rows)
+        n_rows, keys = len(rows.order), bound.keys
+        if keys is None:
+            raise ValueError("a plan without keys has no parts")
+        codes = np.empty(n_rows, np.int32)
+        stops = [0] * len(self.states)
+        known: list[SimpleQueue[tuple[int, int]]] = [SimpleQueue() for _ in self.states]
+
+        def tell(end: int, n_keys: int) -> None:
+            for queue in known:
+                queue.put((end, n_keys))
+
+        def take(number: int) -> int:
+            end, status = 0, DONE
+            while end < n_rows and status == DONE:
+                end, n_keys = known[number].get()
+                if n_keys >= 0:
+                    status, stops[number] = _push_upto(
+                        self.states[number], rows, codes, end, n_keys, stops[number]
+                    )
             return status
 
-        status = self._all(bound, push)
+        def look_up() -> None:
+            try:
+                for begin in range(0, n_rows, CHUNK):
+                    end = min(begin + CHUNK, n_rows)
+                    codes[begin:end] = keys.encode(batch.slice(begin, end - begin))
+                    tell(end, keys.n_keys)
+            except BaseException:
+                tell(n_rows, -1)
+                raise
+
+        status = self._all(bound, take, look_up)
         return status, 0 if self.failed is None else stops[self.states.index(self.failed)]
 
     def close(self, bound: Bound, watermark: int) -> int:
         """Close the windows that end up to a time; the status of the first state that stopped."""
         return self._all(bound, lambda number: self.states[number].close(watermark))
 
-    def _all(self, bound: Bound, do: Callable[[int], int]) -> int:
+    def _all(
+        self, bound: Bound, do: Callable[[int], int], meanwhile: Callable[[], None] | None = None
+    ) -> int:
         """Do something with each part on its own thread, and hand the results to the head."""
         with ThreadPoolExecutor(len(self.states), "tidegate") as pool:
-            statuses = list(pool.map(do, range(len(self.states))))
+            coming = pool.map(do, range(len(self.states)))
+            if meanwhile is not None:
+                meanwhile()
+            statuses = list(coming)
             for status, state in zip(statuses, self.states, strict=True):
                 if status != DONE:
                     self.failed = state
@@ -137,3 +167,21 @@ class KeyParts:
     def n_kept(self) -> int:
         """How many values they keep."""
         return sum(state.n_kept for state in self.states)
+
+
+def _push_upto(
+    state: WindowState, rows: Rows, codes: Codes, end: int, n_keys: int, start: int
+) -> tuple[int, int]:
+    """Push the rows [start, end) of a batch; the status, and at which row it stopped."""
+    columns: list[Values] = [
+        (None if values is None else values[:end], None if valid is None else valid[:end])
+        for values, valid in rows.columns
+    ]
+    valid = None if rows.time_valid is None else rows.time_valid[:end]
+    status, later = ASKS_LATER, None
+    while status == ASKS_LATER:
+        status, start = state.push(
+            rows.order[:end], valid, codes[:end], n_keys, columns, start, later
+        )
+        later = INT64_MIN  # whatever comes may be before all that is open
+    return status, start

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tidegate._kernels.intake import Counts, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
-from tidegate.core.errors import AggregateOverflowError, LimitError
+from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.keyparts import MOST_PARTS, WORTH_PARTS, KeyParts, has_parts
@@ -276,10 +276,10 @@ class Run:
             self._refuse_late(bound, batch, rows, sources)
         if bound.is_crowded():
             self._sweep(bound)
-        mark, codes = self._codes_of(bound, batch)
         if self._goes_in_parts(bound, len(rows.order)):
-            self._push_parts(bound, batch, rows, codes)
+            self._push_parts(bound, batch, rows)
             return
+        mark, codes = self._codes_of(bound, batch)
         guard = self.guard(bound, len(rows.order))
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
         horizon: int | None = None
@@ -305,21 +305,24 @@ class Run:
             return False
         limits, windows = self.plan.limits, bound.parts or bound.head
         return (
-            windows.n_open + n_rows <= limits.max_open
+            bound.n_keys + n_rows <= limits.max_keys
+            and windows.n_open + n_rows <= limits.max_open
             and windows.n_kept + n_rows * bound.n_keeping <= limits.max_kept
             and (bound.parts is not None or windows.n_open * MOST_MOVED <= n_rows)
         )
 
-    def _push_parts(
-        self, bound: Bound, batch: pa.RecordBatch, rows: Rows, codes: Codes | None
-    ) -> None:
+    def _push_parts(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> None:
         """Take the rows of a batch on several threads, each with some of the keys."""
         n = min(self.threads, MOST_PARTS)
         if bound.parts is None:
             self.let_go()
             bound.state  # noqa: B018  brings all windows together
             bound.parts = KeyParts(bound, n)
-        status, n_taken = bound.parts.push(bound, rows, codes)
+        try:
+            status, n_taken = bound.parts.push(bound, batch, rows)
+        except BaseException:
+            self.broken = InputError("a push has failed half way: restore a snapshot")
+            raise
         if status != DONE:
             self._fail_in_part(bound, bound.parts, status, n_taken)
         if bound.head.n_left:

@@ -49,6 +49,7 @@ def _small(monkeypatch):
     """Let batches of a few rows be worth threads, however much is open."""
     monkeypatch.setattr(run, "WORTH_PARTS", 8)
     monkeypatch.setattr(run, "MOST_MOVED", 0)
+    monkeypatch.setattr(keyparts, "CHUNK", 3_000)
 
 
 @pytest.fixture(scope="module", params=["sorted", "late", "many"])
@@ -319,3 +320,21 @@ def test_float_times_with_threads():
     )
     assert_same_bits(fed(many, table, 2_000), fed(one, table, 2_000))
     assert_alike(many, one)
+
+
+def test_push_that_fails_half_way_is_not_gone_on_with(monkeypatch):
+    table = ticks(2, 9_000)
+    live = tg.Aggregator(tg.Tumbling(97), agg.sum("h"), on="t", by="k", threads=2)
+    live.push(table.slice(0, 2_000))
+    state = live.snapshot()
+
+    def fails(_):
+        raise MemoryError("no memory for keys")
+
+    monkeypatch.setattr(live._run.bound.keys, "encode", fails)
+    with pytest.raises(MemoryError, match="no memory for keys"):
+        live.push(table.slice(2_000, 7_000))
+    with pytest.raises(errors.InputError, match="restore a snapshot"):
+        live.push(table.slice(2_000, 7_000))
+    again = tg.Aggregator.restore(state, threads=2)
+    assert again.push(table.slice(2_000, 7_000)).num_rows
