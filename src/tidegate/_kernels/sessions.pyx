@@ -128,8 +128,7 @@ cdef class SessionState(RowState):
         cdef const int32_t* code
         if len(columns) != self.n_columns:
             raise ValueError("the columns are not those of the plan")
-        if rows_keys(&self.rows, n_keys) != DONE:
-            raise MemoryError
+        self.make_room(n_keys)
         try:
             time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
             valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
@@ -145,6 +144,13 @@ cdef class SessionState(RowState):
             for i in range(n_views):
                 PyBuffer_Release(&self.views[i])
         return status, n_taken
+
+    cdef int take_buffered(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take a few rows of columns that the state points to, as `push` would."""
+        return self.take_sessions(times, valid, codes, n_rows, n_taken)
 
     cdef int take_sessions(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
