@@ -66,6 +66,7 @@ REVISIONS = ("revision_windows", "revision_codes", "revision_counts")
 cdef enum:
     MOST_REVISIONS = 1 << 30
     BLOCK = 8192           # rows routed, then reduced, while their columns are in the cache
+    FEW = 4096            # rows of a small batch: it goes into the nearest caches
     DEALT = 65536         # rows of keys that are dealt
     LINE = 8              # words in a cache line
     SPARE = 1024          # results
@@ -169,8 +170,8 @@ cdef class WindowState:
         self.outputs = <Output*>calloc(len(outputs) + 1, sizeof(Output))
         self.columns = <Column*>calloc(len(columns) + 1, sizeof(Column))
         self.views = <Py_buffer*>calloc(2 * len(columns) + 4, sizeof(Py_buffer))
-        self.runs = <Run*>malloc(BLOCK * sizeof(Run))
-        self.wholes = <Run*>malloc(BLOCK * sizeof(Run))
+        self.runs = <Run*>calloc(BLOCK, sizeof(Run))
+        self.wholes = <Run*>calloc(BLOCK, sizeof(Run))
         self.windows = <int64_t*>malloc(BLOCK * sizeof(int64_t))
         self.slots = <int32_t*>malloc(DEALT * sizeof(int32_t))
         if (self.outputs == NULL or self.columns == NULL or self.views == NULL
@@ -332,6 +333,7 @@ cdef class WindowState:
             self.guesses and codes == NULL and self.router.grid.per_size == 1
             and self.router.grid.per_step == 1
             and all_plain(&self.plan, self.columns, self.n_columns))
+        self.router.near = n_rows - at <= FEW
         deals = (codes != NULL and n_rows - at > BLOCK
                  and all_plain(&self.plan, self.columns, self.n_columns)
                  and can_deal(&self.plan, self.columns, self.n_columns))
@@ -387,6 +389,42 @@ cdef class WindowState:
         free(ahead)
         n_taken[0] = at
         return status
+
+    cdef int take_buffered(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take a few rows of columns that the state points to, as far as `push` would.
+
+        Returns
+        -------
+        int
+            A `Status`.
+        """
+        return self.take_rows(times, valid, codes, n_rows, INT64_MIN, True, n_taken)
+
+    cdef int take_last(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take the last of some rows; those before it that are not taken have come here before.
+
+        It may stay where it is, not taken, until `take_rest`.
+        """
+        return self.take_buffered(times, valid, codes, n_rows, n_taken)
+
+    cdef int take_rest(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take what `take_last` has left where it is, or has not got to."""
+        return self.take_buffered(times, valid, codes, n_rows, n_taken)
+
+    cdef bint is_near_limit(self) noexcept:
+        """Whether one more row may open more windows, or keep more values, than there may be."""
+        if live_slots(&self.store) >= self.store.max_slots:
+            return True
+        return self.plan.keeps and kept_values(&self.plan) + self.n_keeping > self.max_kept
 
     cdef int take_by_key(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
