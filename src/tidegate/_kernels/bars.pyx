@@ -682,10 +682,12 @@ cdef class BarState(WaitingState):
         total = exact(bar.total[0].f, bar.total[1].f)
         limit.hi = self.limit_f
         limit.lo = 0.0
-        n = floor(total.hi / self.limit_f)
-        back.hi = n
+        n = 0.0
         back.lo = 0.0
-        total = exact_add(total, exact_neg(exact_mul(back, limit)))
+        while total.hi >= 2.0 * limit.hi or total.hi < -limit.hi:  # 53 bits of a quotient each time
+            back.hi = floor(total.hi / limit.hi)
+            total = exact_add(total, exact_neg(exact_mul(back, limit)))
+            n += back.hi
         if total.hi < 0.0:  # the quotient was rounded up
             total = exact_add(total, limit)
             n -= 1.0

@@ -517,3 +517,10 @@ def test_integers_reach_a_limit_that_is_none(overshoot, n):
     rows = {"t": [1, 2, 3, 4, 5], "q": [2, 2, 2, 2, 1]}
     window = tg.Threshold("q", 2.5, overshoot=overshoot)
     assert tg.aggregate(rows, window, on="t", n=agg.rows())["n"].tolist() == n
+
+
+def test_what_is_carried_of_a_sum_of_many_limits_is_exact():
+    # 2**53 * 9 - 9 is no float64, and its quotient by the limit has more bits than one.
+    rows = {"t": [0, 0, 0, 0], "p": [1.0, 2.0**53, 0.0, 0.0], "q": [-9, 9, 0, 0]}
+    window = tg.Threshold(("p", "q"), 1, overshoot="carry")
+    assert tg.aggregate(rows, window, agg.rows(), on="t")["rows"].tolist() == [2, 2]
