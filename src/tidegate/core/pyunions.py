@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,8 @@ FAMILIES: tuple[tuple[Callable[[Any], bool], tuple[str, ...]], ...] = (
     (lambda t: types.is_binary(t) or types.is_large_binary(t), ("bytes",)),
     (types.is_fixed_size_binary, ("bytes",)),
 )
+PLAIN = (types.is_boolean, types.is_integer, types.is_floating, types.is_string, types.is_binary)
+_array: Callable[..., Any] = pa.array
 _py_buffer: Callable[[Any], pa.Buffer] = pa.py_buffer  # the stubs know only some of what it takes
 Reader = Callable[[list[Any], pa.DataType, Place], Any]
 
@@ -62,36 +65,66 @@ def union_of(values: list[Any], type_: Any, place: Place, read: Reader) -> pa.Ar
     Python operations.
     """
     branches = [type_.field(i) for i in range(type_.num_fields)]
-    chosen = np.zeros(len(values), np.int8)
+    takers: dict[type, tuple[str, list[int]]] = {}  # of values of a kind: family, branches
+    numbers: list[int] = []
     parts: list[list[Any]] = [[] for _ in branches]
     rows: list[list[int]] = [[] for _ in branches]
     for row, value in enumerate(values):
-        try:
-            at, plain = _choose(value, branches)
-        except (ColumnTypeError, InputError) as error:
-            raise type(error)(f"{place.at(row)} {error}") from None
-        chosen[row] = at
-        parts[at].append(plain)
+        kind = type(value)
+        known_taker = takers.get(kind)
+        if known_taker is None:
+            known_taker = takers[kind] = _takers(kind, branches)
+        family, taking = known_taker
+        if len(taking) == 1 and not issubclass(kind, tuple | dict):
+            at = taking[0]  # what reads the branch has the word on whether it fits
+        else:
+            try:
+                at, value = _choose(value, family, taking, branches)
+            except (ColumnTypeError, InputError) as error:
+                raise type(error)(f"{place.at(row)} {error}") from None
+        numbers.append(at)
+        parts[at].append(value)
         rows[at].append(row)
+    chosen = np.array(numbers, np.int8)
     codes = np.array(type_.type_codes, np.int8)[chosen]
     known = place.rows
     children = []
     where = np.zeros(len(values), np.int32)
     for branch, part, mine in zip(branches, parts, rows, strict=True):
         names = mine if known is None else [known[row] for row in mine]
-        children.append(read(part, branch.type, place._replace(rows=names)))
+        inside = place._replace(rows=names)
+        array = _plain_array(part, branch.type)
+        children.append(read(part, branch.type, inside) if array is None else array)
         where[mine] = np.arange(len(mine), dtype=np.int32)
     buffers: list[Any] = [None, _py_buffer(codes), _py_buffer(where)]
     if type_.mode == "sparse":
         buffers.pop()
-        children = [
-            child.take(pa.array(where, mask=chosen != i)) for i, child in enumerate(children)
-        ]
+        children = [child.take(_array(where, mask=chosen != i)) for i, child in enumerate(children)]
     return pa.Array.from_buffers(type_, len(values), buffers, 0, 0, children)
 
 
-def _choose(value: Any, branches: list[Any]) -> tuple[int, Any]:
+def _plain_array(values: list[Any], type_: Any) -> Any:
+    """Return plain values of the kind of a type as Arrow takes them; None: by other means."""
+    if not any(check(type_) for check in PLAIN):
+        return None
+    try:
+        return _array(values, type_)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        return None  # what reads them value by value says which is wrong
+
+
+def _takers(kind: type, branches: list[Any]) -> tuple[str, list[int]]:
+    """Give the family of a kind of values, and the branches that take such."""
+    family = family_of(kind)
+    if family == "null":
+        return family, []
+    return family, [i for i, one in enumerate(branches) if _takes(one.type, kind, family)]
+
+
+def _choose(value: Any, family: str, taking: list[int], branches: list[Any]) -> tuple[int, Any]:
     """Choose the branch of a value; give its number, and the value without any hint."""
+    if family == "null":
+        return _of_null(branches), None
     if is_pair(value):
         at = _named(value[0], branches)
         if at >= 0:
@@ -100,12 +133,13 @@ def _choose(value: Any, branches: list[Any]) -> tuple[int, Any]:
         at = _named(value[HINT], branches)
         if at >= 0:
             return at, {key: part for key, part in value.items() if key != HINT}
-    family = family_of(type(value))
-    if family == "null":
-        return _of_null(branches), None
-    taking = [i for i, branch in enumerate(branches) if _takes(branch.type, value, family)]
-    fitting = [i for i in taking if _fits(branches[i].type, value)]
-    if len(fitting) == 1 or (fitting and family in ("int", "float")):
+    fitting = []
+    for i in taking:
+        if _fits(branches[i].type, value, family):
+            if family in ("int", "float"):
+                return i, value
+            fitting.append(i)
+    if len(fitting) == 1:
         return fitting[0], value
     if not fitting and len(taking) == 1:
         return taking[0], value  # what reads the branch says what is wrong
@@ -138,18 +172,16 @@ def _of_null(branches: list[Any]) -> int:
     raise InputError("is missing, and the schema says that it never is")
 
 
-def _takes(type_: Any, value: Any, family: str) -> bool:
+def _takes(type_: Any, kind: type, family: str) -> bool:
     """Tell whether a type takes values of a kind at all."""
     if isinstance(type_, pa.BaseExtensionType):
         if type_ == pa.uuid():
-            return type(value).__name__ == "UUID"
-        return _takes(type_.storage_type, value, family)
+            return issubclass(kind, UUID)
+        return _takes(type_.storage_type, kind, family)
     if types.is_struct(type_) or types.is_map(type_):
-        return isinstance(value, dict)
+        return issubclass(kind, dict)
     if types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_):
-        return isinstance(value, list | tuple | np.ndarray)
-    if types.is_timestamp(type_) and family == "datetime":
-        return (value.tzinfo is None) == (type_.tz is None)
+        return issubclass(kind, list | tuple | np.ndarray)
     return next((family in takes for check, takes in FAMILIES if check(type_)), False)
 
 
@@ -158,8 +190,10 @@ def is_pair(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _fits(type_: Any, value: Any) -> bool:
+def _fits(type_: Any, value: Any, family: str) -> bool:
     """Tell whether a type, which takes such values, holds this one exactly."""
+    if family == "datetime" and types.is_timestamp(type_):
+        return (value.tzinfo is None) == (type_.tz is None)
     if types.is_integer(type_):
         bits = type_.bit_width - types.is_signed_integer(type_)
         least = -(1 << bits) if types.is_signed_integer(type_) else 0

@@ -158,13 +158,13 @@ def given_column(
     """
     if depth > MAX_DEPTH:
         raise InputError(f"{place} is nested more than {MAX_DEPTH} levels deep")
-    plain = [None if family_of(type(value)) == "null" else value for value in values]
     if pa.types.is_union(type_):
 
         def read(part: list[Any], type_: pa.DataType, place: Place) -> Any:
             return _in_one(given_column(part, type_, place, depth + 1))
 
-        return union_of(plain, type_, place, read)
+        return union_of(values, type_, place, read)
+    plain = [None if family_of(type(value)) == "null" else value for value in values]
     if pa.types.is_map(type_) and _has_union(type_.item_type):
         return _given_map(plain, type_, place, depth)
     if type_ == pa.uuid():
