@@ -49,6 +49,7 @@ cdef class Reader(Builder):
     cdef const uint8_t[::1] content
     cdef int root
     cdef int64_t enough
+    cdef bint is_whole            # the batches are parts of one table
     cdef const uint8_t* at        # what comes next
     cdef int64_t rows_left        # of the block that `at` is in
     cdef const uint8_t* block_end
@@ -246,8 +247,21 @@ cdef class Reader(Builder):
         tuple (n_rows, columns)
             As `Builder.take` gives them.
         """
-        n, self.n_rows, self.d.free_items = self.n_rows, 0, 0
+        n, self.n_rows = self.n_rows, 0
+        if not self.is_whole:
+            self.d.free_items = 0
         return n, self.take()
+
+    def begin(self, bint is_whole):
+        """Begin with other bytes.
+
+        Parameters
+        ----------
+        is_whole : bool
+            Whether the batches are parts of one table, whose free items are counted together.
+        """
+        self.is_whole = is_whole
+        self.d.free_items = 0
 
     def failure(self):
         """Tell what is wrong.

@@ -21,6 +21,20 @@ static inline void tg_ask_for(const uint8_t *at, uint64_t n)
         __builtin_prefetch((const void *)line);
 }
 
+/* What comes behind a length of up to two bytes; NULL: it has more.
+ *
+ * A branch: messages are mostly of one kind, and the next one is found while this one is guessed.
+ */
+static inline const uint8_t *tg_short_length(const uint8_t *at, uint64_t *n)
+{
+    if (at[0] < 0x80) {
+        *n = at[0];
+        return at + 1;
+    }
+    *n = (uint64_t)(at[0] & 0x7f) | (uint64_t)at[1] << 7;
+    return at[1] < 0x80 ? at + 2 : NULL;
+}
+
 /* Sixteen bytes of ones and as many of zeros: a mask of n bytes, 16 at most, begins n back. */
 static const uint8_t tg_ones[32] = {
     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};

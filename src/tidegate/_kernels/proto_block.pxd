@@ -17,6 +17,7 @@ cdef enum:
 cdef extern from "proto_block.h":
     bint rare "tg_rare"(bint) noexcept nogil
     void ask_for "tg_ask_for"(const uint8_t*, uint64_t) noexcept nogil
+    const uint8_t* short_length "tg_short_length"(const uint8_t*, uint64_t*) noexcept nogil
     int count_high "tg_count_high"(const uint8_t*, uint64_t) noexcept nogil
     bint any_high "tg_any_high"(const uint8_t*, uint64_t) noexcept nogil
     void copy16 "tg_copy16"(uint8_t*, const uint8_t*) noexcept nogil

@@ -42,19 +42,18 @@ cdef const uint8_t* find_messages(
     """Find where the next messages begin and end; those that are long or near the end aren't."""
     cdef const uint8_t* first = at
     cdef const uint8_t* last = d.cursor.end - MARGIN
-    cdef uint64_t word, n, is_two
+    cdef const uint8_t* then
+    cdef uint64_t n = 0
     b.n = 0
     stop = min(stop, last)
     while b.n < max_rows and at < stop:
-        word = load64(at)
-        is_two = word >> 7 & 1
-        n = word & 0x7f | (word >> 8 & 0x7f) << 7 & (0 - is_two)
-        if word & 0x8080 == 0x8080 or n > d.message_bytes:
+        then = short_length(at, &n)
+        if then == NULL or n > d.message_bytes:
             break
-        b.at[b.n] = at + 1 + is_two
-        if <Py_ssize_t>n > last - b.at[b.n] or b.at[b.n] - first + <Py_ssize_t>n > BLOCK_BYTES:
+        if <Py_ssize_t>n > last - then or then - first + <Py_ssize_t>n > BLOCK_BYTES:
             break
-        at = b.at[b.n] + n
+        b.at[b.n] = then
+        at = then + n
         b.ends[b.n] = at
         ask_for(at + AHEAD, n)
         b.n = b.n + 1

@@ -2,6 +2,9 @@
 
 from typing_extensions import disjoint_base
 
+KINDS: dict[str, int]
+LABELS: dict[str, int]
+
 @disjoint_base
 class Program:
     n_ops: int

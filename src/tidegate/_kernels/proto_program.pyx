@@ -7,6 +7,18 @@ their numbers. That is the order that they are written in, and the one that is e
 from libc.stdint cimport int16_t, int32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
+# What protoschema.py must number alike.
+KINDS = {
+    "DOUBLE": DOUBLE, "FLOAT": FLOAT, "INT64": INT64, "UINT64": UINT64, "INT32": INT32,
+    "FIXED64": FIXED64, "FIXED32": FIXED32, "BOOL": BOOL, "STRING": STRING, "MESSAGE": MESSAGE,
+    "BYTES": BYTES, "UINT32": UINT32, "ENUM": ENUM, "SFIXED32": SFIXED32, "SFIXED64": SFIXED64,
+    "SINT32": SINT32, "SINT64": SINT64,
+}
+LABELS = {
+    "IMPLICIT": IMPLICIT, "OPTIONAL": OPTIONAL, "REQUIRED": REQUIRED, "REPEATED": REPEATED,
+    "PACKED": PACKED,
+}
+
 
 cdef class Program:
     """The operations of a message type; never changes.

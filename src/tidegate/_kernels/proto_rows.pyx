@@ -13,6 +13,9 @@ from tidegate._kernels.builders cimport BYTES as TEXT
 from tidegate._kernels.builders cimport BITS, FIXED, ITEMS, Column, column_grow
 from tidegate._kernels.proto_program cimport MESSAGE, REPEATED, Op
 
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
 cdef enum:
     LEAST = 64
     MOST = 1024           # rows that are made zero at a time, to be in the cache when they come
@@ -40,11 +43,23 @@ cdef bint frame_reserve(Rows* rows, Frame* frame, Py_ssize_t n) noexcept nogil:
     return True
 
 
+cdef Py_ssize_t room_of(const Frame* frame) noexcept nogil:
+    """Count the rows that all columns have room for."""
+    cdef Py_ssize_t n = PY_SSIZE_T_MAX
+    cdef int i
+    for i in range(frame.n_columns):
+        n = min(n, frame.columns[i].room)
+    return n
+
+
 cdef bint frame_grow(Rows* rows, Frame* frame, Py_ssize_t n) noexcept nogil:
-    """Make n rows in all ready."""
+    """Make n rows in all ready, and some more if there is room for them, or must be made anyway."""
     cdef Py_ssize_t ready = max(n, frame.ready + min(max(frame.ready, LEAST), MOST)), width
+    cdef Py_ssize_t room = room_of(frame)
     cdef Column* c
     cdef int i
+    if n <= room:  # as many as there will be, maybe
+        ready = min(ready, room)
     if not frame_reserve(rows, frame, ready):
         return False
     for i in range(frame.n_columns):

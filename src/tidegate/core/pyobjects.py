@@ -261,6 +261,17 @@ def _lists(array: pa.Array[Any], type_: Any, as_text: bool) -> list[Any]:
     return objects.lists(items, offsets - offsets[:1], _bits(array), array.offset)
 
 
+def _maps(array: pa.Array[Any], _type: Any, as_text: bool) -> list[Any]:
+    """Make lists of pairs out of the entries that these rows have."""
+    offsets = _words(array, np.int32, 1)
+    first, last = (int(offsets[0]), int(offsets[-1])) if len(array) else (0, 0)
+    values: Any = array
+    keys = to_list(values.keys.slice(first, last - first), as_text)
+    items = to_list(values.items.slice(first, last - first), as_text)
+    pairs = list(zip(keys, items, strict=True))
+    return objects.lists(pairs, offsets - offsets[:1], _bits(array), array.offset)
+
+
 def _structs(array: pa.Array[Any], type_: Any, as_text: bool) -> list[Any] | None:
     """Make dicts."""
     names = [field.name for field in type_]
@@ -285,6 +296,27 @@ def _dictionary(array: pa.Array[Any], _type: Any, as_text: bool) -> list[Any]:
     return objects.chosen(values, words.astype(np.int32), _bits(indices), indices.offset)
 
 
+def _unions(array: pa.Array[Any], type_: Any, as_text: bool) -> list[Any]:
+    """Make the values of each branch that these rows have, and take them in turn."""
+    n, codes = len(array), _words(array, np.int8)
+    where = np.arange(n)
+    if type_.mode == "dense" and n:
+        where = _from_buffer(array.buffers()[2], np.int32, n, 4 * array.offset)
+    objects_of: list[Any] = [None] * n
+    union: Any = array
+    for i, code in enumerate(type_.type_codes):
+        rows = np.flatnonzero(codes == code)
+        if not len(rows):
+            continue
+        first, last = int(where[rows].min()), int(where[rows].max())
+        made = to_list(union.field(i).slice(first, last - first + 1), as_text)
+        if pa.types.is_map(type_.field(i).type):  # pairs would be a list, of another branch maybe
+            made = [None if pairs is None else dict(pairs) for pairs in made]
+        for row, place in zip(rows.tolist(), (where[rows] - first).tolist(), strict=True):
+            objects_of[row] = made[place]
+    return objects_of
+
+
 _MAKERS: tuple[tuple[Any, Any], ...] = (
     (pa.types.is_integer, _integers),
     (lambda t: t in (pa.float16(), pa.float32(), pa.float64()), _floats),
@@ -299,4 +331,6 @@ _MAKERS: tuple[tuple[Any, Any], ...] = (
     (lambda t: pa.types.is_list(t) or pa.types.is_large_list(t), _lists),
     (pa.types.is_struct, _structs),
     (pa.types.is_dictionary, _dictionary),
+    (pa.types.is_union, _unions),
+    (pa.types.is_map, _maps),
 )

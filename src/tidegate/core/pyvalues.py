@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 
 from tidegate.core.convert import ArrowColumn, Place, family_of, from_python, short
 from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.pyunions import is_pair, union_of
 
 __all__ = ["cast_column", "given_column", "guessed_column"]
 
@@ -156,7 +158,17 @@ def given_column(
     """
     if depth > MAX_DEPTH:
         raise InputError(f"{place} is nested more than {MAX_DEPTH} levels deep")
+    if pa.types.is_union(type_):
+
+        def read(part: list[Any], type_: pa.DataType, place: Place) -> Any:
+            return _in_one(given_column(part, type_, place, depth + 1))
+
+        return union_of(values, type_, place, read)
     plain = [None if family_of(type(value)) == "null" else value for value in values]
+    if pa.types.is_map(type_) and _has_union(type_.item_type):
+        return _given_map(plain, type_, place, depth)
+    if type_ == pa.uuid():
+        plain = [value.bytes if isinstance(value, UUID) else value for value in plain]
     if pa.types.is_struct(type_):
         return _given_struct(plain, type_, place, depth)
     if any(check(type_) for check in _LISTS):
@@ -203,11 +215,51 @@ def _given_struct(values: list[Any], type_: Any, place: Place, depth: int) -> Ar
     arrays = []
     for field in type_:
         part = _part(place, field.name)
+        if pa.types.is_union(field.type):  # which has no null of its own for a dict that is none
+            arrays.append(_given_part(_parts(values, field.name), field.type, part, depth, there))
+            continue
         read = _in_one(given_column(_parts(values, field.name), field.type, part, depth + 1))
         _check_missing(read.take(_array(there, pa.int64())), field, _of_rows(part, there))
         arrays.append(read)
     fields = list(type_)
     return pa.StructArray.from_arrays(arrays, fields=fields, mask=_missing(values))
+
+
+def _given_part(values: list[Any], type_: Any, place: Place, depth: int, there: list[int]) -> Any:
+    """Return the part of dicts that is a union; what those have that are none is of no account."""
+    known = [values[row] for row in there]
+    read = _in_one(given_column(known, type_, _of_rows(place, there), depth + 1))
+    if len(there) == len(values):
+        return read
+    at = np.full(len(values), -1, np.int64)
+    at[there] = np.arange(len(there))
+    return read.take(_array(at, mask=at < 0))
+
+
+def _has_union(type_: Any) -> bool:
+    """Tell whether there is a union in a type."""
+    if pa.types.is_union(type_):
+        return True
+    return any(_has_union(type_.field(i).type) for i in range(type_.num_fields))
+
+
+def _given_map(values: list[Any], type_: Any, place: Place, depth: int) -> ArrowColumn:
+    """Return dicts, or lists of pairs, as an array of a map type."""
+    pairs: list[Any] = []
+    for row, value in enumerate(values):
+        pairs.append(list(value.items()) if isinstance(value, dict) else value)
+        if not isinstance(value, dict | list | None) or not all(map(is_pair, pairs[-1] or ())):
+            raise _other_type(row, value, type_, place)
+    entries, offsets, inside = _items(pairs, place)
+    inside = inside._replace(name=f"{place.name}{{}}")
+    keys = _in_one(given_column([key for key, _ in entries], type_.key_type, inside, depth + 1))
+    items = _in_one(given_column([item for _, item in entries], type_.item_type, inside, depth + 1))
+    fields = [type_.key_field, type_.item_field]
+    made = pa.StructArray.from_arrays([keys, items], fields=fields)
+    is_null = _missing(values)
+    valid = _array([value is not None for value in values], pa.bool_())
+    buffers = [valid.buffers()[1], _array(offsets).cast(pa.int32()).buffers()[1]]
+    return pa.Array.from_buffers(type_, len(values), buffers, is_null.true_count, 0, [made])
 
 
 def _check_missing(array: Any, field: Any, place: Place) -> None:

@@ -17,18 +17,18 @@ from tidegate.core.errors import InputError, SerializationError
 from tidegate.core.formats.avroarrow import record_schema_of
 from tidegate.core.formats.avroencoding import datums_of
 from tidegate.core.formats.avrofiles import (
-    FULL,
-    WRONG,
     BlockWriter,
     Header,
     Window,
     batches_of,
+    batches_of_datums,
     header_of,
     read_header,
     sync_marker,
 )
 from tidegate.core.formats.avrofingerprint import fingerprint
 from tidegate.core.formats.avropool import SCHEMA_KEY, DecoderPool, Lent, Parsed, Schema
+from tidegate.core.formats.decoding import bounded
 from tidegate.core.formats.formatlimits import FormatLimits
 from tidegate.core.formats.wholefiles import PathOrFile, opened, written
 from tidegate.core.records import to_dicts, to_table
@@ -149,9 +149,11 @@ class Avro:
             The bytes are damaged or pass a limit, with `offset`, `path` and `row`; or the schemas
             don't fit.
         """
+        view = memoryview(data)
         table_schema, batches = self._read(
-            Window(memoryview(data), "Avro"), schema, columns, limits
+            Window(view, "Avro"), schema, columns, limits, is_whole=True
         )
+        batches = bounded(batches, limits or self.limits, view.nbytes, "Avro")
         return pa.Table.from_batches(list(batches), table_schema)
 
     def loads_records(
@@ -284,16 +286,9 @@ class Avro:
         if parsed is None:
             raise InputError("Avro: bare datums say nothing of their schema: give the writer's")
         lent = self._lend(parsed, schema, columns, limits)
-        rows, batches, first_row = lent[1], [], 0
-        for i, datum in enumerate(datums):
-            rows.kernel.feed(datum)
-            status = rows.kernel.begin_block(1)
-            while status == 0 and (outcome := rows.kernel.rows(rows.batch_rows)) == FULL:
-                first_row += rows.kernel.n_rows
-                batches.append(rows.take())
-            if status or outcome == WRONG:
-                raise rows.error(f"Avro: datum {i}", 0, first_row)
-        batches.append(rows.take())
+        lent[1].kernel.begin(False)
+        n_bytes = sum(map(len, datums))
+        batches = list(bounded(batches_of_datums(datums, lent[1]), limits, n_bytes, "Avro"))
         self._pool.give_back(lent)
         return pa.Table.from_batches(batches).replace_schema_metadata(lent[2].metadata)
 
@@ -374,12 +369,15 @@ class Avro:
         schema: Schema | None,
         columns: Sequence[str] | None,
         limits: FormatLimits | None,
+        *,
+        is_whole: bool = False,
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """Read the header, and give the batches that come behind it."""
+        """Read the header, and give the batches behind it: those of one table, or as they come."""
         limits = self.limits if limits is None else limits
         header = read_header(window, limits)
         writer = self._pool.parsed(header.schema, limits)
         lent = self._lend(writer, schema, columns, limits)
+        lent[1].kernel.begin(is_whole)
         return lent[2], self._batches(window, header, lent, limits)
 
     def _batches(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,11 @@ from tidegate.core.formats.avroschema import AvroType
 from tidegate.core.formats.formatlimits import FormatLimits
 
 __all__ = [
-    "FULL",
-    "WRONG",
     "BlockWriter",
     "Header",
     "Window",
     "batches_of",
+    "batches_of_datums",
     "header_of",
     "read_header",
     "sync_marker",
@@ -353,3 +352,25 @@ def _next_block(
                     raise _cut(window, 0) from None
                 return None
             at = 0
+
+
+def batches_of_datums(
+    datums: Sequence[bytes | memoryview], rows: RowDecoder
+) -> Iterator[pa.RecordBatch]:
+    """Read bare datums, a row each.
+
+    Raises
+    ------
+    SerializationError
+        One of them is damaged or passes a limit.
+    """
+    first_row = 0
+    for i, datum in enumerate(datums):
+        rows.kernel.feed(datum)
+        status = rows.kernel.begin_block(1)
+        while status == 0 and (outcome := rows.kernel.rows(rows.batch_rows)) == FULL:
+            first_row += rows.kernel.n_rows
+            yield rows.take()
+        if status or outcome == WRONG:
+            raise rows.error(f"Avro: datum {i}", 0, first_row)
+    yield rows.take()

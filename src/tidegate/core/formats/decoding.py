@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
 from tidegate.core.errors import SerializationError
 from tidegate.core.formats.formatlimits import FormatLimits
 
-__all__ = ["LIMIT_OF", "OUT_OF_MEMORY", "WHAT", "decoding_error"]
+__all__ = ["LIMIT_OF", "OUT_OF_MEMORY", "WHAT", "bounded", "decoding_error"]
 
 # The statuses of cursor.pxd.
 TOO_LONG, TOO_MANY, TOO_MANY_FREE, TOO_DEEP, TOO_LARGE = 5, 6, 7, 8, 9
@@ -85,3 +89,39 @@ def decoding_error(
     )
     text = f"{what}: {where}: " if where else f"{what}: "
     return SerializationError(text + WHAT[status] + limit, offset=offset, path=path, row=row)
+
+
+def bounded(
+    batches: Iterable[pa.RecordBatch], limits: FormatLimits, n_bytes: int, what: str
+) -> Iterator[pa.RecordBatch]:
+    """Pass batches on, as long as they are within what one `loads` may give in all.
+
+    Parameters
+    ----------
+    batches
+        As they are read: none is asked for behind the one that is too much.
+    limits
+        What is taken at most; see `FormatLimits.for_table`.
+    n_bytes
+        How many bytes they are read from.
+    what
+        What is read, for the error.
+
+    Raises
+    ------
+    SerializationError
+        Limit table_bytes is passed.
+    """
+    most = limits.for_table(n_bytes)
+    n_rows = n_taken = 0
+    for batch in batches:
+        n_taken += batch.get_total_buffer_size()
+        if n_taken > most:
+            raise SerializationError(
+                f"{what}: the columns of the rows up to {n_rows + batch.num_rows:,} take "
+                f"{n_taken:,} bytes; limit table_bytes is {most:,}: raise it if need be, or read "
+                "batch by batch",
+                row=n_rows,
+            )
+        n_rows += batch.num_rows
+        yield batch

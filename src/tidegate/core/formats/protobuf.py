@@ -229,7 +229,7 @@ class Protobuf:
         """
         decoder = self._decoder(columns, limits, "Protobuf")
         view = memoryview(source).cast("B")
-        batches = decoder.read_whole(view, n_threads(threads, len(view) // ROW_BYTES))
+        batches = list(decoder.read_whole(view, n_threads(threads, len(view) // ROW_BYTES)))
         return pa.Table.from_batches(batches, schema=decoder.schema)
 
     def _decoder(

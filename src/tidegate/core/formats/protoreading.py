@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +12,7 @@ from tidegate._kernels.proto_program import Program
 from tidegate._kernels.proto_read import Reader
 from tidegate.core.errors import SerializationError
 from tidegate.core.formats.columntree import Layout, array_of, layout_of
-from tidegate.core.formats.decoding import decoding_error
+from tidegate.core.formats.decoding import bounded, decoding_error
 from tidegate.core.formats.formatlimits import FormatLimits
 from tidegate.core.formats.protoschema import (
     Operation,
@@ -136,8 +137,8 @@ class Decoder:
         self._check(reader, offset, first_row)
         return self._batch(reader, first_row), stop
 
-    def read_whole(self, source: Any, threads: int) -> list[pa.RecordBatch]:
-        """Read a whole stream, on some threads."""
+    def read_whole(self, source: Any, threads: int) -> Iterator[pa.RecordBatch]:
+        """Read a whole stream, on some threads; all batches are bounded together."""
         size = len(source)
         most = max(PIECE_BYTES, min(MAX_BYTES, size // threads + 1))
         reader = self._reader()
@@ -158,9 +159,13 @@ class Decoder:
             return batch
 
         if threads == 1 or len(pieces) < 2:
-            return [read(piece) for piece in pieces]
+            yield from bounded(map(read, pieces), self._limits, size, self._what)
+            return
         with ThreadPoolExecutor(threads, "tidegate") as pool:
-            return list(pool.map(read, pieces))
+            try:
+                yield from bounded(pool.map(read, pieces), self._limits, size, self._what)
+            finally:  # what is behind an error isn't read
+                pool.shutdown(cancel_futures=True)
 
     def read_message(self, source: Any) -> pa.RecordBatch:
         """Read one message, which is all of `source`, as one row."""

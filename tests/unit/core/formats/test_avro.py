@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from reference.avroschemas import plain, tables
 
-from tidegate.core.errors import InputError, SerializationError, SinkError, SourceError
+from tidegate.core.errors import (
+    ColumnTypeError,
+    InputError,
+    SerializationError,
+    SinkError,
+    SourceError,
+)
 from tidegate.core.formats.avro import Avro
 from tidegate.core.formats.avrocodecs import CODECS
 from tidegate.core.formats.avrofingerprint import canonical_form, fingerprint
@@ -324,8 +330,10 @@ def test_dicts_come_back_as_they_were():
     rows[7]["n"] = None
     with pytest.raises(SerializationError, match=r"\$\.n, value 7: there is a null"):
         AVRO.dumps(rows, schema=schema)
-    with pytest.raises(InputError, match="dense_union"):
-        AVRO.dumps([{"v": 1}], schema=record(v=["null", "long", "string"]))
+    union = record(v=["null", "long", "string"])
+    assert AVRO.loads_records(AVRO.dumps([{"v": 1}, {}], schema=union)) == [{"v": 1}, {"v": None}]
+    with pytest.raises(ColumnTypeError, match=r"'v', record 0 is 1\.5"):
+        AVRO.dumps([{"v": 1.5}], schema=union)
 
 
 def test_an_empty_table_has_a_schema_and_no_rows(tmp_path):

@@ -31,6 +31,7 @@ from reference.protopeer import (
     seen,
 )
 
+from tidegate._kernels import proto_program
 from tidegate.core.errors import (
     ColumnNotFoundError,
     ColumnTypeError,
@@ -41,7 +42,7 @@ from tidegate.core.errors import (
 )
 from tidegate.core.formats.protobuf import Protobuf
 from tidegate.core.formats.protoderive import message_of_schema
-from tidegate.core.formats.protoschema import Label
+from tidegate.core.formats.protoschema import Kind, Label
 
 MANY = 30_000  # rows: more than a block of any kernel
 
@@ -698,3 +699,10 @@ def test_messages_in_messages_in_messages_do_not_explode():
             add_field(message, f"f{number}", number, FDP.TYPE_MESSAGE, type_name=f".t.M{level - 1}")
     with pytest.raises(SerializationError, match="limit names is 10,000"):
         Protobuf(peer_of(file, "t.M39").message_class)
+
+
+def test_kernels_number_kinds_and_labels_as_the_schema_does():
+    assert {kind.name: kind for kind in Kind if kind != Kind.GROUP} == proto_program.KINDS
+    assert {label.name: label for label in Label} == proto_program.LABELS
+    descriptor = descriptor_pb2.FieldDescriptorProto.Type.items()
+    assert {f"TYPE_{kind.name}": kind for kind in Kind} == dict(descriptor)
