@@ -1,7 +1,8 @@
 """Which input rows made a window: row ranges beside each result, and the rows back from them.
 
-A traced run reads one more column, the number of each row since the start, and collects it. Where
-all rows are in order of time and there are no keys, the ranges follow from the results alone.
+A traced stream reads one more column, the number of each row since the start, and collects it. Of
+all rows at once the ranges follow from the results: alone where the rows are in order of time and
+there are no keys, else together with the times and the keys of the rows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tidegate.core.batch import Input, read_input
 from tidegate.core.bound import times_of
 from tidegate.core.columns import Numbers
 from tidegate.core.errors import InputError, MergeError
+from tidegate.core.rowranges import ranges_of
 from tidegate.core.run import MAX_BATCH, Run
 from tidegate.core.windows import Rolling
 
@@ -77,12 +79,16 @@ def counted(plan: Plan) -> Plan:
 def with_ranges(table: pa.Table, run: Run, rows: Input) -> pa.Table | None:
     """Put the ranges beside the results of a plan from `counted`; None where they don't follow.
 
-    They do where no run of rows began before the largest time so far: then the rows of a window,
-    in whatever order, stand together, and windows stand in order.
+    Without keys, and where no run of rows began before the largest time so far, the rows of a
+    window, in whatever order, stand together, and windows stand in order: their counts tell all.
+    Else each row is looked at once more.
     """
     bound = run.bound
-    if bound is None or bound.state.falls or run.stats.used != rows.n_rows:
+    if bound is None or run.stats.used != rows.n_rows:
         return None
+    if bound.keys is not None or bound.state.falls:
+        found = ranges_of(table, run, rows)
+        return None if found is None else _beside(table, _ranges(*found))
     column: Any = table[_COUNT].combine_chunks()
     counts: Numbers = column.to_numpy()  # a view, unlike that of a chunked array
     bounds = np.empty(len(counts) + 1, np.int64)
@@ -103,6 +109,11 @@ def with_ranges(table: pa.Table, run: Run, rows: Input) -> pa.Table | None:
         has_rows = counts > 0
         offsets = np.concatenate([[0], np.cumsum(has_rows)])
         ranges = _ranges(offsets, starts[has_rows], stops[has_rows])
+    return _beside(table, ranges)
+
+
+def _beside(table: pa.Table, ranges: pa.Array[Any]) -> pa.Table:
+    """Put ranges in the place of the counts."""
     return table.drop_columns([_COUNT]).append_column(
         pa.field(ROW_RANGES, RANGES_TYPE), pa.chunked_array([ranges])
     )
