@@ -26,6 +26,149 @@ cdef enum:
     AT_ONCE = 64  # times
 
 
+cdef struct Walk:
+    const int64_t* edges
+    const int32_t* low
+    const int32_t* high
+    const int32_t* results
+    Py_ssize_t n_panes
+    int64_t n_keys
+    int64_t n_results
+    int64_t row        # where it is
+    Py_ssize_t pane    # of the last row; -1 is before all windows, n_panes after them
+    int64_t first      # times of that pane
+    int64_t end
+    int32_t from_      # its windows, in which the last row has begun or gone on with a range
+    int32_t upto
+    int32_t code       # of the last row; -1: there is none
+    bint writes        # else it counts
+    int64_t* at        # of each result: how many ranges began, or the place of the next one
+    int64_t* starts
+    int64_t* stops
+    int64_t n_places
+
+
+cdef inline void go_to(Walk* w, Py_ssize_t pane) noexcept nogil:
+    """Note the times of a pane."""
+    w.pane = pane
+    w.first = INT64_MIN if pane < 0 else w.edges[pane]
+    w.end = INT64_MAX if pane >= w.n_panes else w.edges[pane + 1]
+
+
+cdef void find(Walk* w, int64_t time) noexcept nogil:
+    """Go to the pane of a time; most often it is close by."""
+    cdef Py_ssize_t low = 0, high = w.n_panes, middle  # the pane is in [low, high)
+    if time < w.edges[0]:
+        go_to(w, -1)
+        return
+    if time >= w.edges[w.n_panes]:
+        go_to(w, w.n_panes)
+        return
+    middle = w.pane + 1 if time >= w.end else w.pane - 1
+    if 0 <= middle < w.n_panes and w.edges[middle] <= time < w.edges[middle + 1]:
+        go_to(w, middle)
+        return
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if time < w.edges[middle]:
+            high = middle
+        else:
+            low = middle
+    go_to(w, low)
+
+
+cdef inline bint enter(Walk* w, int32_t low, int32_t high) noexcept nogil:
+    """Begin a range in windows; False where one has no result."""
+    cdef int64_t result
+    cdef int32_t window
+    for window in range(low, high):
+        result = w.results[window * w.n_keys + w.code]
+        if result < 0:
+            return False
+        if not w.writes:
+            w.at[result] += 1
+        elif 0 <= w.at[result] < w.n_places:
+            w.starts[w.at[result]] = w.row
+        else:
+            return False
+    return True
+
+
+cdef inline void leave(Walk* w, int32_t low, int32_t high) noexcept nogil:
+    """End the range in windows."""
+    cdef int64_t result
+    cdef int32_t window
+    if w.writes:
+        for window in range(low, high):
+            result = w.results[window * w.n_keys + w.code]
+            w.stops[w.at[result]] = w.row
+            w.at[result] += 1
+
+
+cdef bint step(Walk* w, int64_t time, int32_t code) noexcept nogil:
+    """Go to the pane and the key of a row; False where a window of it has no result."""
+    cdef int32_t low = w.from_, high = w.upto
+    cdef bint goes_on = code == w.code, done
+    find(w, time)
+    w.from_ = w.upto = 0
+    if 0 <= w.pane < w.n_panes:
+        w.from_, w.upto = w.low[w.pane], w.high[w.pane]
+    if goes_on:  # so do the windows that both rows are in
+        leave(w, low, min(high, w.from_))
+        leave(w, max(low, w.upto), high)
+        done = (enter(w, w.from_, min(low, w.upto))
+                and enter(w, max(high, w.from_), w.upto))
+    else:
+        leave(w, low, high)
+        w.code = code
+        done = enter(w, w.from_, w.upto)
+    if not done:
+        w.from_ = w.upto = 0
+        w.code = -1
+    return done
+
+
+cdef bint walk(Walk* w, const int64_t* times, Py_ssize_t n) noexcept nogil:
+    """Walk through rows without keys; False where a row has a window without a result."""
+    cdef Py_ssize_t i = 0
+    cdef int64_t base = w.row
+    while i < n:
+        if w.code == 0:
+            while i + AT_ONCE <= n and lie_within(times + i, AT_ONCE, w.first, w.end):
+                i += AT_ONCE
+            while i < n and w.first <= times[i] < w.end:
+                i += 1
+            if i == n:
+                break
+        w.row = base + i
+        if not step(w, times[i], 0):
+            return False
+        i += 1
+    w.row = base + n
+    return True
+
+
+cdef bint walk_keys(
+    Walk* w, const int64_t* times, const int32_t* codes, Py_ssize_t n
+) noexcept nogil:
+    """Walk through rows with keys."""
+    cdef Py_ssize_t i
+    cdef int64_t base = w.row
+    for i in range(n):
+        w.row = base + i
+        if not w.first <= times[i] < w.end or w.code < 0:
+            if not step(w, times[i], codes[i]):
+                return False
+        elif codes[i] != w.code:
+            leave(w, w.from_, w.upto)
+            w.code = codes[i]
+            if not enter(w, w.from_, w.upto):
+                w.from_ = w.upto = 0
+                return False
+    w.row = base + n
+    return True
+
+
 cdef class RowRanges:
     """The windows, and where a walk through the rows is.
 
@@ -42,21 +185,9 @@ cdef class RowRanges:
         1 without keys.
     """
 
-    cdef const int64_t[::1] edges
-    cdef const int32_t[::1] low
-    cdef const int32_t[::1] high
-    cdef const int32_t[::1] results
-    cdef int64_t n_keys
-    cdef int64_t n_results
-    cdef int64_t row        # rows so far
-    cdef Py_ssize_t pane    # of the last row; -1 is before all windows, n_panes after them
-    cdef int64_t first      # times of that pane
-    cdef int64_t end
-    cdef int32_t code       # of the last row; -1: there is none
-    cdef bint writes        # else it counts
-    cdef int64_t[::1] at    # of each result: how many ranges began, or the place of the next one
-    cdef int64_t[::1] starts
-    cdef int64_t[::1] stops
+    cdef object arrays  # that the walk points into
+    cdef object places
+    cdef Walk of
 
     def __init__(
         self,
@@ -78,8 +209,10 @@ cdef class RowRanges:
         for i in range(results.shape[0]):
             if not -1 <= results[i] < n_results:
                 raise ValueError("a result is none")
-        self.edges, self.low, self.high, self.results = edges, low, high, results
-        self.n_keys, self.n_results = n_keys, n_results
+        self.arrays = edges, low, high, results
+        self.of.edges, self.of.low, self.of.high = &edges[0], &low[0], &high[0]
+        self.of.results = &results[0] if results.shape[0] else NULL
+        self.of.n_panes, self.of.n_keys, self.of.n_results = n_panes, n_keys, n_results
         self.begin(None, None, None)
 
     def begin(self, int64_t[::1] at, int64_t[::1] starts, int64_t[::1] stops):
@@ -87,15 +220,22 @@ cdef class RowRanges:
 
         The array `at` is zeros to count, and else where the ranges of each result begin.
         """
-        if at is not None and at.shape[0] != self.n_results:
+        if at is not None and at.shape[0] != self.of.n_results:
             raise ValueError("give one place for each result")
         if (starts is None) != (stops is None) or (starts is not None
                                                    and starts.shape[0] != stops.shape[0]):
             raise ValueError("starts and stops differ in length")
-        self.at, self.starts, self.stops = at, starts, stops
-        self.writes = starts is not None
-        self.row, self.code = 0, -1
-        self.go_to(-1)
+        self.places = at, starts, stops
+        self.of.at = self.of.starts = self.of.stops = NULL
+        self.of.n_places = 0 if starts is None else starts.shape[0]
+        if at is not None and at.shape[0]:
+            self.of.at = &at[0]
+        if self.of.n_places:
+            self.of.starts, self.of.stops = &starts[0], &stops[0]
+        self.of.writes = starts is not None
+        self.of.row, self.of.code = 0, -1
+        self.of.from_ = self.of.upto = 0
+        go_to(&self.of, -1)
 
     def take(self, const int64_t[::1] times not None, const int32_t[::1] codes):
         """Walk through rows; tell whether there was a result for each window of each row.
@@ -108,134 +248,28 @@ cdef class RowRanges:
             (n_rows,) int32 of the keys; None without keys.
         """
         cdef Py_ssize_t i, n = times.shape[0]
-        cdef const int32_t* code = NULL
         cdef bint done
-        if self.at is None:
+        if self.of.at == NULL:
             raise ValueError("no walk has begun")
-        if (codes is None and self.n_keys > 1) or (codes is not None and codes.shape[0] != n):
+        if (codes is None and self.of.n_keys > 1) or (codes is not None and codes.shape[0] != n):
             raise ValueError("give one code for each row")
-        if codes is not None:
-            for i in range(n):
-                if not 0 <= codes[i] < self.n_keys:
-                    raise ValueError("a code is no key")
         if not n:
             return True
-        if codes is not None:
-            code = &codes[0]
+        if codes is None:
+            with nogil:
+                done = walk(&self.of, &times[0], n)
+            return done
+        for i in range(n):
+            if not 0 <= codes[i] < self.of.n_keys:
+                raise ValueError("a code is no key")
         with nogil:
-            done = self.walk(&times[0], code, n)
+            done = walk_keys(&self.of, &times[0], &codes[0], n)
         return done
 
     def end_rows(self):
         """End the ranges that the last row is in."""
-        if self.at is None:
+        if self.of.at == NULL:
             raise ValueError("no walk has begun")
-        self.leave(self.windows_from(), self.windows_to())
-        self.code = -1
-
-    cdef bint walk(self, const int64_t* times, const int32_t* codes, Py_ssize_t n) noexcept nogil:
-        """Walk through rows; False where a row has a window without a result."""
-        cdef Py_ssize_t i = 0
-        cdef int64_t base = self.row
-        cdef int32_t code = 0
-        cdef bint is_same
-        while i < n:
-            if codes == NULL:
-                while (self.code == 0 and i + AT_ONCE <= n
-                       and lie_within(times + i, AT_ONCE, self.first, self.end)):
-                    i += AT_ONCE
-                while i < n and self.code == 0 and self.first <= times[i] < self.end:
-                    i += 1
-                if i == n:
-                    break
-            else:
-                code = codes[i]
-            is_same = self.first <= times[i] < self.end
-            self.row = base + i
-            if code != self.code or not is_same:
-                if not self.step(times[i], code, is_same):
-                    self.code = -1
-                    return False
-            i += 1
-        self.row = base + n
-        return True
-
-    cdef bint step(self, int64_t time, int32_t code, bint is_same) noexcept nogil:
-        """Go to the pane and the key of a row."""
-        cdef int32_t low = self.windows_from(), high = self.windows_to()
-        cdef bint goes_on = code == self.code
-        if not is_same:
-            self.find(time)
-        if not goes_on:
-            self.leave(low, high)
-            self.code = code
-            return self.enter(self.windows_from(), self.windows_to())
-        # Windows that both rows are in go on.
-        self.leave(low, min(high, self.windows_from()))
-        self.leave(max(low, self.windows_to()), high)
-        return (self.enter(self.windows_from(), min(low, self.windows_to()))
-                and self.enter(max(high, self.windows_from()), self.windows_to()))
-
-    cdef int32_t windows_from(self) noexcept nogil:
-        """The first window of the pane; none where there was no row."""
-        return self.low[self.pane] if self.code >= 0 and 0 <= self.pane < self.low.shape[0] else 0
-
-    cdef int32_t windows_to(self) noexcept nogil:
-        """One past its last window."""
-        return self.high[self.pane] if self.code >= 0 and 0 <= self.pane < self.low.shape[0] else 0
-
-    cdef bint enter(self, int32_t low, int32_t high) noexcept nogil:
-        """Begin a range in windows; False where one has no result."""
-        cdef int64_t result
-        cdef int32_t window
-        for window in range(low, high):
-            result = self.results[window * self.n_keys + self.code]
-            if result < 0:
-                return False
-            if not self.writes:
-                self.at[result] += 1
-            elif 0 <= self.at[result] < self.starts.shape[0]:
-                self.starts[self.at[result]] = self.row
-            else:
-                return False
-        return True
-
-    cdef void leave(self, int32_t low, int32_t high) noexcept nogil:
-        """End the range in windows."""
-        cdef int64_t result
-        cdef int32_t window
-        if not self.writes:
-            return
-        for window in range(low, high):
-            result = self.results[window * self.n_keys + self.code]
-            self.stops[self.at[result]] = self.row
-            self.at[result] += 1
-
-    cdef void find(self, int64_t time) noexcept nogil:
-        """Go to the pane of a time; most often it is close by."""
-        cdef Py_ssize_t n_panes = self.low.shape[0], low, high, middle
-        if time < self.edges[0]:
-            self.go_to(-1)
-            return
-        if time >= self.edges[n_panes]:
-            self.go_to(n_panes)
-            return
-        low, high = 0, n_panes  # the pane is in [low, high)
-        middle = self.pane + 1 if time >= self.end else self.pane - 1
-        if 0 <= middle < n_panes and self.edges[middle] <= time < self.edges[middle + 1]:
-            self.go_to(middle)
-            return
-        while high - low > 1:
-            middle = (low + high) >> 1
-            if time < self.edges[middle]:
-                high = middle
-            else:
-                low = middle
-        self.go_to(low)
-
-    cdef void go_to(self, Py_ssize_t pane) noexcept nogil:
-        """Note where the walk is."""
-        cdef Py_ssize_t n_panes = self.low.shape[0]
-        self.pane = pane
-        self.first = INT64_MIN if pane < 0 else self.edges[pane]
-        self.end = INT64_MAX if pane >= n_panes else self.edges[pane + 1]
+        leave(&self.of, self.of.from_, self.of.upto)
+        self.of.from_ = self.of.upto = 0
+        self.of.code = -1
