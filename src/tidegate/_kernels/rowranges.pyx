@@ -41,6 +41,7 @@ cdef struct Walk:
     int32_t from_      # its windows, in which the last row has begun or gone on with a range
     int32_t upto
     int32_t code       # of the last row; -1: there is none
+    int64_t time       # of the last row, where rows with keys are counted
     bint writes        # else it counts
     int64_t* at        # of each result: how many ranges began, or the place of the next one
     int64_t* starts
@@ -148,13 +149,39 @@ cdef bint walk(Walk* w, const int64_t* times, Py_ssize_t n) noexcept nogil:
     return True
 
 
+cdef Py_ssize_t write_pane(
+    Walk* w, const int64_t* times, const int32_t* codes, Py_ssize_t first, Py_ssize_t n
+) noexcept nogil:
+    """Write the ranges of rows from `first` on in a pane of one window; return where it ends.
+
+    A range is written once it has ended: the place of each is looked up once. It also ends where a
+    row has no result.
+    """
+    cdef const int32_t* results = w.results + w.from_ * w.n_keys
+    cdef int64_t base = w.row - first, begin = w.starts[w.at[results[w.code]]], place
+    cdef int32_t result = results[w.code], next_
+    cdef Py_ssize_t i = first
+    while i < n and w.first <= times[i] < w.end:
+        if codes[i] != w.code:
+            next_ = results[codes[i]]
+            if next_ < 0 or not 0 <= w.at[next_] < w.n_places:
+                break
+            place = w.at[result]
+            w.starts[place], w.stops[place] = begin, base + i
+            w.at[result] = place + 1
+            w.code, result, begin = codes[i], next_, base + i
+        i += 1
+    w.starts[w.at[result]] = begin
+    return i
+
+
 cdef bint walk_keys(
     Walk* w, const int64_t* times, const int32_t* codes, Py_ssize_t n
 ) noexcept nogil:
-    """Walk through rows with keys."""
-    cdef Py_ssize_t i
+    """Write the ranges of rows with keys; False where a row has a window without a result."""
+    cdef Py_ssize_t i = 0
     cdef int64_t base = w.row
-    for i in range(n):
+    while i < n:
         w.row = base + i
         if not w.first <= times[i] < w.end or w.code < 0:
             if not step(w, times[i], codes[i]):
@@ -165,7 +192,47 @@ cdef bint walk_keys(
             if not enter(w, w.from_, w.upto):
                 w.from_ = w.upto = 0
                 return False
+        i += 1
+        if w.upto - w.from_ == 1:
+            w.row = base + i
+            i = write_pane(w, times, codes, i, n)
     w.row = base + n
+    return True
+
+
+cdef bint join(Walk* w, int64_t before, int64_t time, int32_t code) noexcept nogil:
+    """Count a range less in each window of two rows in a row of one key."""
+    cdef int32_t low, high, window
+    cdef int64_t result
+    find(w, before)
+    if not 0 <= w.pane < w.n_panes:
+        return True
+    low, high = w.low[w.pane], w.high[w.pane]
+    if not w.first <= time < w.end:
+        find(w, time)
+        if not 0 <= w.pane < w.n_panes:
+            return True
+        low, high = max(low, w.low[w.pane]), min(high, w.high[w.pane])
+    for window in range(low, high):
+        result = w.results[window * w.n_keys + code]
+        if result < 0:
+            return False
+        w.at[result] -= 1
+    return True
+
+
+cdef bint join_keys(
+    Walk* w, const int64_t* times, const int32_t* codes, Py_ssize_t n
+) noexcept nogil:
+    """Count the ranges of rows with keys, all rows being counted already."""
+    cdef Py_ssize_t i
+    if w.code == codes[0] and not join(w, w.time, times[0], codes[0]):
+        return False
+    for i in range(1, n):
+        if codes[i] == codes[i - 1] and not join(w, times[i - 1], times[i], codes[i]):
+            return False
+    w.row += n
+    w.code, w.time = codes[n - 1], times[n - 1]
     return True
 
 
@@ -218,7 +285,8 @@ cdef class RowRanges:
     def begin(self, int64_t[::1] at, int64_t[::1] starts, int64_t[::1] stops):
         """Begin a walk that counts the ranges of each result in `at`, or writes them from there on.
 
-        The array `at` is zeros to count, and else where the ranges of each result begin.
+        To count, the array `at` is zeros, with keys the number of rows of each result; to write,
+        where its ranges begin.
         """
         if at is not None and at.shape[0] != self.of.n_results:
             raise ValueError("give one place for each result")
@@ -263,7 +331,7 @@ cdef class RowRanges:
             if not 0 <= codes[i] < self.of.n_keys:
                 raise ValueError("a code is no key")
         with nogil:
-            done = walk_keys(&self.of, &times[0], &codes[0], n)
+            done = (walk_keys if self.of.writes else join_keys)(&self.of, &times[0], &codes[0], n)
         return done
 
     def end_rows(self):

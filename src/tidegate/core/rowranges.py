@@ -58,13 +58,15 @@ def keep_codes(bound: Bound) -> None:
         bound.keys.kept = []
 
 
-def ranges_of(table: pa.Table, run: Run, rows: Input) -> Ranges | None:
+def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges | None:
     """Find the ranges of rows of each result of a grid of windows.
 
     Parameters
     ----------
     table : pyarrow.Table
         The results, by window.
+    counts : ndarray
+        (n_results,) int64, the rows of each.
     run : Run
         That made them, of all rows; none was late.
     rows : Input
@@ -73,7 +75,7 @@ def ranges_of(table: pa.Table, run: Run, rows: Input) -> Ranges | None:
     Returns
     -------
     Ranges or None
-        None where the windows are in no order, or are too many.
+        None where the windows are in no order or are too many, or rows have no result.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def ranges_of(table: pa.Table, run: Run, rows: Input) -> Ranges | None:
 
     Notes
     -----
-    O(n_rows + n_ranges), two passes over times and codes; 16 bytes a range.
+    O(n_rows + n_ranges), two passes over times and codes, the first of which only counts; 16 bytes
+    a range. Where rows of many keys take turns, each row is a range of its own.
     """
     bound = run.bound
     if bound is None or run.stats.used != rows.n_rows or not table.num_rows:
@@ -94,11 +97,11 @@ def ranges_of(table: pa.Table, run: Run, rows: Input) -> Ranges | None:
     results, n_keys = seats
     walk = RowRanges(*_panes_of(windows), results, n_keys, table.num_rows)
     pieces = _pieces_of(rows, bound)
-    counts = np.zeros(table.num_rows, np.int64)
-    if not _walk(walk, pieces, counts):
+    n_each = np.zeros(len(counts), np.int64) if bound.keys is None else counts.astype(np.int64)
+    if not _walk(walk, pieces, n_each):
         return None
-    offsets = np.zeros(table.num_rows + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(n_each, out=offsets[1:])
     n_ranges = int(offsets[-1])
     if n_ranges > MOST_RANGES:
         raise LimitError(
@@ -106,7 +109,9 @@ def ranges_of(table: pa.Table, run: Run, rows: Input) -> Ranges | None:
             f"{MOST_RANGES}: aggregate fewer rows at a time, or use windows that overlap less"
         )
     starts, stops = np.empty(n_ranges, np.int64), np.empty(n_ranges, np.int64)
-    _walk(walk, pieces, offsets[:-1].copy(), starts, stops)
+    at = offsets[:-1].copy()
+    if not _walk(walk, pieces, at, starts, stops) or not np.array_equal(at, offsets[1:]):
+        return None
     return Ranges(offsets, starts, stops)
 
 

@@ -86,11 +86,11 @@ def with_ranges(table: pa.Table, run: Run, rows: Input) -> pa.Table | None:
     bound = run.bound
     if bound is None or run.stats.used != rows.n_rows:
         return None
-    if bound.keys is not None or bound.state.falls:
-        found = ranges_of(table, run, rows)
-        return None if found is None else _beside(table, _ranges(*found))
     column: Any = table[_COUNT].combine_chunks()
     counts: Numbers = column.to_numpy()  # a view, unlike that of a chunked array
+    if bound.keys is not None or bound.state.falls:
+        found = ranges_of(table, counts, run, rows)
+        return None if found is None else _beside(table, _ranges(*found))
     bounds = np.empty(len(counts) + 1, np.int64)
     bounds[0] = 0
     np.cumsum(counts, out=bounds[1:])
