@@ -6,6 +6,9 @@ one look at each row, and a step for each end and beginning, whatever the overla
 """
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
+from libc.stdlib cimport free
+
+from tidegate._kernels.memory cimport grow
 
 cdef extern from *:
     """
@@ -23,7 +26,14 @@ cdef extern from *:
         const int64_t* times, Py_ssize_t n, int64_t first, int64_t end) noexcept nogil
 
 cdef enum:
-    AT_ONCE = 64  # times
+    AT_ONCE = 64        # times
+    FIRST_ROOM = 1024   # changes
+    MOST_NOTED = 1 << 23
+
+
+cdef struct Change:
+    int64_t row
+    Py_ssize_t pane
 
 
 cdef struct Walk:
@@ -47,6 +57,9 @@ cdef struct Walk:
     int64_t* starts
     int64_t* stops
     int64_t n_places
+    Change* changes    # of the pane, noted while counting, to write from: so rows are read once
+    int64_t n_changes
+    int64_t room       # -1: they are too many, and rows are read again
 
 
 cdef inline void go_to(Walk* w, Py_ssize_t pane) noexcept nogil:
@@ -106,11 +119,27 @@ cdef inline void leave(Walk* w, int32_t low, int32_t high) noexcept nogil:
             w.at[result] += 1
 
 
+cdef void note(Walk* w) noexcept nogil:
+    """Note that the pane is another one from this row on."""
+    if w.n_changes == w.room:
+        w.room = max(2 * w.room, FIRST_ROOM)
+        if w.room > MOST_NOTED or not grow(<void**>&w.changes, w.room * sizeof(Change)):
+            w.room = -1
+    if w.room > w.n_changes:
+        w.changes[w.n_changes] = Change(w.row, w.pane)
+        w.n_changes += 1
+
+
 cdef bint step(Walk* w, int64_t time, int32_t code) noexcept nogil:
     """Go to the pane and the key of a row; False where a window of it has no result."""
+    find(w, time)
+    return settle(w, code)
+
+
+cdef inline bint settle(Walk* w, int32_t code) noexcept nogil:
+    """End and begin the ranges that a new pane or key ends and begins."""
     cdef int32_t low = w.from_, high = w.upto
     cdef bint goes_on = code == w.code, done
-    find(w, time)
     w.from_ = w.upto = 0
     if 0 <= w.pane < w.n_panes:
         w.from_, w.upto = w.low[w.pane], w.high[w.pane]
@@ -144,8 +173,22 @@ cdef bint walk(Walk* w, const int64_t* times, Py_ssize_t n) noexcept nogil:
         w.row = base + i
         if not step(w, times[i], 0):
             return False
+        if not w.writes:
+            note(w)
         i += 1
     w.row = base + n
+    return True
+
+
+cdef bint walk_again(Walk* w, Py_ssize_t n_rows) noexcept nogil:
+    """Walk through all rows without keys by what was noted."""
+    cdef int64_t i
+    for i in range(w.n_changes):
+        w.row = w.changes[i].row
+        go_to(w, w.changes[i].pane)
+        if not settle(w, 0):
+            return False
+    w.row = n_rows
     return True
 
 
@@ -255,6 +298,10 @@ cdef class RowRanges:
     cdef object arrays  # that the walk points into
     cdef object places
     cdef Walk of
+    cdef Py_ssize_t n_rows  # that were counted
+
+    def __dealloc__(self):
+        free(self.of.changes)
 
     def __init__(
         self,
@@ -301,6 +348,8 @@ cdef class RowRanges:
         if self.of.n_places:
             self.of.starts, self.of.stops = &starts[0], &stops[0]
         self.of.writes = starts is not None
+        if not self.of.writes:
+            self.of.n_changes = self.of.room = self.n_rows = 0
         self.of.row, self.of.code = 0, -1
         self.of.from_ = self.of.upto = 0
         go_to(&self.of, -1)
@@ -326,12 +375,30 @@ cdef class RowRanges:
         if codes is None:
             with nogil:
                 done = walk(&self.of, &times[0], n)
+            self.n_rows += n
             return done
         for i in range(n):
             if not 0 <= codes[i] < self.of.n_keys:
                 raise ValueError("a code is no key")
         with nogil:
             done = (walk_keys if self.of.writes else join_keys)(&self.of, &times[0], &codes[0], n)
+        return done
+
+    def take_noted(self):
+        """Walk once more through the rows that were counted, if all is noted that has to be known.
+
+        Returns
+        -------
+        bool or None
+            As `take`; None where the rows have to be given again.
+        """
+        cdef bint done
+        if self.of.at == NULL or not self.of.writes:
+            raise ValueError("no walk that writes has begun")
+        if self.of.room <= 0:
+            return None
+        with nogil:
+            done = walk_again(&self.of, self.n_rows)
         return done
 
     def end_rows(self):

@@ -84,8 +84,8 @@ def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges
 
     Notes
     -----
-    O(n_rows + n_ranges), two passes over times and codes, the first of which only counts; 16 bytes
-    a range. Where rows of many keys take turns, each row is a range of its own.
+    O(n_rows + n_ranges), one pass over the times to count, with keys one more to write; 16 bytes a
+    range, and as much meanwhile. Where rows of many keys take turns, each row is a range.
     """
     bound = run.bound
     if bound is None or run.stats.used != rows.n_rows or not table.num_rows:
@@ -124,7 +124,9 @@ def _walk(
 ) -> bool:
     """Go through all rows; False where one has no result."""
     walk.begin(at, starts, stops)
-    done = all(walk.take(times, codes) for times, codes in pieces)
+    done = None if starts is None else walk.take_noted()
+    if done is None:
+        done = all(walk.take(times, codes) for times, codes in pieces)
     walk.end_rows()
     return done
 

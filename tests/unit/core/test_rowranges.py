@@ -196,3 +196,26 @@ def test_places_that_are_wrong_write_nowhere():
     walk.begin(at - 5, starts, starts.copy())
     assert not walk.take(ints(3, of=np.int64), None)
     walk.end_rows()
+
+
+def test_a_walk_that_was_noted_is_gone_again_without_the_rows():
+    walk = RowRanges(ints(0, 10, 20, of=np.int64), ints(0, 1), ints(1, 2), ints(0, 1), 1, 2)
+    counts = np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match="no walk that writes"):
+        walk.take_noted()
+    walk.begin(counts, None, None)
+    times = np.tile(ints(3, 30, 13, 4, 5, of=np.int64), 2000)
+    assert walk.take(times[:4001], None)
+    assert walk.take(times[4001:], None)
+    walk.end_rows()
+    assert counts.tolist() == [2001, 2000]
+    found = []
+    for is_noted in (True, False):
+        at, starts, stops = ints(0, 2001, of=np.int64), np.zeros(4001, int), np.zeros(4001, int)
+        walk.begin(at, starts, stops)
+        assert walk.take_noted() if is_noted else walk.take(times, None)
+        walk.end_rows()
+        assert at.tolist() == [2001, 4001]
+        found.append(np.column_stack([starts, stops]).tolist())
+    assert found[0] == found[1]
+    assert found[0][:3] == [[0, 1], [3, 6], [8, 11]]
