@@ -200,7 +200,7 @@ cdef Py_ssize_t write_pane(
     A range is written once it has ended: the place of each is looked up once. It also ends where a
     row has no result.
     """
-    cdef const int32_t* results = w.results + w.from_ * w.n_keys
+    cdef const int32_t* results = w.results + w.from_ * w.n_keys  # of each key
     cdef int64_t base = w.row - first, begin = w.starts[w.at[results[w.code]]], place
     cdef int32_t result = results[w.code], next_
     cdef Py_ssize_t i = first
@@ -337,8 +337,9 @@ cdef class RowRanges:
         """
         if at is not None and at.shape[0] != self.of.n_results:
             raise ValueError("give one place for each result")
-        if (starts is None) != (stops is None) or (starts is not None
-                                                   and starts.shape[0] != stops.shape[0]):
+        if (starts is None) != (stops is None):
+            raise ValueError("give starts and stops, or none of them")
+        if starts is not None and starts.shape[0] != stops.shape[0]:
             raise ValueError("starts and stops differ in length")
         self.places = at, starts, stops
         self.of.at = self.of.starts = self.of.stops = NULL
@@ -366,8 +367,7 @@ cdef class RowRanges:
         """
         cdef Py_ssize_t i, n = times.shape[0]
         cdef bint done
-        if self.of.at == NULL:
-            raise ValueError("no walk has begun")
+        self.check_begun(False)
         if (codes is None and self.of.n_keys > 1) or (codes is not None and codes.shape[0] != n):
             raise ValueError("give one code for each row")
         if not n:
@@ -393,18 +393,22 @@ cdef class RowRanges:
             As `take`; None where the rows have to be given again.
         """
         cdef bint done
-        if self.of.at == NULL or not self.of.writes:
-            raise ValueError("no walk that writes has begun")
+        self.check_begun(True)
         if self.of.room <= 0:
             return None
         with nogil:
             done = walk_again(&self.of, self.n_rows)
         return done
 
+    cdef int check_begun(self, bint writes) except -1:
+        """Refuse to walk on where no walk has begun."""
+        if self.of.at == NULL or (writes and not self.of.writes):
+            raise ValueError(f"no walk {'that writes ' if writes else ''}has begun")
+        return 0
+
     def end_rows(self):
         """End the ranges that the last row is in."""
-        if self.of.at == NULL:
-            raise ValueError("no walk has begun")
+        self.check_begun(False)
         leave(&self.of, self.of.from_, self.of.upto)
         self.of.from_ = self.of.upto = 0
         self.of.code = -1

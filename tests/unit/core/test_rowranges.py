@@ -178,8 +178,10 @@ def test_what_does_not_fit_is_refused_by_the_kernel():
     with pytest.raises(ValueError, match="one place for each result"):
         walk.begin(ints(0, of=np.int64), None, None)
     at = np.zeros(2, np.int64)
-    with pytest.raises(ValueError, match="differ in length"):
+    with pytest.raises(ValueError, match="none of them"):
         walk.begin(at, at, None)
+    with pytest.raises(ValueError, match="differ in length"):
+        walk.begin(at, at, at[:1])
     walk.begin(at, None, None)
     with pytest.raises(ValueError, match="a code is no key"):
         walk.take(edges, ints(0, 1, 0))
