@@ -219,6 +219,55 @@ WORK: dict[str, tuple[Callable[[Records], Any], Callable[[Records], Any], float]
 }
 
 
+def average_dicts(records: Records) -> Callable[[], Records]:
+    """Give what makes the dicts of moving averages out of their values."""
+    values = [list(row.values()) for row in plain_averages(records)]
+    starts, ends, averages = zip(*values, strict=True)
+    return lambda: [
+        {"start_index": start, "end_index": end, "average": average}
+        for start, end, average in zip(starts, ends, averages, strict=True)
+    ]
+
+
+def sentiment_dicts(records: Records) -> Callable[[], Records]:
+    """Give what makes the dicts of moving sentiments out of their values."""
+    times, averages = zip(*map(dict.values, plain_sentiment(records)), strict=True)
+    return lambda: [
+        {"timestamp": time, "avg_sentiment": average}
+        for time, average in zip(times, averages, strict=True)
+    ]
+
+
+def copied_dicts(records: Records) -> Callable[[], Records]:
+    """Give what copies the caller's dicts."""
+    return lambda: [record.copy() for record in records]
+
+
+FLOORS: dict[str, Callable[[Records], Callable[[], Records]]] = {
+    "quant average of 100": average_dicts,
+    "social moving average": sentiment_dicts,
+    "compliance watermark and flag": copied_dicts,
+}
+
+
+@pytest.mark.parametrize("work", FLOORS)
+def test_floor_of_python(work: str, records: Records, race: Callable[..., None]) -> None:
+    """Measure what the dicts alone cost Python, their values being there already.
+
+    The ratio is the highest that anything could reach which makes such dicts as Python does.
+    """
+    _, plain, target = WORK[work]
+    make = FLOORS[work](records)
+    assert len(make()) == len(plain(records))
+    race(
+        f"{work}: the dicts alone, by Python",
+        make,
+        {"plain Python": lambda: plain(records)},
+        target=target,
+        n_rounds=N_ROUNDS,
+    )
+
+
 @pytest.mark.parametrize("work", WORK)
 def test_adapter(work: str, records: Records, race: Callable[..., None]) -> None:
     """Compare one call with the plain way."""

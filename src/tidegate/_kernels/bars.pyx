@@ -153,11 +153,14 @@ def first_wild(const double[::1] values not None, const uint8_t[::1] valid, bint
         -1 where there is none.
     """
     cdef Py_ssize_t n = values.shape[0], at = -1
+    cdef const uint8_t* flags = NULL
     if valid is not None and valid.shape[0] != n:
         raise ValueError("the columns of a batch differ in length")
     if n:
+        if valid is not None:
+            flags = &valid[0]
         with nogil:
-            at = first_odd(&values[0], NULL if valid is None else &valid[0], n, skip_nan)
+            at = first_odd(&values[0], flags, n, skip_nan)
     return at
 
 

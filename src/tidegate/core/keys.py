@@ -48,6 +48,8 @@ class Keys:
     known : dict
         Codes of keys of Python values that `code` was asked for; the dict itself stays the same,
         entries come and go.
+    kept : list of ndarray or None
+        Where it is a list, the codes of every batch are appended as they are made.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Keys:
             )
         if not 1 <= max_keys <= _MOST_KEYS:
             raise InputError(f"max_keys is {max_keys}; expected 1 to {_MOST_KEYS}")
+        self.kept: list[Codes] | None = None
         self._columns: list[KeyColumn] = []
         # A prefix of k + 1 columns is a pair: the code of its first k columns, shifted, and that
         # of the last one. The code of the longest prefix is the code of the key.
@@ -139,7 +142,10 @@ class Keys:
 
     def encode_checked(self, batch: pa.RecordBatch) -> Codes:
         """Do what `encode` does, with a batch of which `bind` has seen the schema."""
-        return self._encode([batch.column(name) for name in self.names])
+        codes = self._encode([batch.column(name) for name in self.names])
+        if self.kept is not None:
+            self.kept.append(codes)
+        return codes
 
     def code(self, key: tuple[object, ...]) -> int:
         """Return the code of one key of Python values; it is the same as `encode` gives.

@@ -18,6 +18,7 @@ from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.plan import EDGES, expand, make_plan
 from tidegate.core.rolling import roll_all
+from tidegate.core.rowranges import keep_codes
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import n_threads, run_shares
@@ -213,8 +214,10 @@ def aggregate(
     return result
 
 
-def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
-    """Run a plan over all rows.
+def _computed(
+    plan: Plan, rows: Input, threads: int, *, keeps_codes: bool = False
+) -> tuple[Run, pa.Table]:
+    """Run a plan over all rows; keep the codes of the keys, where that is asked for.
 
     Where the watermark waits for the end, windows are closed early on the guess that the rows are
     roughly in order: that keeps the state small, and in the cache. A row that proves the guess
@@ -224,12 +227,14 @@ def _computed(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
         return roll_all(plan, rows, threads)
     guesses = plan.lateness is None and rows.n_rows is not None
     if guesses and threads > 1 and plan.time.is_plain:
-        done = _in_shares(plan, rows, threads)
+        done = _in_shares(plan, rows, threads, keeps_codes)
         if done is not None:
             return done
     while True:
         run = Run(plan)
         bound = run.bind(rows.schema)
+        if keeps_codes:
+            keep_codes(bound)
         bound.state.guesses = guesses
         try:
             return run, pa.concat_tables([*_results(run, rows, bound), _end(run)])
@@ -243,8 +248,9 @@ def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
         return roll_all(traced(plan), rows, threads)
     is_of_grid = not isinstance(plan.window, RowWindow)  # else rows need not lie as windows do
     is_of_grid &= all(name not in EDGES for name, _ in plan.results)  # both edges are needed
-    if is_of_grid and not plan.by and plan.lateness is None and rows.n_rows:
-        run, table = _computed(counted(plan), rows, threads)
+    can_follow = is_of_grid and (not plan.by or plan.time.is_plain)
+    if can_follow and plan.lateness is None and rows.n_rows:
+        run, table = _computed(counted(plan), rows, threads, keeps_codes=True)
         with_all = with_ranges(table, run, rows, plan)
         if with_all is not None:
             return run, with_all
@@ -256,13 +262,18 @@ def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     return run, _end(run)
 
 
-def _in_shares(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table] | None:
+def _in_shares(
+    plan: Plan, rows: Input, threads: int, keeps_codes: bool
+) -> tuple[Run, pa.Table] | None:
     """Run a plan on several threads; None where the rows cannot be cut into shares."""
     batches = list(rows.batches(max(rows.n_rows or 0, 1)))
     if len(batches) != 1:
         return None
     run = Run(plan)
-    tables = run_shares(run.bind(rows.schema), batches[0], threads)
+    bound = run.bind(rows.schema)
+    if keeps_codes:
+        keep_codes(bound)
+    tables = run_shares(bound, batches[0], threads)
     if tables is None:
         return None
     table = pa.concat_tables(tables)

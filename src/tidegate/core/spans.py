@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegate.core.errors import LimitError
-from tidegate.core.tracing import ranges_of
+from tidegate.core.tracing import column_of_ranges
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +68,7 @@ def ranges_in(numbers: Numbers, begins: Numbers, lengths: Numbers, most: int) ->
         order = np.argsort(found.owner, kind="stable")
         found = _Ranges(*(column[order] for column in found))
     offsets = np.searchsorted(found.owner, np.arange(len(lengths) + 1))
-    return ranges_of(offsets, found.starts, found.stops)
+    return column_of_ranges(offsets, found.starts, found.stops)
 
 
 def _check(n_ranges: int, most: int, n_windows: int) -> None:

@@ -1,7 +1,8 @@
 """Which input rows made a window: row ranges beside each result, and the rows back from them.
 
-A traced run reads one more column, the number of each row since the start, and collects it. Where
-all rows are in order of time and there are no keys, the ranges follow from the results alone.
+A traced stream reads one more column, the number of each row since the start, and collects it. Of
+all rows at once the ranges follow from the results: alone where the rows are in order of time and
+there are no keys, else together with the times and the keys of the rows.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tidegate.core.bound import times_of
 from tidegate.core.columns import Numbers
 from tidegate.core.errors import InputError, MergeError
 from tidegate.core.plan import EDGES
+from tidegate.core.rowranges import ranges_of
 from tidegate.core.run import MAX_BATCH, Run
 from tidegate.core.windows import without_label
 
@@ -33,9 +35,9 @@ __all__ = [
     "ROW",
     "ROW_RANGES",
     "TracedRun",
+    "column_of_ranges",
     "counted",
     "is_traced",
-    "ranges_of",
     "refuse_merge",
     "trace",
     "traced",
@@ -77,14 +79,18 @@ def with_ranges(table: pa.Table, run: Run, rows: Input, plan: Plan) -> pa.Table 
 
     The edges come out as `plan` shows them, which was the plan before.
 
-    They do where no run of rows began before the largest time so far: then the rows of a window,
-    in whatever order, stand together, and windows stand in order.
+    Without keys, and where no run of rows began before the largest time so far, the rows of a
+    window, in whatever order, stand together, and windows stand in order: their counts tell all.
+    Else each row is looked at once more.
     """
     bound = run.bound
-    if bound is None or bound.state.falls or run.stats.used != rows.n_rows:
+    if bound is None or run.stats.used != rows.n_rows:
         return None
     column: Any = table[_COUNT].combine_chunks()
     counts: Numbers = column.to_numpy()  # a view, unlike that of a chunked array
+    if bound.keys is not None or bound.state.falls:
+        found = ranges_of(table, counts, run, rows)
+        return None if found is None else _beside(table, column_of_ranges(*found), plan)
     bounds = np.empty(len(counts) + 1, np.int64)
     bounds[0] = 0
     np.cumsum(counts, out=bounds[1:])
@@ -98,11 +104,16 @@ def with_ranges(table: pa.Table, run: Run, rows: Input, plan: Plan) -> pa.Table 
             starts = np.searchsorted(_times(rows, bound), first)
         stops = starts + counts
     if counts.min(initial=1) > 0:
-        ranges: Any = ranges_of(np.arange(len(counts) + 1, dtype=np.int32), starts, stops)
+        ranges: Any = column_of_ranges(np.arange(len(counts) + 1, dtype=np.int32), starts, stops)
     else:
         has_rows = counts > 0
         offsets = np.concatenate([[0], np.cumsum(has_rows)])
-        ranges = ranges_of(offsets, starts[has_rows], stops[has_rows])
+        ranges = column_of_ranges(offsets, starts[has_rows], stops[has_rows])
+    return _beside(table, ranges, plan)
+
+
+def _beside(table: pa.Table, ranges: pa.Array[Any], plan: Plan) -> pa.Table:
+    """Put ranges in the place of the counts."""
     return _as_shown(table.drop_columns([_COUNT]), plan).append_column(
         pa.field(ROW_RANGES, RANGES_TYPE), pa.chunked_array([ranges])
     )
@@ -157,7 +168,7 @@ def _starts_of_overlapping(counts: Numbers, n_panes: int) -> Numbers:
     return starts
 
 
-def ranges_of(offsets: Numbers, starts: Numbers, stops: Numbers) -> pa.Array[Any]:
+def column_of_ranges(offsets: Numbers, starts: Numbers, stops: Numbers) -> pa.Array[Any]:
     """Make the column of starts and stops, and where each list begins."""
     parts = [pa.array(edges.astype(np.int64, copy=False)) for edges in (starts, stops)]
     structs: Any = pa.StructArray.from_arrays(parts, names=["start", "stop"])
@@ -192,7 +203,7 @@ def _runs_in(lists: pa.Array[Any]) -> pa.Array[Any]:
     at = np.flatnonzero(begins)
     stops = numbers[np.append(at[1:], len(numbers)) - 1] + 1 if len(at) else numbers
     offsets = np.searchsorted(owner[at], np.arange(len(lists) + 1))
-    return ranges_of(offsets, numbers[at], stops)
+    return column_of_ranges(offsets, numbers[at], stops)
 
 
 # --------------------------------------------------------------------------------------- the run

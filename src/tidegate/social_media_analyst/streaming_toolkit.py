@@ -171,8 +171,7 @@ def cli_manage(args: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, also where there is no pipeline, which it then says on stderr; 1 where one could not be
-        used.
+        0, also where there is no pipeline, which it then says on stderr; 1 if one is unusable.
     """
     from tidegate.social_media_analyst.commands import run
 

@@ -1,0 +1,414 @@
+"""The rows of windows, found from the times, the codes and the windows that came out.
+
+Between two edges of windows lie the rows of the same windows: a pane. Where two rows in a row are
+of one key, the ranges of the windows that both are in go on, those of the others end or begin: so
+one look at each row, and a step for each end and beginning, whatever the overlap.
+"""
+
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
+from libc.stdlib cimport free
+
+from tidegate._kernels.memory cimport grow
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    /* Whether n times lie in [first, end). */
+    TG_CLONES static int tg_lie_within(const int64_t *times, Py_ssize_t n, int64_t first,
+                                       int64_t end) {
+        int64_t outside = 0;
+        for (Py_ssize_t i = 0; i < n; i++)
+            outside |= (times[i] < first) | (times[i] >= end);
+        return outside == 0;
+    }
+    """
+    bint lie_within "tg_lie_within"(
+        const int64_t* times, Py_ssize_t n, int64_t first, int64_t end) noexcept nogil
+
+cdef enum:
+    AT_ONCE = 64        # times
+    FIRST_ROOM = 1024   # changes
+    MOST_NOTED = 1 << 23
+
+
+cdef struct Change:
+    int64_t row
+    Py_ssize_t pane
+
+
+cdef struct Walk:
+    const int64_t* edges
+    const int32_t* low
+    const int32_t* high
+    const int32_t* results
+    Py_ssize_t n_panes
+    int64_t n_keys
+    int64_t n_results
+    int64_t row        # where it is
+    Py_ssize_t pane    # of the last row; -1 is before all windows, n_panes after them
+    int64_t first      # times of that pane
+    int64_t end
+    int32_t from_      # its windows, in which the last row has begun or gone on with a range
+    int32_t upto
+    int32_t code       # of the last row; -1: there is none
+    int64_t time       # of the last row, where rows with keys are counted
+    bint writes        # else it counts
+    int64_t* at        # of each result: how many ranges began, or the place of the next one
+    int64_t* starts
+    int64_t* stops
+    int64_t n_places
+    Change* changes    # of the pane, noted while counting, to write from: so rows are read once
+    int64_t n_changes
+    int64_t room       # -1: they are too many, and rows are read again
+
+
+cdef inline void go_to(Walk* w, Py_ssize_t pane) noexcept nogil:
+    """Note the times of a pane."""
+    w.pane = pane
+    w.first = INT64_MIN if pane < 0 else w.edges[pane]
+    w.end = INT64_MAX if pane >= w.n_panes else w.edges[pane + 1]
+
+
+cdef void find(Walk* w, int64_t time) noexcept nogil:
+    """Go to the pane of a time; most often it is close by."""
+    cdef Py_ssize_t low = 0, high = w.n_panes, middle  # the pane is in [low, high)
+    if time < w.edges[0]:
+        go_to(w, -1)
+        return
+    if time >= w.edges[w.n_panes]:
+        go_to(w, w.n_panes)
+        return
+    middle = w.pane + 1 if time >= w.end else w.pane - 1
+    if 0 <= middle < w.n_panes and w.edges[middle] <= time < w.edges[middle + 1]:
+        go_to(w, middle)
+        return
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if time < w.edges[middle]:
+            high = middle
+        else:
+            low = middle
+    go_to(w, low)
+
+
+cdef inline bint enter(Walk* w, int32_t low, int32_t high) noexcept nogil:
+    """Begin a range in windows; False where one has no result."""
+    cdef int64_t result
+    cdef int32_t window
+    for window in range(low, high):
+        result = w.results[window * w.n_keys + w.code]
+        if result < 0:
+            return False
+        if not w.writes:
+            w.at[result] += 1
+        elif 0 <= w.at[result] < w.n_places:
+            w.starts[w.at[result]] = w.row
+        else:
+            return False
+    return True
+
+
+cdef inline void leave(Walk* w, int32_t low, int32_t high) noexcept nogil:
+    """End the range in windows."""
+    cdef int64_t result
+    cdef int32_t window
+    if w.writes:
+        for window in range(low, high):
+            result = w.results[window * w.n_keys + w.code]
+            w.stops[w.at[result]] = w.row
+            w.at[result] += 1
+
+
+cdef void note(Walk* w) noexcept nogil:
+    """Note that the pane is another one from this row on."""
+    if w.n_changes == w.room:
+        w.room = max(2 * w.room, FIRST_ROOM)
+        if w.room > MOST_NOTED or not grow(<void**>&w.changes, w.room * sizeof(Change)):
+            w.room = -1
+    if w.room > w.n_changes:
+        w.changes[w.n_changes] = Change(w.row, w.pane)
+        w.n_changes += 1
+
+
+cdef bint step(Walk* w, int64_t time, int32_t code) noexcept nogil:
+    """Go to the pane and the key of a row; False where a window of it has no result."""
+    find(w, time)
+    return settle(w, code)
+
+
+cdef inline bint settle(Walk* w, int32_t code) noexcept nogil:
+    """End and begin the ranges that a new pane or key ends and begins."""
+    cdef int32_t low = w.from_, high = w.upto
+    cdef bint goes_on = code == w.code, done
+    w.from_ = w.upto = 0
+    if 0 <= w.pane < w.n_panes:
+        w.from_, w.upto = w.low[w.pane], w.high[w.pane]
+    if goes_on:  # so do the windows that both rows are in
+        leave(w, low, min(high, w.from_))
+        leave(w, max(low, w.upto), high)
+        done = (enter(w, w.from_, min(low, w.upto))
+                and enter(w, max(high, w.from_), w.upto))
+    else:
+        leave(w, low, high)
+        w.code = code
+        done = enter(w, w.from_, w.upto)
+    if not done:
+        w.from_ = w.upto = 0
+        w.code = -1
+    return done
+
+
+cdef bint walk(Walk* w, const int64_t* times, Py_ssize_t n) noexcept nogil:
+    """Walk through rows without keys; False where a row has a window without a result."""
+    cdef Py_ssize_t i = 0
+    cdef int64_t base = w.row
+    while i < n:
+        if w.code == 0:
+            while i + AT_ONCE <= n and lie_within(times + i, AT_ONCE, w.first, w.end):
+                i += AT_ONCE
+            while i < n and w.first <= times[i] < w.end:
+                i += 1
+            if i == n:
+                break
+        w.row = base + i
+        if not step(w, times[i], 0):
+            return False
+        if not w.writes:
+            note(w)
+        i += 1
+    w.row = base + n
+    return True
+
+
+cdef bint walk_again(Walk* w, Py_ssize_t n_rows) noexcept nogil:
+    """Walk through all rows without keys by what was noted."""
+    cdef int64_t i
+    for i in range(w.n_changes):
+        w.row = w.changes[i].row
+        go_to(w, w.changes[i].pane)
+        if not settle(w, 0):
+            return False
+    w.row = n_rows
+    return True
+
+
+cdef Py_ssize_t write_pane(
+    Walk* w, const int64_t* times, const int32_t* codes, Py_ssize_t first, Py_ssize_t n
+) noexcept nogil:
+    """Write the ranges of rows from `first` on in a pane of one window; return where it ends.
+
+    A range is written once it has ended: the place of each is looked up once. It also ends where a
+    row has no result.
+    """
+    cdef const int32_t* results = w.results + w.from_ * w.n_keys  # of each key
+    cdef int64_t base = w.row - first, begin = w.starts[w.at[results[w.code]]], place
+    cdef int32_t result = results[w.code], next_
+    cdef Py_ssize_t i = first
+    while i < n and w.first <= times[i] < w.end:
+        if codes[i] != w.code:
+            next_ = results[codes[i]]
+            if next_ < 0 or not 0 <= w.at[next_] < w.n_places:
+                break
+            place = w.at[result]
+            w.starts[place], w.stops[place] = begin, base + i
+            w.at[result] = place + 1
+            w.code, result, begin = codes[i], next_, base + i
+        i += 1
+    w.starts[w.at[result]] = begin
+    return i
+
+
+cdef bint walk_keys(
+    Walk* w, const int64_t* times, const int32_t* codes, Py_ssize_t n
+) noexcept nogil:
+    """Write the ranges of rows with keys; False where a row has a window without a result."""
+    cdef Py_ssize_t i = 0
+    cdef int64_t base = w.row
+    while i < n:
+        w.row = base + i
+        if not w.first <= times[i] < w.end or w.code < 0:
+            if not step(w, times[i], codes[i]):
+                return False
+        elif codes[i] != w.code:
+            leave(w, w.from_, w.upto)
+            w.code = codes[i]
+            if not enter(w, w.from_, w.upto):
+                w.from_ = w.upto = 0
+                return False
+        i += 1
+        if w.upto - w.from_ == 1:
+            w.row = base + i
+            i = write_pane(w, times, codes, i, n)
+    w.row = base + n
+    return True
+
+
+cdef bint join(Walk* w, int64_t before, int64_t time, int32_t code) noexcept nogil:
+    """Count a range less in each window of two rows in a row of one key."""
+    cdef int32_t low, high, window
+    cdef int64_t result
+    find(w, before)
+    if not 0 <= w.pane < w.n_panes:
+        return True
+    low, high = w.low[w.pane], w.high[w.pane]
+    if not w.first <= time < w.end:
+        find(w, time)
+        if not 0 <= w.pane < w.n_panes:
+            return True
+        low, high = max(low, w.low[w.pane]), min(high, w.high[w.pane])
+    for window in range(low, high):
+        result = w.results[window * w.n_keys + code]
+        if result < 0:
+            return False
+        w.at[result] -= 1
+    return True
+
+
+cdef bint join_keys(
+    Walk* w, const int64_t* times, const int32_t* codes, Py_ssize_t n
+) noexcept nogil:
+    """Count the ranges of rows with keys, all rows being counted already."""
+    cdef Py_ssize_t i
+    if w.code == codes[0] and not join(w, w.time, times[0], codes[0]):
+        return False
+    for i in range(1, n):
+        if codes[i] == codes[i - 1] and not join(w, times[i - 1], times[i], codes[i]):
+            return False
+    w.row += n
+    w.code, w.time = codes[n - 1], times[n - 1]
+    return True
+
+
+cdef class RowRanges:
+    """The windows, and where a walk through the rows is.
+
+    Parameters
+    ----------
+    edges : ndarray
+        (n_edges,) int64, where windows begin or end, rising.
+    low, high : ndarray
+        (n_edges - 1,) int32, the windows [low, high) that cover the times from an edge to the next;
+        neither falls.
+    results : ndarray
+        (n_windows * n_keys,) int32, the result of a window and a key; -1: there is none.
+    n_keys : int
+        1 without keys.
+    """
+
+    cdef object arrays  # that the walk points into
+    cdef object places
+    cdef Walk of
+    cdef Py_ssize_t n_rows  # that were counted
+
+    def __dealloc__(self):
+        free(self.of.changes)
+
+    def __init__(
+        self,
+        const int64_t[::1] edges not None,
+        const int32_t[::1] low not None,
+        const int32_t[::1] high not None,
+        const int32_t[::1] results not None,
+        Py_ssize_t n_keys,
+        Py_ssize_t n_results,
+    ):
+        cdef Py_ssize_t i, n_panes = edges.shape[0] - 1
+        if n_panes < 1 or low.shape[0] != n_panes or high.shape[0] != n_panes or n_keys < 1:
+            raise ValueError("edges and panes do not fit each other")
+        for i in range(n_panes):
+            if not 0 <= low[i] <= high[i] <= results.shape[0] // n_keys:
+                raise ValueError("a window of a pane is none")
+            if edges[i] >= edges[i + 1] or (i and (low[i] < low[i - 1] or high[i] < high[i - 1])):
+                raise ValueError("edges or windows fall")
+        for i in range(results.shape[0]):
+            if not -1 <= results[i] < n_results:
+                raise ValueError("a result is none")
+        self.arrays = edges, low, high, results
+        self.of.edges, self.of.low, self.of.high = &edges[0], &low[0], &high[0]
+        self.of.results = &results[0] if results.shape[0] else NULL
+        self.of.n_panes, self.of.n_keys, self.of.n_results = n_panes, n_keys, n_results
+        self.begin(None, None, None)
+
+    def begin(self, int64_t[::1] at, int64_t[::1] starts, int64_t[::1] stops):
+        """Begin a walk that counts the ranges of each result in `at`, or writes them from there on.
+
+        To count, the array `at` is zeros, with keys the number of rows of each result; to write,
+        where its ranges begin.
+        """
+        if at is not None and at.shape[0] != self.of.n_results:
+            raise ValueError("give one place for each result")
+        if (starts is None) != (stops is None):
+            raise ValueError("give starts and stops, or none of them")
+        if starts is not None and starts.shape[0] != stops.shape[0]:
+            raise ValueError("starts and stops differ in length")
+        self.places = at, starts, stops
+        self.of.at = self.of.starts = self.of.stops = NULL
+        self.of.n_places = 0 if starts is None else starts.shape[0]
+        if at is not None and at.shape[0]:
+            self.of.at = &at[0]
+        if self.of.n_places:
+            self.of.starts, self.of.stops = &starts[0], &stops[0]
+        self.of.writes = starts is not None
+        if not self.of.writes:
+            self.of.n_changes = self.of.room = self.n_rows = 0
+        self.of.row, self.of.code = 0, -1
+        self.of.from_ = self.of.upto = 0
+        go_to(&self.of, -1)
+
+    def take(self, const int64_t[::1] times not None, const int32_t[::1] codes):
+        """Walk through rows; tell whether there was a result for each window of each row.
+
+        Parameters
+        ----------
+        times : ndarray
+            (n_rows,) int64.
+        codes : ndarray or None
+            (n_rows,) int32 of the keys; None without keys.
+        """
+        cdef Py_ssize_t i, n = times.shape[0]
+        cdef bint done
+        self.check_begun(False)
+        if (codes is None and self.of.n_keys > 1) or (codes is not None and codes.shape[0] != n):
+            raise ValueError("give one code for each row")
+        if not n:
+            return True
+        if codes is None:
+            with nogil:
+                done = walk(&self.of, &times[0], n)
+            self.n_rows += n
+            return done
+        for i in range(n):
+            if not 0 <= codes[i] < self.of.n_keys:
+                raise ValueError("a code is no key")
+        with nogil:
+            done = (walk_keys if self.of.writes else join_keys)(&self.of, &times[0], &codes[0], n)
+        return done
+
+    def take_noted(self):
+        """Walk once more through the rows that were counted, if all is noted that has to be known.
+
+        Returns
+        -------
+        bool or None
+            As `take`; None where the rows have to be given again.
+        """
+        cdef bint done
+        self.check_begun(True)
+        if self.of.room <= 0:
+            return None
+        with nogil:
+            done = walk_again(&self.of, self.n_rows)
+        return done
+
+    cdef int check_begun(self, bint writes) except -1:
+        """Refuse to walk on where no walk has begun."""
+        if self.of.at == NULL or (writes and not self.of.writes):
+            raise ValueError(f"no walk {'that writes ' if writes else ''}has begun")
+        return 0
+
+    def end_rows(self):
+        """End the ranges that the last row is in."""
+        self.check_begun(False)
+        leave(&self.of, self.of.from_, self.of.upto)
+        self.of.from_ = self.of.upto = 0
+        self.of.code = -1

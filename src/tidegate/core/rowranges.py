@@ -1,0 +1,207 @@
+"""The row ranges of results whose rows lie in any order, with keys or without.
+
+They are found after the run: from the times of the rows, the codes of their keys, and the windows
+that came out. A result has a row if it is of its key and lies in its window.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from tidegate._kernels.rowranges import RowRanges
+from tidegate.core.bound import times_of
+from tidegate.core.errors import LimitError
+from tidegate.core.eventtime import order_of_floats
+
+if TYPE_CHECKING:
+    from tidegate.core.batch import Input
+    from tidegate.core.bound import Bound
+    from tidegate.core.columns import Numbers
+    from tidegate.core.run import Run
+
+__all__ = ["Ranges", "keep_codes", "ranges_of"]
+
+MOST_RANGES = 2**31 - 1  # a column of lists has room for
+MOST_SEATS = 1 << 24  # windows times keys that are looked up by number, however few rows there are
+
+
+class Ranges(NamedTuple):
+    """Ranges of rows of each result.
+
+    Attributes
+    ----------
+    offsets : ndarray
+        (n_results + 1,) int64, where those of a result begin.
+    starts, stops : ndarray
+        (n_ranges,) int64, half open.
+    """
+
+    offsets: Numbers
+    starts: Numbers
+    stops: Numbers
+
+
+class _Windows(NamedTuple):
+    """The windows of results, each once, in order; in the kernels' order of times."""
+
+    first: Numbers
+    last: Numbers
+    number: Numbers  # (n_results,) the window of a result
+
+
+def keep_codes(bound: Bound) -> None:
+    """Have the codes of all keys kept as they are made, for `ranges_of`."""
+    if bound.keys is not None:
+        bound.keys.kept = []
+
+
+def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges | None:
+    """Find the ranges of rows of each result of a grid of windows.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The results, by window.
+    counts : ndarray
+        (n_results,) int64, the rows of each.
+    run : Run
+        That made them, of all rows; none was late.
+    rows : Input
+        All rows.
+
+    Returns
+    -------
+    Ranges or None
+        None where the windows are in no order or are too many, or rows have no result.
+
+    Raises
+    ------
+    LimitError
+        If there are more ranges than a column of lists has room for.
+
+    Notes
+    -----
+    O(n_rows + n_ranges), one pass over the times to count, with keys one more to write; 16 bytes a
+    range, and as much meanwhile. Where rows of many keys take turns, each row is a range.
+    """
+    bound = run.bound
+    if bound is None or run.stats.used != rows.n_rows or not table.num_rows:
+        return None
+    windows = _windows_of(table, bound)
+    seats = None if windows is None else _seats_of(table, bound, windows, rows)
+    if windows is None or seats is None:
+        return None
+    results, n_keys = seats
+    walk = RowRanges(*_panes_of(windows), results, n_keys, table.num_rows)
+    pieces = _pieces_of(rows, bound)
+    n_each = np.zeros(len(counts), np.int64) if bound.keys is None else counts.astype(np.int64)
+    if not _walk(walk, pieces, n_each):
+        return None
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(n_each, out=offsets[1:])
+    n_ranges = int(offsets[-1])
+    if n_ranges > MOST_RANGES:
+        raise LimitError(
+            f"lineage: the rows make {n_ranges} ranges, and a column of lists has room for "
+            f"{MOST_RANGES}: aggregate fewer rows at a time, or use windows that overlap less"
+        )
+    starts, stops = np.empty(n_ranges, np.int64), np.empty(n_ranges, np.int64)
+    at = offsets[:-1].copy()
+    if not _walk(walk, pieces, at, starts, stops) or not np.array_equal(at, offsets[1:]):
+        return None
+    return Ranges(offsets, starts, stops)
+
+
+def _walk(
+    walk: RowRanges,
+    pieces: list[tuple[Numbers, Numbers | None]],
+    at: Numbers,
+    starts: Numbers | None = None,
+    stops: Numbers | None = None,
+) -> bool:
+    """Go through all rows; False where one has no result."""
+    walk.begin(at, starts, stops)
+    done = None if starts is None else walk.take_noted()
+    if done is None:
+        done = all(walk.take(times, codes) for times, codes in pieces)
+    walk.end_rows()
+    return done
+
+
+def _windows_of(table: pa.Table, bound: Bound) -> _Windows | None:
+    """Tell the windows apart; None where they are in no order, or their times are no words."""
+    first, last = (_words(table[name], bound) for name in ("window_start", "window_end"))
+    if first is None or last is None:
+        return None
+    is_new = np.ones(len(first), bool)
+    is_new[1:] = (first[1:] != first[:-1]) | (last[1:] != last[:-1])
+    number = np.cumsum(is_new) - 1
+    first, last = first[is_new], last[is_new]
+    if (first[1:] < first[:-1]).any() or (last[1:] < last[:-1]).any() or (first >= last).any():
+        return None
+    return _Windows(first, last, number)
+
+
+def _words(column: pa.ChunkedArray[Any], bound: Bound) -> Numbers | None:
+    """View edges in the kernels' order; None where they are not 64 bits wide."""
+    edges: Any = column.combine_chunks()
+    if edges.null_count:
+        return None
+    if bound.is_float:
+        return order_of_floats(edges.to_numpy(), None)[0] if edges.type == pa.float64() else None
+    if not (pa.types.is_timestamp(edges.type) or edges.type == pa.int64()):
+        return None
+    numbers: Numbers = edges.cast(pa.int64()).to_numpy()
+    return numbers
+
+
+def _panes_of(windows: _Windows) -> tuple[Numbers, Numbers, Numbers]:
+    """Cut time where windows begin or end: the edges, and the windows that cover each pane."""
+    edges = np.sort(np.concatenate([windows.first, windows.last]), kind="stable")  # two rising runs
+    is_new = np.ones(len(edges), bool)
+    is_new[1:] = edges[1:] != edges[:-1]
+    edges = edges[is_new]
+    low = np.searchsorted(windows.last, edges[:-1], side="right").astype(np.int32)
+    high = np.searchsorted(windows.first, edges[:-1], side="right").astype(np.int32)
+    return edges, low, np.maximum(low, high)
+
+
+def _seats_of(
+    table: pa.Table, bound: Bound, windows: _Windows, rows: Input
+) -> tuple[Numbers, int] | None:
+    """Tell the result of each window and key, and how many keys there are; None: too many."""
+    if bound.keys is None:
+        if len(windows.first) != table.num_rows:
+            return None
+        return np.arange(table.num_rows, dtype=np.int32), 1
+    n_keys = bound.keys.n_keys
+    n_seats = len(windows.first) * n_keys
+    if n_seats > max(MOST_SEATS, 2 * (rows.n_rows or 0)):
+        return None
+    kept, bound.keys.kept = bound.keys.kept, None
+    keys = table.select(bound.keys.names).combine_chunks().to_batches()[0]
+    codes = bound.keys.encode(keys)
+    bound.keys.kept = kept
+    results = np.full(n_seats, -1, np.int32)
+    results[windows.number * n_keys + codes] = np.arange(table.num_rows, dtype=np.int32)
+    return results, n_keys
+
+
+def _pieces_of(rows: Input, bound: Bound) -> list[tuple[Numbers, Numbers | None]]:
+    """View the times and codes of all rows, in pieces."""
+    n_rows = rows.n_rows or 0
+    batches = list(rows.batches(max(n_rows, 1)))
+    orders = [times_of(batch, bound)[1] for batch in batches]
+    if bound.keys is None:
+        return [(order, None) for order in orders]
+    kept, bound.keys.kept = bound.keys.kept or [], None
+    if sum(map(len, kept)) != n_rows:  # a batch was read twice, say
+        kept = [bound.keys.encode(batch) for batch in batches]
+    order = orders[0] if len(orders) == 1 else np.concatenate(orders)
+    stops = np.cumsum([len(codes) for codes in kept])
+    return [
+        (order[stop - len(codes) : stop], codes) for codes, stop in zip(kept, stops, strict=True)
+    ]
