@@ -41,7 +41,7 @@ cdef extern from "rolling_extreme.h" nogil:
 cdef enum:
     FEW = 16           # rows that a key first has room for
     MARGIN = 64        # results that may be written beyond the last
-    VAR_WORDS = 11     # of a Var that a dump has: all but what can be found out again
+    VAR_WORDS = 23     # of a Var that a dump has: all but what can be found out again
     MOMENT_WORDS = 2   # of Moments: where it is cut in two, and the anchor
 
 cdef struct Rows:
@@ -895,8 +895,8 @@ cdef class RollingState:
         cdef double* out = &self.targets[o].values[at].f
         cdef bint root = output.op != OF_VAR
         cdef int64_t i
-        spread(squares, counts, s.tile.is_steady and s.is_full[column], output.ddof, 1.0, root,
-               s.tile.n, out)
+        spread(squares, counts, s.tile.is_steady and s.is_full[column], output.ddof,
+               1.0 if s.has_scale[a] else s.common[a], root, s.tile.n, out)
         if s.has_scale[a]:
             for i in range(s.tile.n):
                 out[i] = out[i] * scale[i] if root else out[i] * scale[i] * scale[i]
