@@ -157,8 +157,10 @@ TG_CLONES static int64_t tg_fixed_steady(tg_fixed *f, const double *x, const dou
         int64_t end = n - at < TG_FIXED_BLOCK ? n : at + TG_FIXED_BLOCK;
         tg_m8 odd = {0};
         before = since;
-        for (int64_t i = at; i < end; i += 8)
+        for (int64_t i = at; i < end; i += 8) {
+            tg_prefetch(x + i);
             tg_fixed_slide8(f, &b, &rows, i, &since, out, &odd);
+        }
         if (tg_sign8(odd) < 0)
             break;
         at = end;
@@ -181,6 +183,9 @@ TG_CLONES static int64_t tg_fixed_steady(tg_fixed *f, const double *x, const dou
     return at < n ? at : n;
 }
 
+/* What the square root of a unit of squares is. */
+TG_INLINE double tg_fixed_scale(const tg_fixed *f) { return 0x1p25 / f->unit; }
+
 /* Sums of the first j of n values, j = 0 to n; false where one is too far away. */
 TG_INLINE int tg_fixed_prefix(const tg_fixed *f, const double *x, int64_t n, int64_t *sum,
                               int64_t *squares)
@@ -202,9 +207,9 @@ TG_INLINE int tg_fixed_prefix(const tg_fixed *f, const double *x, int64_t n, int
 
 /* As tg_fixed_steady, of windows [l, r) of rows from x on, the one before being [was_l, was_r); 0
  * also where a row that comes in is too far away. */
-TG_CLONES static int64_t tg_fixed_any(tg_fixed *f, const double *x, const int64_t *l, const int64_t *r,
-                                  int64_t n, int64_t was_l, int64_t was_r, const double *counts,
-                                  double *out)
+TG_CLONES static int64_t tg_fixed_any(tg_fixed *f, const double *x, const int64_t *l,
+                                      const int64_t *r, int64_t n, int64_t was_l, int64_t was_r,
+                                      const double *counts, double *out)
 {
     int64_t in[2][TG_TILE + TG_PAD], gone[2][TG_TILE + TG_PAD], at[2][TG_TILE + TG_PAD];
     tg_fixed_base b = tg_fixed_begin(f);

@@ -62,6 +62,7 @@ cdef extern from "rolling_extreme.h" nogil:
         FIXED_FIRST "TG_FIXED_FIRST"
 
     ctypedef struct Fixed "tg_fixed":
+        int64_t is_on
         int64_t retry
 
     ctypedef struct Var "tg_var":
@@ -189,7 +190,8 @@ cdef struct Scratch:
     int n_columns
     const Output* outputs
     int n_outputs
-    bint may_be_even  # only sums and means of floats
+    bint may_be_even  # only sums, means and variances of floats
+    Fixed* before     # of each accumulator: SQUARES before the rows that are tried
     Word** made       # of each output that is read with its accumulator: the results
     int64_t** upper   # of a quantile: the keys above those in `made`
     int32_t** want    # of a quantile: the ranks

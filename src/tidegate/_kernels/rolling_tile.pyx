@@ -22,7 +22,7 @@ from tidegate._kernels.rolling_moments cimport (
 )
 from tidegate._kernels.rolling_ranks cimport needs_of, rank_results, ranks_free, ranks_new
 from tidegate._kernels.rolling_state cimport (
-    BLOCK, FIXED_FIRST, PAD, TILE, AccState, Big, Blocks, Deque, KeyState, Look, Moves, Odd,
+    BLOCK, FIXED_FIRST, PAD, TILE, AccState, Big, Blocks, Deque, Fixed, KeyState, Look, Moves, Odd,
     Scratch, Series, Sum, Tile, Totals, Trail, Var, View,
 )
 
@@ -134,6 +134,7 @@ cdef int scratch_init(
     s.has_odd = <bint*>calloc(n_columns + 1, sizeof(bint))
     s.is_lazy = <bint*>calloc(n_columns + 1, sizeof(bint))
     s.common = <double*>calloc(n_accs + 1, sizeof(double))
+    s.before = <Fixed*>calloc(n_accs + 1, sizeof(Fixed))
     s.has_scale = <int*>calloc(n_accs + 1, sizeof(int))
     s.filled = <double*>calloc(n_accs + 1, sizeof(double))
     s.one = <double*>calloc(1, size)
@@ -143,7 +144,7 @@ cdef int scratch_init(
     s.trail = <Trail*>calloc(1, sizeof(Trail))
     if (s.hi == NULL or s.lo == NULL or s.scale == NULL or s.marks == NULL or s.has_marks == NULL
             or s.special == NULL or s.has_nan == NULL or s.is_calm == NULL or s.is_full == NULL
-            or s.has_odd == NULL or s.is_lazy == NULL or s.common == NULL
+            or s.has_odd == NULL or s.is_lazy == NULL or s.common == NULL or s.before == NULL
             or s.has_scale == NULL or s.filled == NULL
             or s.one == NULL or s.other == NULL or s.entering == NULL
             or s.leaving == NULL or s.trail == NULL):
@@ -193,6 +194,7 @@ cdef void scratch_free(Scratch* s) noexcept:
     free(s.has_odd)
     free(s.is_lazy)
     free(s.common)
+    free(s.before)
     free(s.has_scale)
     free(s.filled)
     free(s.one)

@@ -558,6 +558,19 @@ static int tg_var_fixed_begin(tg_fixed *f, const tg_series *c, int64_t l, int64_
     return fits;
 }
 
+/* Answer up to n windows in fixed point, which is on, each of which takes in a row from r on and
+ * lets go one from l on; return how many, 0 where the first is not for it. */
+static int64_t tg_var_steady(tg_var *v, const tg_series *c, int64_t l, int64_t r, int64_t n,
+                             int64_t number, double *squares)
+{
+    const double *x = &c->x[0].f;
+    double count = (double)(r - l);
+    int64_t done = tg_fixed_steady(&v->fixed, x + r, x + l, n, count, squares);
+    if (done == 0)
+        done = tg_var_fixed_begin(&v->fixed, c, l + 1, r + 1, number, count, squares);
+    return done;
+}
+
 /* Answer windows from i on in fixed point; return how many, 0 where the first is not for it. */
 static int64_t tg_var_fixed(tg_var *v, const tg_series *c, const tg_tile *tile, int64_t base,
                             int64_t i, int64_t l, int64_t r, const double *counts,
@@ -589,7 +602,7 @@ TG_CLONES static void tg_var_tile(tg_var *v, const tg_series *c, const tg_tile *
         done = tg_var_fixed(v, c, tile, base, i, l, r, counts, squares);
         if (done > 0) {
             for (int64_t j = 0; j < done; j++)
-                unscale[i + j] = 0x1p25 / v->fixed.unit;
+                unscale[i + j] = tg_fixed_scale(&v->fixed);
             i += done;
             l = tile->l[i - 1];
             r = tile->r[i - 1];

@@ -37,7 +37,7 @@ KINDS = {
     ),
 }
 TIMES = {
-    "steady": lambda rng, n: np.arange(n) * 10,
+    "steady": lambda _, n: np.arange(n) * 10,
     "random": lambda rng, n: np.cumsum(rng.integers(0, 21, n)),
     "in heaps": lambda rng, n: np.cumsum(np.where(rng.random(n) < 0.001, 5000, 1)),
 }
