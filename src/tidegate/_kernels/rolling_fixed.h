@@ -39,7 +39,7 @@ typedef struct {
 } tg_fixed;
 
 typedef struct {
-    tg_m8 sum, squares;
+    tg_w8 sum, squares;          /* of two's complement: what does not fit may wrap around */
 } tg_fixed8;
 
 /* Eight values, rounded; a sign in `odd` where one is too far away, infinite or NaN. Adding a
@@ -50,32 +50,32 @@ TG_INLINE tg_fixed8 tg_fix8(const tg_fixed *f, tg_v8 x, tg_m8 *odd)
     tg_v8 a = (x - tg_splat(f->shift)) * f->unit, b = a + middle, d = b - middle;
     tg_v8 p = d * (d * TG_FIXED_SQUARE) + zero;
     *odd |= (tg_m8)tg_splat(TG_FIXED_LIMIT) - ((tg_m8)a & INT64_MAX);
-    return (tg_fixed8){(tg_m8)b - (tg_m8)middle, (tg_m8)p - (tg_m8)zero};
+    return (tg_fixed8){(tg_w8)b - (tg_w8)middle, (tg_w8)p - (tg_w8)zero};
 }
 
-TG_INLINE tg_m8 tg_scan_whole8(tg_m8 v)
+TG_INLINE tg_w8 tg_scan_whole8(tg_w8 v)
 {
-    const tg_m8 zero = {0};
+    const tg_w8 zero = {0};
     v += __builtin_shufflevector(zero, v, 0, 8, 9, 10, 11, 12, 13, 14);
     v += __builtin_shufflevector(zero, v, 0, 1, 8, 9, 10, 11, 12, 13);
     v += __builtin_shufflevector(zero, v, 0, 1, 2, 3, 8, 9, 10, 11);
     return v;
 }
-TG_INLINE tg_m8 tg_last_whole8(tg_m8 v)
+TG_INLINE tg_w8 tg_last_whole8(tg_w8 v)
 {
     return __builtin_shufflevector(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
 }
 
 /* How sums are read: what is in them now, and what has come since. */
 typedef struct {
-    tg_m8 sum, squares;          /* without the bits that are dropped */
+    tg_w8 sum, squares;          /* without the bits that are dropped */
     tg_v8 to_sum, to_squares;    /* what a unit of these is */
     tg_m8 down;
     tg_fixed8 rest;              /* the bits that are dropped */
     double floor;                /* of squares, below which dropped bits could be seen */
 } tg_fixed_base;
 
-TG_INLINE tg_m8 tg_whole8(int64_t x) { return (tg_m8){0} + x; }
+TG_INLINE tg_w8 tg_whole8(int64_t x) { return (tg_w8){0} + (uint64_t)x; }
 
 TG_INLINE tg_fixed_base tg_fixed_begin(const tg_fixed *f)
 {
@@ -83,7 +83,7 @@ TG_INLINE tg_fixed_base tg_fixed_begin(const tg_fixed *f)
     double one = (double)(INT64_C(1) << f->down);
     tg_fixed_base b = {
         tg_whole8((int64_t)(f->sum >> f->down)), tg_whole8((int64_t)(f->squares >> f->down)),
-        tg_splat(one * 0x1p-25), tg_splat(one), tg_whole8(f->down),
+        tg_splat(one * 0x1p-25), tg_splat(one), (tg_m8)tg_whole8(f->down),
         {tg_whole8((int64_t)f->sum & mask), tg_whole8((int64_t)f->squares & mask)},
         f->down ? one * 0x1p46 : 0.0};
     return b;
@@ -93,19 +93,19 @@ TG_INLINE tg_fixed_base tg_fixed_begin(const tg_fixed *f)
 TG_INLINE tg_v8 tg_fixed_around8(const tg_fixed_base *b, tg_fixed8 since, tg_v8 count,
                                  tg_v8 inverse, tg_m8 *odd)
 {
-    tg_v8 s = __builtin_convertvector(b->sum + (since.sum >> b->down), tg_v8) * b->to_sum;
-    tg_v8 q = __builtin_convertvector(b->squares + (since.squares >> b->down), tg_v8);
-    tg_v8 m;
-    q *= b->to_squares;
-    m = tg_fma8(-s, s * inverse, q);
+    tg_w8 sum = b->sum + (tg_w8)((tg_m8)since.sum >> b->down);
+    tg_w8 squares = b->squares + (tg_w8)((tg_m8)since.squares >> b->down);
+    tg_v8 s = __builtin_convertvector((tg_m8)sum, tg_v8) * b->to_sum;
+    tg_v8 q = __builtin_convertvector((tg_m8)squares, tg_v8) * b->to_squares;
+    tg_v8 m = tg_fma8(-s, s * inverse, q);
     *odd |= (tg_m8)(m - (TG_FIXED_FLOOR * count + b->floor)) | (tg_m8)(m * TG_FIXED_APART - q);
     return m;
 }
 
 TG_INLINE void tg_fixed_move(tg_fixed *f, const tg_fixed_base *b, tg_fixed8 since)
 {
-    f->sum += since.sum[0] - b->rest.sum[0];
-    f->squares += since.squares[0] - b->rest.squares[0];
+    f->sum += (int64_t)(since.sum[0] - b->rest.sum[0]);
+    f->squares += (int64_t)(since.squares[0] - b->rest.squares[0]);
 }
 
 /* ---------------------------------------------------------------------------- a tile at a time */
@@ -176,8 +176,8 @@ TG_CLONES static int64_t tg_fixed_steady(tg_fixed *f, const double *x, const dou
     if (sound < 8)
         since = before;
     for (int j = 0; sound < 8 && j < sound; j++) {
-        since.sum = tg_whole8(now.sum[j]);
-        since.squares = tg_whole8(now.squares[j]);
+        since.sum = tg_whole8((int64_t)now.sum[j]);
+        since.squares = tg_whole8((int64_t)now.squares[j]);
     }
     tg_fixed_move(f, &b, since);
     return at < n ? at : n;
@@ -197,8 +197,8 @@ TG_INLINE int tg_fixed_prefix(const tg_fixed *f, const double *x, int64_t n, int
         tg_fixed8 v = tg_fix8(f, tg_load_part(x + i, n - i, n - i, f->shift), &odd);
         v.sum = tg_scan_whole8(v.sum);
         v.squares = tg_scan_whole8(v.squares);
-        *(tg_m8u *)(sum + i + 1) = before.sum + v.sum;
-        *(tg_m8u *)(squares + i + 1) = before.squares + v.squares;
+        *(tg_w8u *)(sum + i + 1) = before.sum + v.sum;
+        *(tg_w8u *)(squares + i + 1) = before.squares + v.squares;
         before.sum += tg_last_whole8(v.sum);
         before.squares += tg_last_whole8(v.squares);
     }
@@ -230,8 +230,8 @@ TG_CLONES static int64_t tg_fixed_any(tg_fixed *f, const double *x, const int64_
         tg_m8 odd = (tg_m8)count - (tg_m8)tg_splat(2.0); /* fewer, or more than there is room for */
         tg_fixed8 now;
         odd |= (tg_m8)tg_splat((double)f->most) - (tg_m8)count;
-        now.sum = b.rest.sum + *(const tg_m8u *)(at[0] + done);
-        now.squares = b.rest.squares + *(const tg_m8u *)(at[1] + done);
+        now.sum = b.rest.sum + *(const tg_w8u *)(at[0] + done);
+        now.squares = b.rest.squares + *(const tg_w8u *)(at[1] + done);
         tg_store(out + done, tg_fixed_around8(&b, now, count, tg_splat(1.0) / count, &odd));
         sound = tg_sign8(odd) < 0 ? tg_fixed_sound(odd) : 8;
     }
@@ -258,8 +258,8 @@ TG_CLONES static int tg_fixed_add(tg_fixed *f, const double *x, int64_t n, int s
             all.squares += v.squares;
         }
         for (int j = 0; j < 8; j++) {
-            f->sum += sign * all.sum[j];
-            f->squares += sign * (tg_i128)all.squares[j];
+            f->sum += sign * (tg_i128)(int64_t)all.sum[j];
+            f->squares += sign * (tg_i128)(int64_t)all.squares[j];
         }
     }
     return tg_sign8(odd) >= 0;
