@@ -13,6 +13,20 @@ cdef extern from *:
 
     #ifndef TG_LARGE_PAGE
     #define TG_LARGE_PAGE ((uintptr_t)2 << 20)
+    #define TG_SMALL_PAGE ((uintptr_t)4 << 10)
+
+    /* Get the small pages that lie whole in memory all at once, not at a fault each. */
+    static inline void tg_get_small_pages(uintptr_t begin, uintptr_t end)
+    {
+    #if defined(__linux__) && defined(MADV_POPULATE_WRITE)
+        begin = (begin + TG_SMALL_PAGE - 1) / TG_SMALL_PAGE * TG_SMALL_PAGE;
+        end = end / TG_SMALL_PAGE * TG_SMALL_PAGE;
+        if (begin < end)
+            madvise((void *)begin, end - begin, MADV_POPULATE_WRITE); /* old ones do not know it */
+    #else
+        (void)begin, (void)end;
+    #endif
+    }
 
     /* Ask for large pages for what lies whole in memory that nobody has written to yet. */
     static inline void tg_ask_for_large_pages(void *at, size_t size)
@@ -20,8 +34,11 @@ cdef extern from *:
     #if defined(__linux__) && defined(MADV_HUGEPAGE)
         uintptr_t begin = ((uintptr_t)at + TG_LARGE_PAGE - 1) / TG_LARGE_PAGE * TG_LARGE_PAGE;
         uintptr_t end = ((uintptr_t)at + size) / TG_LARGE_PAGE * TG_LARGE_PAGE;
-        if (begin < end)
+        if (begin < end) {
             madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* a wish: it may be refused */
+            tg_get_small_pages((uintptr_t)at, begin);
+            tg_get_small_pages(end, (uintptr_t)at + size);
+        }
     #else
         (void)at, (void)size;
     #endif

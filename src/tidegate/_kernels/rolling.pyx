@@ -16,7 +16,7 @@ from tidegate._kernels.records cimport (
     SUM, TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
 )
 from tidegate._kernels.rolling_state cimport (
-    TILE, Even, KeyState, Look, Odd, Scratch, Series, View,
+    TILE, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Var, View,
 )
 from tidegate._kernels.rolling_tile cimport (
     compute_tile, find_bounds, key_free, key_init, key_take_up, key_use_blocks, scratch_free,
@@ -27,6 +27,11 @@ cdef extern from "rolling_even.h" nogil:
     bint even_is_ready "tg_even_is_ready"(const Even*, int64_t)
     bint even_windows "tg_even_windows"(
         Even*, const double*, int64_t, int64_t, int64_t, double*, double*)
+
+cdef extern from "rolling_var.h" nogil:
+    int64_t var_steady "tg_var_steady"(
+        Var*, const Series*, int64_t, int64_t, int64_t, int64_t, double*)
+    double fixed_scale "tg_fixed_scale"(const Fixed*)
 
 cdef extern from "rolling_extreme.h" nogil:
     bint has_value "tg_has"(const Series*, int64_t)
@@ -41,7 +46,7 @@ cdef extern from "rolling_extreme.h" nogil:
 cdef enum:
     FEW = 16           # rows that a key first has room for
     MARGIN = 64        # results that may be written beyond the last
-    VAR_WORDS = 11     # of a Var that a dump has: all but what can be found out again
+    VAR_WORDS = 23     # of a Var that a dump has: all but what can be found out again
     MOMENT_WORDS = 2   # of Moments: where it is cut in two, and the anchor
 
 cdef struct Rows:
@@ -185,25 +190,26 @@ cdef class RollingState:
         self.scratch.may_be_even = self.has_sums_alone()
 
     cdef bint has_sums_alone(self) noexcept:
-        """Whether all that is asked for are sums and means of floats over a number of rows."""
+        """Whether all that is asked for are sums, means and variances of floats over rows."""
         cdef int i, k
+        cdef const Output* output
         cdef int64_t count = self.look.rows - (not self.look.has_left) + self.look.has_right
         if self.look.rows == 0 or count < max(self.min_samples, <int64_t>1):
             return False
         for i in range(self.n_accs):
             if self.accs[i].kind == NULLS and self.accs[i].weight < 0:
                 continue
-            if self.accs[i].kind != SUM and self.accs[i].kind != ROWS:
+            if self.accs[i].kind not in (SUM, SQUARES, ROWS):
                 return False
         for i in range(self.n_outputs):
-            if self.outputs[i].op != OF_SUM and self.outputs[i].op != OF_MEAN:
+            output = &self.outputs[i]
+            if output.op in (OF_SUM, OF_MEAN) and self.accs[output.acc].kind == SUM:
+                for k in range(i):  # each of these goes to one place
+                    if self.outputs[k].acc == output.acc and self.outputs[k].op == output.op:
+                        return False
+            elif not (output.op in (OF_VAR, OF_STD) and self.accs[output.acc].kind == SQUARES
+                      and count >= output.ddof + 1.0):
                 return False
-            if self.accs[self.outputs[i].acc].kind != SUM:
-                return False
-            for k in range(i):  # each result goes to one place
-                if (self.outputs[k].acc == self.outputs[i].acc
-                        and self.outputs[k].op == self.outputs[i].op):
-                    return False
         return self.n_outputs > 0
 
     def __dealloc__(self):
@@ -798,7 +804,7 @@ cdef class RollingState:
         self, KeyState* key, const View* view, int64_t first, int64_t at
     ) noexcept nogil:
         """The results of the rows of a view from `first` on, which go to places from `at` on."""
-        cdef int64_t row = first, n
+        cdef int64_t row = first, n, done
         cdef int status, o
         for o in range(self.n_outputs):
             if self.outputs[o].op == OF_LIST and self.outputs[o].how:
@@ -809,9 +815,11 @@ cdef class RollingState:
             n = min(<int64_t>TILE, view.n - row)
             if not never_falls(view.times + row - (row > 0), n + (row > 0)):
                 return DISORDER
-            if self.scratch.may_be_even and self.take_even(key, view, row, n, at + row - first):
-                row += n
-                continue
+            if self.scratch.may_be_even:
+                done = self.take_even(key, view, row, n, at + row - first)
+                if done:
+                    row += done
+                    continue
             n = find_bounds(&self.scratch.tile, &self.look, view, key, row)
             status = compute_tile(&self.scratch, view, &self.look, key)
             for o in range(self.n_outputs):
@@ -824,40 +832,90 @@ cdef class RollingState:
             self.share(view, first, at)
         return DONE
 
-    cdef bint take_even(
+    cdef int64_t take_even(
         self, KeyState* key, const View* view, int64_t first, int64_t n, int64_t at
     ) noexcept nogil:
-        """Sums and means of n rows whose columns need no care; False, and nothing done, else."""
-        cdef int64_t back = self.look.rows - (not self.look.has_left)
-        cdef int64_t ahead = self.look.has_right, number = view.base + first
-        cdef int64_t count = back + ahead
+        """Answer rows whose columns need no care, up to n; return how many, 0: none."""
+        cdef int64_t number = view.base + first, back = self.look.rows - (not self.look.has_left)
+        cdef int64_t row = first + self.look.has_right - 1, count = back + self.look.has_right
         cdef int a
         if number <= back:
-            return False
+            return 0
         for a in range(self.n_accs):
-            if self.accs[a].kind == SUM and not (
-                    even_is_ready(&key.accs[a].sums.even, number)
-                    and is_calm(&view.columns[self.accs[a].column],
-                                &key.odd[self.accs[a].column], number - 1 - back,
-                                first + ahead - 1, n)):
-                return False
-        for a in range(self.n_accs):
-            if self.accs[a].kind == SUM and not self.write_even(
-                    key, view, a, first, n, count, at):
-                return False
-        for a in range(self.n_accs):
-            if self.accs[a].kind == SUM:  # what else is known of its sum is of the past
-                key.accs[a].sums.levels = 0
-                key.accs[a].sums.is_slow = False
-                key.accs[a].sums.retry = 0
-            key.accs[a].count = count
-        key.left = number + n - 1 - back
-        key.right = number + n - 1 + ahead
-        return True
+            if self.accs[a].kind == SUM or self.accs[a].kind == SQUARES:
+                if not self.is_even(key, view, a, number, number - 1 - back, row, n):
+                    return 0
+        n = self.take_squares(key, view, row, n, count)
+        for a in range(self.n_accs if n else 0):
+            if self.accs[a].kind == SUM and not self.write_sums(
+                    key, view, a, row, n, count, number, at):
+                self.put_squares_back(key)
+                return 0
+        if n:
+            self.write_squares(key, n, <double>count, at)
+            self.move_on(key, number + n - 1 - back, number + n - 1 + self.look.has_right)
+        return n
 
-    cdef bint write_even(
-        self, KeyState* key, const View* view, int a, int64_t first, int64_t n, int64_t count,
-        int64_t at,
+    cdef bint is_even(
+        self, const KeyState* key, const View* view, int a, int64_t number, int64_t left,
+        int64_t row, int64_t n,
+    ) noexcept nogil:
+        """Whether a column may be such for windows from number `left` on and n more rows."""
+        cdef int column = self.accs[a].column
+        cdef bint is_ready
+        if self.accs[a].kind == SUM:
+            is_ready = even_is_ready(&key.accs[a].sums.even, number)
+        else:
+            is_ready = key.accs[a].var.fixed.is_on != 0
+        return is_ready and is_calm(&view.columns[column], &key.odd[column], left, row, n)
+
+    cdef int64_t take_squares(
+        self, KeyState* key, const View* view, int64_t row, int64_t n, int64_t count
+    ) noexcept nogil:
+        """Squares of windows that take in a row from `row` on; how many of n all columns have."""
+        cdef int64_t done, number = view.base + row + 1 - self.look.has_right
+        cdef int a = 0, i, first = -1
+        for i in range(self.n_accs):
+            if self.accs[i].kind == SQUARES:
+                self.scratch.before[i] = key.accs[i].var.fixed
+                first = i if first < 0 else first
+        while a < self.n_accs and n > 0:
+            if self.accs[a].kind == SQUARES:
+                done = var_steady(
+                    key.accs[a].var, &view.columns[self.accs[a].column], row - count, row, n,
+                    number, self.scratch.hi[a])
+                if done < n and a != first:
+                    self.put_squares_back(key)
+                    a = first - 1
+                n = done
+            a += 1
+        if n == 0:
+            self.put_squares_back(key)
+        return n
+
+    cdef void put_squares_back(self, KeyState* key) noexcept nogil:
+        """Undo what `take_squares` did."""
+        cdef int a
+        for a in range(self.n_accs):
+            if self.accs[a].kind == SQUARES:
+                key.accs[a].var.fixed = self.scratch.before[a]
+
+    cdef void write_squares(
+        self, KeyState* key, int64_t n, double count, int64_t at
+    ) noexcept nogil:
+        """Variances and deviations of n rows, of the squares that are there."""
+        cdef int o
+        cdef const Output* output
+        for o in range(self.n_outputs):
+            output = &self.outputs[o]
+            if output.op == OF_VAR or output.op == OF_STD:
+                spread(self.scratch.hi[output.acc], &count, True, output.ddof,
+                       fixed_scale(&key.accs[output.acc].var.fixed), output.op == OF_STD, n,
+                       &self.targets[o].values[at].f)
+
+    cdef bint write_sums(
+        self, KeyState* key, const View* view, int a, int64_t row, int64_t n, int64_t count,
+        int64_t number, int64_t at,
     ) noexcept nogil:
         """Sums and means of a column over the windows of n rows, into their places."""
         cdef double* sums = NULL
@@ -870,10 +928,20 @@ cdef class RollingState:
                 sums = &self.targets[o].values[at].f
             elif output.acc == a:
                 means = &self.targets[o].values[at].f
-        return even_windows(
-            &key.accs[a].sums.even,
-            &view.columns[self.accs[a].column].x[first + self.look.has_right - 1].f, n, count,
-            view.base + first, sums, means)
+        return even_windows(&key.accs[a].sums.even, &view.columns[self.accs[a].column].x[row].f,
+                            n, count, number, sums, means)
+
+    cdef void move_on(self, KeyState* key, int64_t left, int64_t right) noexcept nogil:
+        """Let rows [left, right) be the window of a key, of which nothing else is known."""
+        cdef int a
+        for a in range(self.n_accs):
+            if self.accs[a].kind == SUM:
+                key.accs[a].sums.levels = 0
+                key.accs[a].sums.is_slow = False
+                key.accs[a].sums.retry = 0
+            key.accs[a].count = right - left
+        key.left = left
+        key.right = right
 
     cdef void share(self, const View* view, int64_t first, int64_t at) noexcept nogil:
         """Give rows of one time the result of the last of them."""
@@ -975,8 +1043,8 @@ cdef class RollingState:
         cdef double* out = &self.targets[o].values[at].f
         cdef bint root = output.op != OF_VAR
         cdef int64_t i
-        spread(squares, counts, s.tile.is_steady and s.is_full[column], output.ddof, 1.0, root,
-               s.tile.n, out)
+        spread(squares, counts, s.tile.is_steady and s.is_full[column], output.ddof,
+               1.0 if s.has_scale[a] else s.common[a], root, s.tile.n, out)
         if s.has_scale[a]:
             for i in range(s.tile.n):
                 out[i] = out[i] * scale[i] if root else out[i] * scale[i] * scale[i]

@@ -70,6 +70,7 @@ TG_INLINE int tg_even_in(int is_short, tg_even *e, const double *x, const double
         tg_v8 hi, lo;
         for (int64_t j = i; j < i + TG_EVEN_STEP; j += 8) {
             int64_t left = n - j;
+            tg_prefetch(x + j);                      /* the CPU's own looks within a page only */
             if (left >= 8)
                 tg_even_slide8(is_short, &s, tg_load(x + j), tg_load(y + j), apart, &t);
             else if (left > 0)

@@ -58,7 +58,15 @@ cdef extern from "rolling_extreme.h" nogil:
         Pair peak
         int64_t steps
 
+    enum:
+        FIXED_FIRST "TG_FIXED_FIRST"
+
+    ctypedef struct Fixed "tg_fixed":
+        int64_t is_on
+        int64_t retry
+
     ctypedef struct Var "tg_var":
+        Fixed fixed
         Sums2 sums
         Slip slip
         Word shift
@@ -182,7 +190,8 @@ cdef struct Scratch:
     int n_columns
     const Output* outputs
     int n_outputs
-    bint may_be_even  # only sums and means of floats
+    bint may_be_even  # only sums, means and variances of floats
+    Fixed* before     # of each accumulator: SQUARES before the rows that are tried
     Word** made       # of each output that is read with its accumulator: the results
     int64_t** upper   # of a quantile: the keys above those in `made`
     int32_t** want    # of a quantile: the ranks
@@ -191,7 +200,8 @@ cdef struct Scratch:
     double** hi       # of each accumulator: SUM hi, SQUARES squares, the results of all others
     double** lo
     double** scale    # SQUARES: the scale of each row
-    int* has_scale    # whether one is not 1
+    double* common    # SQUARES: the scale of all rows
+    int* has_scale    # whether they differ in it
     double* filled    # NULLS: what all counts of the last tile were, 0 where they differed
     bint* is_lazy     # of each column: odd values show in its sums
     uint8_t** marks   # SUM: 1 where hi and lo are at the scale 2**-64, 2: where hi is no number

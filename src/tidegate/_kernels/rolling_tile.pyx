@@ -22,8 +22,8 @@ from tidegate._kernels.rolling_moments cimport (
 )
 from tidegate._kernels.rolling_ranks cimport needs_of, rank_results, ranks_free, ranks_new
 from tidegate._kernels.rolling_state cimport (
-    BLOCK, PAD, TILE, AccState, Big, Blocks, Deque, KeyState, Look, Moves, Odd, Scratch, Series,
-    Sum, Tile, Totals, Trail, Var, View,
+    BLOCK, FIXED_FIRST, PAD, TILE, AccState, Big, Blocks, Deque, Fixed, KeyState, Look, Moves, Odd,
+    Scratch, Series, Sum, Tile, Totals, Trail, Var, View,
 )
 
 cdef extern from "rolling_extreme.h" nogil:
@@ -37,7 +37,7 @@ cdef extern from "rolling_extreme.h" nogil:
     bint big_read "tg_big_read"(const Big*, double*, double*)
     void var_tile "tg_var_tile"(
         Var*, const Series*, const Tile*, int64_t, const double*, bint, bint, const double*,
-        Moves*, Moves*, Trail*, double*, double*, int*)
+        Moves*, Moves*, Trail*, double*, double*, double*, int*)
     void lay_steady "tg_lay_steady"(Tile*, int64_t, int64_t, int64_t)
     void count_rows "tg_count_rows"(const Tile*, double*)
     void left_bounds "tg_left_bounds"(
@@ -133,6 +133,8 @@ cdef int scratch_init(
     s.is_full = <bint*>calloc(n_columns + 1, sizeof(bint))
     s.has_odd = <bint*>calloc(n_columns + 1, sizeof(bint))
     s.is_lazy = <bint*>calloc(n_columns + 1, sizeof(bint))
+    s.common = <double*>calloc(n_accs + 1, sizeof(double))
+    s.before = <Fixed*>calloc(n_accs + 1, sizeof(Fixed))
     s.has_scale = <int*>calloc(n_accs + 1, sizeof(int))
     s.filled = <double*>calloc(n_accs + 1, sizeof(double))
     s.one = <double*>calloc(1, size)
@@ -142,7 +144,8 @@ cdef int scratch_init(
     s.trail = <Trail*>calloc(1, sizeof(Trail))
     if (s.hi == NULL or s.lo == NULL or s.scale == NULL or s.marks == NULL or s.has_marks == NULL
             or s.special == NULL or s.has_nan == NULL or s.is_calm == NULL or s.is_full == NULL
-            or s.has_odd == NULL or s.is_lazy == NULL or s.has_scale == NULL or s.filled == NULL
+            or s.has_odd == NULL or s.is_lazy == NULL or s.common == NULL or s.before == NULL
+            or s.has_scale == NULL or s.filled == NULL
             or s.one == NULL or s.other == NULL or s.entering == NULL
             or s.leaving == NULL or s.trail == NULL):
         return NO_MEMORY
@@ -190,6 +193,8 @@ cdef void scratch_free(Scratch* s) noexcept:
     free(s.is_full)
     free(s.has_odd)
     free(s.is_lazy)
+    free(s.common)
+    free(s.before)
     free(s.has_scale)
     free(s.filled)
     free(s.one)
@@ -222,6 +227,7 @@ cdef int key_init(KeyState* key, const Scratch* s) noexcept nogil:
                 return NO_MEMORY
             key.accs[i].var.scale = 1.0
             key.accs[i].var.stride = FIRST_STRIDE
+            key.accs[i].var.fixed.retry = FIXED_FIRST
         elif s.accs[i].kind == PAIRS or s.accs[i].kind == POWERS:
             key.accs[i].moments = moments_new()
             if key.accs[i].moments == NULL:
@@ -923,7 +929,8 @@ cdef int compute_one(
             state.var, &view.columns[acc.column], &s.tile, view.base, counts,
             s.tile.is_steady and s.is_full[acc.column], s.is_calm[acc.column],
             s.special[acc.column] if s.has_odd[acc.column] else NULL,
-            s.entering, s.leaving, s.trail, s.hi[a], s.scale[a], &s.has_scale[a])
+            s.entering, s.leaving, s.trail, s.hi[a], s.scale[a], &s.common[a],
+            &s.has_scale[a])
     elif acc.kind == FIRST or acc.kind == LAST:
         ends(s, view, a, state)
     elif acc.kind == PAIRS or acc.kind == POWERS:

@@ -10,7 +10,7 @@
 #ifndef TIDEGATE_ROLLING_VAR_H
 #define TIDEGATE_ROLLING_VAR_H
 
-#include "rolling_sum.h"
+#include "rolling_fixed.h"
 #include "records.h"
 
 #define TG_SLIP 0x1p-51          /* of the size of a sum: what a step may round off */
@@ -51,6 +51,7 @@ typedef struct {
 } tg_slip;
 
 typedef struct {
+    tg_fixed fixed;              /* while it is on, what follows is of the past */
     tg_sums2 sums;
     tg_slip slip;
     tg_word shift;
@@ -504,16 +505,109 @@ static int64_t tg_var_check(tg_var *v, const tg_series *c, const tg_tile *tile, 
     return n;
 }
 
+/* How many of n windows from i on have entering rows that are all there. */
+static int64_t tg_var_present(const tg_series *c, const tg_tile *tile, int64_t i, int64_t n,
+                              int64_t r)
+{
+    const uint8_t *gap = NULL;
+    int64_t end = tile->r[i + n - 1];
+    if (c->valid != NULL && end > r)
+        gap = memchr(c->valid + r, 0, end - r);
+    while (gap != NULL && n > 0 && tile->r[i + n - 1] > gap - c->valid)
+        n--;
+    return n;
+}
+
+/* Answer windows from i on in fixed point, as it is; return how many. */
+static int64_t tg_var_fixed_on(tg_fixed *f, const tg_series *c, const tg_tile *tile, int64_t i,
+                               int64_t l, int64_t r, const double *counts, double *squares)
+{
+    const double *x = &c->x[0].f;
+    int64_t n = tg_var_present(c, tile, i, tile->n - i, r), done = 0;
+    if (n > 0 && (tile->l[i] - l > TG_TILE || tile->r[i] - r > TG_TILE)) {
+        done = tg_fixed_add(f, x + r, tile->r[i] - r, 1);
+        tg_fixed_add(f, x + l, tile->l[i] - l, -1);
+        squares[i] = done ? tg_fixed_one(f, counts[i]) : NAN;
+        return squares[i] == squares[i];
+    }
+    if (tile->is_steady && n > 0)
+        return tg_fixed_steady(f, x + r, x + l, n, counts[i], squares + i);
+    for (; n > 0 && !done; n /= 2)                   /* down to one, which then is the one */
+        done = tg_fixed_any(f, x, tile->l + i, tile->r + i, n, l, r, counts + i, squares + i);
+    return done;
+}
+
+/* Begin anew with fixed point at window i; false, and it is off, where that cannot be. */
+static int tg_var_fixed_begin(tg_fixed *f, const tg_series *c, int64_t l, int64_t r,
+                              int64_t number, double count, double *squares)
+{
+    int64_t n = r - l, least = n / 16 > TG_FIXED_LEAST ? n / 16 : TG_FIXED_LEAST;
+    int fits = !f->is_on || number - f->since >= least;
+    fits = fits && (c->valid == NULL || n <= 0 || memchr(c->valid + l, 0, n) == NULL);
+    fits = fits && tg_fixed_lay(f, &c->x[l].f, n);
+    if (fits) {
+        *squares = tg_fixed_one(f, count);
+        fits = *squares == *squares;
+    }
+    if (fits) {
+        f->since = number;
+        f->is_on = 1;
+    } else {
+        tg_fixed_rest(f, number, n);
+    }
+    return fits;
+}
+
+/* Answer up to n windows in fixed point, which is on, each of which takes in a row from r on and
+ * lets go one from l on; return how many, 0 where the first is not for it. */
+static int64_t tg_var_steady(tg_var *v, const tg_series *c, int64_t l, int64_t r, int64_t n,
+                             int64_t number, double *squares)
+{
+    const double *x = &c->x[0].f;
+    double count = (double)(r - l);
+    int64_t done = tg_fixed_steady(&v->fixed, x + r, x + l, n, count, squares);
+    if (done == 0)
+        done = tg_var_fixed_begin(&v->fixed, c, l + 1, r + 1, number, count, squares);
+    return done;
+}
+
+/* Answer windows from i on in fixed point; return how many, 0 where the first is not for it. */
+static int64_t tg_var_fixed(tg_var *v, const tg_series *c, const tg_tile *tile, int64_t base,
+                            int64_t i, int64_t l, int64_t r, const double *counts,
+                            double *squares)
+{
+    tg_fixed *f = &v->fixed;
+    int64_t number = base + tile->first + i, done = 0, was_on = f->is_on;
+    if (c->numeric != 0 || !(f->is_on || number == f->retry))
+        return 0;
+    if (was_on)
+        done = tg_var_fixed_on(f, c, tile, i, l, r, counts, squares);
+    if (done == 0)
+        done = tg_var_fixed_begin(f, c, tile->l[i], tile->r[i], number, counts[i], squares + i);
+    if (done == 0 && was_on)
+        v->unscale = 0.0;                            /* what was before is of the past */
+    return done;
+}
+
 /* Squares around the mean of the windows of a tile, in units of the square of `unscale`. */
 TG_CLONES static void tg_var_tile(tg_var *v, const tg_series *c, const tg_tile *tile, int64_t base,
                         const double *counts, int is_one, int is_calm, const double *special,
                         tg_moves *in, tg_moves *out, tg_trail *trail, double *squares,
-                        double *unscale, int *has_scale)
+                        double *unscale, double *common, int *has_scale)
 {
     int64_t i = 0, l = tile->was_l, r = tile->was_r;
     while (i < tile->n) {
         int64_t n = tile->n - i, done;
         tg_v2 peak;
+        done = tg_var_fixed(v, c, tile, base, i, l, r, counts, squares);
+        if (done > 0) {
+            for (int64_t j = 0; j < done; j++)
+                unscale[i + j] = tg_fixed_scale(&v->fixed);
+            i += done;
+            l = tile->l[i - 1];
+            r = tile->r[i - 1];
+            continue;
+        }
         if (v->unscale == 0.0) {
             tg_var_renew(v, c, tile->l[i], tile->r[i]);
             squares[i] = 0.0;                        /* more than one value come in one by one or */
@@ -525,6 +619,8 @@ TG_CLONES static void tg_var_tile(tg_var *v, const tg_series *c, const tg_tile *
             continue;
         }
         n = n < v->stride ? n : v->stride;
+        done = v->fixed.retry - (base + tile->first + i);
+        n = done > 0 && done < n ? done : n;         /* the row at which fixed point is tried */
         tg_var_walk(v, c, tile, is_calm, i, n, l, r, in, out, trail);
         peak = tg_peak_of(trail, n, v->slip.peak);
         done = n;
@@ -551,8 +647,9 @@ TG_CLONES static void tg_var_tile(tg_var *v, const tg_series *c, const tg_tile *
         r = tile->r[i - 1];
     }
     *has_scale = 0;
+    *common = unscale[0];
     for (i = 0; i < tile->n; i++)
-        *has_scale |= unscale[i] != 1.0;
+        *has_scale |= unscale[i] != *common;
 }
 
 /* What variances or deviations come to: squares over (n - ddof); null ones are left to others. */
