@@ -187,3 +187,13 @@ def test_functions_are_called_sooner_where_too_many_values_wait():
     assert 50 < len(calls) <= 199
     assert live.take().num_rows == 199
     assert len(calls) == 199
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_rows_come_to_no_results(by, threads):
+    names = {"t": pa.int64(), "k": pa.string(), "x": pa.float64(), "w": pa.string()}
+    table = pa.schema([*names.items(), ("d", pa.decimal128(30))]).empty_table()
+    for lineage in (False, True):
+        options = {"on": "t", "by": by, "threads": threads, "lineage": lineage, **MADE}
+        assert tg.aggregate(table, WINDOW, **options).num_rows == 0
