@@ -51,7 +51,7 @@ def custom(
     It is called once for each window with such rows, when its results are taken; a window without,
     or with fewer than the `min_samples` of a `Rolling`, is null. Instants and dates come as
     datetime64, durations and times of day as timedelta64, text as str, decimals as
-    `decimal.Decimal`.
+    `decimal.Decimal`. Of a `Rolling` it is called sooner where more than `max_kept` values wait.
 
     What the function raises comes out as a `CustomError` with the window and the key. The rows
     that were pushed are taken then, and the windows wait: the next ``take()`` calls it again.

@@ -17,6 +17,7 @@ __all__ = [
     "are_below",
     "as_floats",
     "decimals_of",
+    "difference_of",
     "ints_of",
     "is_narrow",
     "is_wide",
@@ -38,6 +39,7 @@ _MOST = {128: 38, 256: 76}  # digits
 # Raises for what it would have to round; values of more digits than this fit no narrow type.
 _EXACT = decimal.Context(prec=60, traps=[decimal.Inexact, decimal.InvalidOperation])
 _EXACT_POWER = 22  # of ten, in float64
+_EXACT_INTEGER = 1 << 53
 _py_buffer: Any = pa.py_buffer  # its stub does not know ndarray
 
 
@@ -206,23 +208,43 @@ def added_up(halves: Sequence[tuple[Numbers, Numbers]]) -> list[Numbers]:
     list of ndarray
         (n_rows,) words, one more than there were, the low one first; the last one is int64.
     """
-    n_words = len(halves) + 1
-    words = [np.zeros(len(halves[0][0]), np.uint64) for _ in range(n_words)]
+    n_words, none = len(halves) + 1, np.zeros(len(halves[0][0]), np.uint64)
+    words = [none] * n_words
     for at, (low, high) in enumerate(halves):
         sign = (high.view(np.int64) >> 63).view(np.uint64)
-        parts = [low.view(np.uint64), high.view(np.uint64)]
-        carry = np.zeros(len(low), np.uint64)
-        for k in range(at, n_words):
-            part = parts[k - at] if k - at < len(parts) else sign
-            with_part = words[k] + part
-            total = with_part + carry
-            carry = ((with_part < part) | (total < carry)).astype(np.uint64)
-            words[k] = total
+        above = [sign] * (n_words - at - 2)
+        words = _plus(words, [*[none] * at, low.view(np.uint64), high.view(np.uint64), *above], 0)
     return [*words[:-1], words[-1].view(np.int64)]
+
+
+def difference_of(high: Sequence[Numbers], low: Sequence[Numbers]) -> list[Numbers]:
+    """Return the distances of integers in as many words, in one word more."""
+    longer = [
+        [
+            *(word.view(np.uint64) for word in words),
+            (words[-1].view(np.int64) >> 63).view(np.uint64),
+        ]
+        for words in (high, low)
+    ]
+    words = _plus(longer[0], [~word for word in longer[1]], 1)
+    return [*words[:-1], words[-1].view(np.int64)]
+
+
+def _plus(one: Sequence[Numbers], other: Sequence[Numbers], carry: int) -> list[Numbers]:
+    """Add integers in unsigned words."""
+    words, more = [], np.full(len(one[0]), carry, np.uint64)
+    for a, b in zip(one, other, strict=True):
+        partial = a + b
+        total = partial + more
+        more = ((partial < b) | (total < more)).astype(np.uint64)
+        words.append(total)
+    return words
 
 
 def are_below(words: Sequence[Numbers], most: int) -> Numbers:
     """Tell which integers in words are below a number in size."""
+    if most >= 1 << (64 * len(words) - 1):  # no word can say more
+        return np.ones(len(words[0]), np.bool_)
     return _are_less(words, most) & ~_are_less(words, 1 - most)
 
 
@@ -235,16 +257,22 @@ def _are_less(words: Sequence[Numbers], number: int) -> Numbers:
     return is_less
 
 
-def mean_of(units: Sequence[int], counts: Numbers, scale: int) -> Numbers:
-    """Return sums over numbers of values as float64, each rounded once; NaN for no values."""
+def mean_of(words: Sequence[Numbers], counts: Numbers, scale: int) -> Numbers:
+    """Return sums in words over numbers of values as float64, rounded once; NaN for no values."""
     over, times = 10 ** max(scale, 0), 10 ** max(-scale, 0)
-    return np.array(
-        [
-            _quotient(unit * times, n * over) if n else np.nan
-            for unit, n in zip(units, counts.tolist(), strict=True)
-        ],
-        np.float64,
-    )
+    means = np.full(len(counts), np.nan)
+    low = words[0].view(np.int64)
+    is_exact = (low > -_EXACT_INTEGER) & (low < _EXACT_INTEGER)  # and so is what it is divided by
+    is_exact &= (counts <= _EXACT_INTEGER // over) & (times == 1)
+    for word in words[1:]:
+        is_exact &= word.view(np.int64) == low >> 63
+    is_exact &= counts > 0
+    means[is_exact] = low[is_exact] / (counts[is_exact] * min(over, _EXACT_INTEGER))
+    others = np.flatnonzero(~is_exact & (counts > 0))
+    units = ints_of([word[others] for word in words])
+    pairs = zip(units, counts[others].tolist(), strict=True)
+    means[others] = [_quotient(unit * times, n * over) for unit, n in pairs]
+    return means
 
 
 def _quotient(a: int, b: int) -> float:

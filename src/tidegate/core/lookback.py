@@ -152,11 +152,14 @@ class Unmade:
         The columns; callables make one, as often as they are asked.
     schema : pyarrow.Schema
         Of the results.
+    n_values : int
+        How many values wait for the functions.
     """
 
-    def __init__(self, columns: Sequence[Column], schema: pa.Schema) -> None:
+    def __init__(self, columns: Sequence[Column], schema: pa.Schema, n_values: int) -> None:
         self._columns = columns
         self._schema = schema
+        self.n_values = n_values
         self.num_rows = len(next(c for c in columns if not callable(c)))
 
     @property

@@ -14,11 +14,10 @@ from tidegate.core.decimals import (
     are_below,
     as_floats,
     decimals_of,
-    ints_of,
+    difference_of,
     limbs_of,
     mean_of,
     most_of,
-    words_of,
 )
 from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.state import array_of
@@ -151,28 +150,16 @@ class Maker:
 
     # ------------------------------------------------------------------------------------- decimals
 
-    def _totals(self, numbers: tuple[int, ...], outputs: Outputs) -> list[int]:
+    def _totals(self, numbers: tuple[int, ...], outputs: Outputs) -> list[Numbers]:
         """Put sums together out of both halves of the sums of each word."""
-        words = outputs.words
-        halves = list(zip(numbers[::2], numbers[1::2], strict=True))
-        limbs = [ints_of([words[low], words[high]]) for low, high in halves]
-        return [
-            sum(part << (64 * at) for at, part in enumerate(parts))
-            for parts in zip(*limbs, strict=True)
-        ]
+        parts = [outputs.words[number] for number in numbers]
+        return added_up(list(zip(parts[::2], parts[1::2], strict=True)))
 
     def _sum(
         self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
     ) -> pa.Array[Any]:
         """Make sums of decimals."""
         valid = outputs.valid[result.outputs[0]]
-        if len(result.outputs) == 2:  # of 18 digits: no number of rows can add up to 38
-            halves = [outputs.words[number] for number in result.outputs]
-            return decimals_of(halves, valid, field.type)
-        parts = [outputs.words[number] for number in result.outputs]
-        words = added_up(list(zip(parts[::2], parts[1::2], strict=True)))
-        if are_below(words, most_of(field.type)).all():
-            return decimals_of(words[:-1], valid, field.type)
         return _fitting(self._totals(result.outputs, outputs), valid, result, field, place)
 
     def _range(
@@ -181,12 +168,10 @@ class Maker:
         """Make the distances of decimals, of which there are codes."""
         valid = outputs.valid[result.outputs[0]]
         high, low = (
-            ints_of(limbs_of(self._texts[column].take(outputs.words[number])))
+            limbs_of(self._texts[column].take(outputs.words[number]))
             for number, column in zip(result.outputs, result.columns, strict=True)
         )
-        there = [True] * outputs.n if valid is None else (valid != 0).tolist()
-        units = [a - b if is_there else 0 for a, b, is_there in zip(high, low, there, strict=True)]
-        return _fitting(units, valid, result, field, place)
+        return _fitting(difference_of(high, low), valid, result, field, place)
 
     # --------------------------------------------------------------------------- lists, functions
 
@@ -269,19 +254,20 @@ def array_of_words(
 
 
 def _fitting(
-    units: list[int],
+    words: list[Numbers],
     valid: Numbers | None,
     result: Result,
     field: pa.Field[Any],
     place: Callable[[int], str],
 ) -> pa.Array[Any]:
-    """Make decimals of their units, which have to fit."""
-    most = most_of(field.type)
-    for row, unit in enumerate(units):
-        if not -most < unit < most:
-            raise AggregateOverflowError(
-                f"{field.name}: the {result.item.function} of column {result.item.columns[0]!r} in "
-                f"{place(row)} does not fit {field.type}: cast the column to decimal256 or "
-                f"float64, or make shorter windows"
-            )
-    return decimals_of(words_of(units, field.type.bit_width // 64), valid, field.type)
+    """Make decimals of their units in words, which have to fit."""
+    is_far = ~are_below(words, most_of(field.type))
+    if valid is not None:
+        is_far &= valid != 0
+    if is_far.any():
+        raise AggregateOverflowError(
+            f"{field.name}: the {result.item.function} of column {result.item.columns[0]!r} in "
+            f"{place(int(is_far.argmax()))} does not fit {field.type}: cast the column to "
+            f"decimal256 or float64, or make shorter windows"
+        )
+    return decimals_of(words, valid, field.type)

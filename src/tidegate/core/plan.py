@@ -58,7 +58,8 @@ class Limits:
     max_overlap : int, default 100,000
         Windows that cover one row, ``size / every``.
     max_kept : int, default 1,000,000,000
-        Values kept in open windows, of 8 bytes: for quantiles, modes and lists.
+        Values kept in open windows, of 8 bytes: for quantiles, modes and lists. Of look-backs the
+        values of a batch's lists, those that wait for functions, and ranges of row numbers.
     max_empty : int, default 10,000,000
         Windows without rows that come out at a time, where they are asked for.
     max_late : int, default 100,000,000

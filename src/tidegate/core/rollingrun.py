@@ -285,11 +285,16 @@ class RollingRun(Run):
         self._put(answer)
 
     def _put(self, answer: Unmade) -> None:
-        """Have results wait; those that call functions of the user's until they are taken."""
-        if answer.is_due:
-            self.unmade.append(answer)
-        else:
+        """Have results wait, and functions of the user's be called when they are taken.
+
+        They are called sooner where more values would wait for them than may be kept.
+        """
+        if not answer.is_due:
             self.ready.append(answer.table())
+            return
+        self.unmade.append(answer)
+        if sum(some.n_values for some in self.unmade) > self.plan.limits.max_kept:
+            self._make()
 
     def _mark(self) -> int | float | None:
         """The watermark, as the user has times."""
@@ -316,6 +321,10 @@ class RollingRun(Run):
         """Compute the results that are due, and call the functions of the user's."""
         if self.tied is not None and self.broken is None:
             self._release(self.tied)
+        self._make()
+
+    def _make(self) -> None:
+        """Call the functions of the user's that results wait for."""
         while self.unmade:
             self.ready.append(self.unmade[0].table())
             del self.unmade[0]

@@ -248,7 +248,8 @@ class Tied(Binding):
         given[self.plan.on] = as_array(self.numbers_of(rows.order), None, self.time_type)
         places = [given[name] for name in self.plan.places]
         made = self._maker.columns(outputs, partial(self._place, rows))
-        return Unmade([*places, *made], self.schema)
+        n_values = sum(map(len, outputs.lists.values()))
+        return Unmade([*places, *made], self.schema, n_values)
 
     def taken(
         self, rows: Arrivals, state: RollingState, lists: dict[int, Numbers] | None = None

@@ -212,6 +212,10 @@ def _runs_in(lists: pa.Array[Any]) -> pa.Array[Any]:
 class TracedRun(Run):
     """A run whose plan collects the numbers of the rows, which it gives them."""
 
+    def give_schema(self, schema: pa.Schema) -> None:
+        """Fix the types before the first batch."""
+        super().give_schema(schema.append(pa.field(ROW, pa.int64())))
+
     def push_input(self, data: object) -> None:
         """Take whatever the user has."""
         rows = read_input(data, [name for name in self.plan.inputs if name != ROW])

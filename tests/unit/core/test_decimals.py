@@ -1,6 +1,7 @@
 """Decimals: exact where that is promised, of every width, and what DuckDB and Polars say."""
 
 import decimal
+import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -255,3 +256,20 @@ def test_sums_of_words_add_up_to_sums_of_numbers(rng):
             abs(int(expected[7])) + 1,
         ):
             assert decimals.are_below(words, most).tolist() == [abs(one) < most for one in expected]
+
+
+def test_distances_and_means_of_words_are_those_of_numbers(rng):
+    for n_words in (2, 4):
+        reach = 2 ** (64 * n_words - 1)
+        some = [int.from_bytes(rng.bytes(8 * n_words), "little", signed=True) for _ in range(99)]
+        some += [0, -1, 2**53, 2**53 - 1, 3, -(2**63), 2**64, reach - 1, -reach]
+        a, b = (decimals.words_of(side, n_words) for side in (some, some[::-1]))
+        far = decimals.difference_of(a, b)
+        assert decimals.ints_of(far) == [x - y for x, y in zip(some, some[::-1], strict=True)]
+        counts = rng.integers(0, 2**40, len(some))
+        counts[:20] = 0
+        for scale in (0, 3, 15, 40, -2):
+            means = decimals.mean_of(a, counts, scale).tolist()
+            for mean, unit, n in zip(means, some, counts.tolist(), strict=True):
+                exact = Fraction(unit, n) / Fraction(10) ** scale if n else None
+                assert math.isnan(mean) if exact is None else mean == float(exact)

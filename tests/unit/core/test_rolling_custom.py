@@ -175,3 +175,25 @@ def test_values_that_wait_have_a_limit():
     live = tg.Aggregator(WINDOW, on="t", x=agg.custom(np.sum, "p"), limits=limits)
     with pytest.raises(errors.LimitError, match="max_kept=100"):
         live.push({"t": np.arange(200), "p": np.ones(200)})
+
+
+def test_functions_are_called_sooner_where_too_many_values_wait():
+    calls = []
+    made = agg.custom(lambda values: calls.append(len(values)), "p", name="f")
+    live = tg.Aggregator(WINDOW, on="t", x=made, limits=tg.Limits(max_kept=110))
+    for at in range(0, 200, 20):
+        live.push({"t": np.arange(at, at + 20), "p": np.ones(20)}, take=False)
+        assert sum(some.n_values for some in live._run.unmade) <= 110
+    assert 50 < len(calls) <= 199
+    assert live.take().num_rows == 199
+    assert len(calls) == 199
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_rows_come_to_no_results(by, threads):
+    names = {"t": pa.int64(), "k": pa.string(), "x": pa.float64(), "w": pa.string()}
+    table = pa.schema([*names.items(), ("d", pa.decimal128(30))]).empty_table()
+    for lineage in (False, True):
+        options = {"on": "t", "by": by, "threads": threads, "lineage": lineage, **MADE}
+        assert tg.aggregate(table, WINDOW, **options).num_rows == 0

@@ -195,3 +195,14 @@ def test_ranges_that_are_none_are_named(ranges):
     for data in ({"t": [1, 2, 3]}, [{"t": 1}] * 3):
         with pytest.raises(errors.InputError, match="trace"):
             tg.trace(data, ranges)
+
+
+@pytest.mark.parametrize("window", [tg.Tumbling(5), tg.Rolling(5)], ids=repr)
+def test_types_can_be_given_before_the_first_row(window):
+    schema = pa.schema([("t", pa.int64()), ("x", pa.float64())])
+    live = tg.Aggregator(window, agg.sum("x"), on="t", lineage=True, schema=schema)
+    live.push_row(1, 1.0)
+    live.push({"t": [2], "x": [2.0]}, take=False)
+    out = live.flush().to_pylist()
+    assert out[-1]["x_sum"] == 3.0
+    assert out[-1]["row_ranges"] == [{"start": 0, "stop": 2}]
