@@ -94,7 +94,7 @@ cdef extern from "records.h" nogil:
         Acc* accs
         Word* blank        # an empty record
         Word* blank_cold
-        int* targets       # with one lane: which folded word each of a record is, the cold ones last
+        int* targets       # with one lane: which folded word each of a record is, cold ones last
 
     ctypedef struct Arena "tg_arena":
         Word* records
