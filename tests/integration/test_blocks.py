@@ -130,13 +130,17 @@ def test_keyed_windows_beyond_a_block_are_those_of_small_batches(size):
     assert_same_bits(one_shot(table, size, by="k"), by_bits(table, size, 997, by="k"))
 
 
-@pytest.mark.parametrize("size", [3, 40, 20_000])
-def test_some_results_alone_are_what_they_are_beside_others(size):
-    table = table_of(5, values="odd")
+@pytest.mark.parametrize("values", ["odd", "wild"])
+@pytest.mark.parametrize("size", [3, 40, 300, 1000, 20_000])
+def test_some_results_alone_are_what_they_are_beside_others(size, values):
+    """Values that need care show late where only extremes and sums of integers are asked for."""
+    table = table_of(5, values=values)
     expected = one_shot(table, size)
-    for name, what in RESULTS.items():
-        alone = tg.aggregate(table, tg.Tumbling(size), on="t", **{name: what})
-        assert_same_bits(alone, expected.select(["window_start", "window_end", name]))
+    bars = ("first", "high", "low", "last", "isum", "usum")
+    for names in [*([name] for name in RESULTS), bars]:
+        what = {name: RESULTS[name] for name in names}
+        alone = tg.aggregate(table, tg.Tumbling(size), on="t", **what)
+        assert_same_bits(alone, expected.select(["window_start", "window_end", *names]))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -267,28 +267,10 @@ TG_INLINE int64_t tg_sum_of(tg_m8 v)
     tg_m2 u = __builtin_shufflevector(w, w, 0, 1) + __builtin_shufflevector(w, w, 2, 3);
     return u[0] + u[1];
 }
-TG_INLINE int64_t tg_sum_few(const int64_t *p, int64_t n)
-{
-    tg_m8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
-    tg_m8 v = (*(const tg_m8u *)p & (lane < n)) + (*(const tg_m8u *)(p + 8) & (lane < n - 8));
-    return tg_sum_of(v);
-}
 /* How many of the 16 values at p are not above `last`. */
 TG_INLINE int64_t tg_count_16(const int64_t *p, int64_t last)
 {
     return -tg_sum_of((*(const tg_m8u *)p <= last) + (*(const tg_m8u *)(p + 8) <= last));
-}
-TG_INLINE int64_t tg_sum_many(const int64_t *p, int64_t n)
-{
-    tg_m8 v = {0};
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        v += *(const tg_m8u *)(p + i);
-    }
-    int64_t total = tg_sum_of(v);
-    for (; i < n; i++)
-        total += p[i];
-    return total;
 }
 
 /* One value x of a key into its sum (hi, lo) and its squares (hi, lo, shift): the same steps as

@@ -30,8 +30,6 @@ cdef extern from "lanes.h" nogil:
     void spread8 "tg_spread8"(double**, int64_t, v8)
     void fold_lanes "tg_fold"(const double*, const double*, double*, double*)
     void load_pair "tg_load_pair"(const double*, int64_t, double, v8*, v8*)
-    int64_t sum_few "tg_sum_few"(const int64_t*, int64_t)
-    int64_t sum_many "tg_sum_many"(const int64_t*, int64_t)
     int64_t count_16 "tg_count_16"(const int64_t*, int64_t)
     bint all_tame "tg_all_tame"(const double*, int64_t)
     bint all_small "tg_all_small"(const uint64_t*, int64_t)

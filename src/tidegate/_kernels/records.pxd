@@ -83,7 +83,6 @@ cdef extern from "records.h" nogil:
         int32_t slot       # the record
         int32_t lane       # lane of the first row
         bint ordered       # the times do not fall
-        bint near          # few rows: what follows them in memory is wanted soon, see lanes.h
 
     ctypedef struct Plan "tg_plan":
         int n_accs
@@ -95,7 +94,7 @@ cdef extern from "records.h" nogil:
         Acc* accs
         Word* blank        # an empty record
         Word* blank_cold
-        int* targets       # with one lane: where each word is folded to, the cold ones last
+        int* targets       # with one lane: which folded word each of a record is, cold ones last
 
     ctypedef struct Arena "tg_arena":
         Word* records

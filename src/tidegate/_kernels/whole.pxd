@@ -9,7 +9,7 @@ from tidegate._kernels.records cimport Column, Plan, Run, Word
 cdef struct Scratch:
     Word* record      # one accumulator, for what needs care
     Word* folded      # WHOLES folded records
-    uint8_t* calm     # of each column: no value of the block needs care
+    uint8_t* calm     # of each column: no value of the block needs care; or TRUSTED
     uint8_t* wanted   # of each accumulator: a result is read from it
 
 

@@ -17,7 +17,7 @@ from tidegate._kernels.moments cimport push_moments
 from tidegate._kernels.output cimport Results, results_read_one, results_room
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, all_small, all_tame, fold_lanes, greatest, greatest_of, least,
-    least_of, load, load_pair, load_part, prefetch, splat, store8, sum_few, sum_many, v8,
+    least_of, load, load_pair, load_part, prefetch, see_odd, seen, splat, store8, v8,
 )
 from tidegate._kernels.push cimport floats_of, has_floats, push_row
 from tidegate._kernels.records cimport (
@@ -31,19 +31,27 @@ cdef extern from *:
     """
     #include "lanes.h"
     #include "records.h"
+    #include "whole.h"
     #undef CYTHON_INLINE
     #define CYTHON_INLINE TG_ALWAYS_INLINE
 
     TG_CLONES static int tg_is_calm(const tg_column *, Py_ssize_t, Py_ssize_t);
-    TG_CLONES static void tg_read_simple(
-        const tg_acc *, const tg_slices *, int64_t, tg_word *, Py_ssize_t, tg_word *);
+    TG_CLONES static int tg_read_simple(
+        const tg_acc *, const tg_slices *, int64_t, int, tg_word *, Py_ssize_t, tg_word *);
     TG_CLONES static void tg_fold_sums(
         const tg_acc *, const tg_slices *, tg_word *, Py_ssize_t);
     """
+    ctypedef unsigned long long w8 "tg_w8"  # eight of them
+    w8 none_large "tg_none_large"() nogil
+    int64_t sum_few "tg_sum_few"(const int64_t*, int64_t, bint, w8*) nogil
+    int64_t sum_many "tg_sum_many"(const int64_t*, int64_t, bint, w8*) nogil
+    bint is_large "tg_is_large"(w8) nogil
 
 cdef enum:
     WHOLES = 256  # windows read at a time: they stay in the nearest cache
     FEW = 16      # rows that two vectors hold
+    TRUSTED = 2   # a column is taken to be calm until a result tells that it is not
+    SHORT = 64    # rows of a window, on average, up to which columns are looked at first
 
 
 cdef extern from "records.h" nogil:
@@ -177,19 +185,26 @@ cdef inline void squares_whole(
 
 
 cdef inline void extremes_whole(
-    const double* x, Py_ssize_t n, Py_ssize_t room, double* low, double* high
+    const double* x, Py_ssize_t n, Py_ssize_t room, bint tells, double* low, double* high, v8* odd
 ) noexcept nogil:
-    """LEAST and GREATEST, each unless NULL; a value may be looked at twice."""
+    """LEAST and GREATEST, each unless NULL; a value may be looked at twice.
+
+    If it `tells`, a value that is not finite leaves a NaN in `odd`.
+    """
     cdef double[FEW] spare
     cdef v8 down, up, v, w
     cdef Py_ssize_t i = 2 * LANES
     if n <= FEW:
         load_pair(within(x, n, room, spare), n, x[0], &v, &w)
+        if tells:
+            odd[0] = see_odd(see_odd(odd[0], v), w)
         down = least(v, w)
         up = greatest(v, w)
     else:
         v = load(x)
         w = load(x + LANES)
+        if tells:
+            odd[0] = see_odd(see_odd(odd[0], v), w)
         down = least(v, w)
         up = greatest(v, w)
         while i + 2 * LANES <= n:
@@ -197,11 +212,15 @@ cdef inline void extremes_whole(
             prefetch(x + i + LANES)
             v = load(x + i)
             w = load(x + i + LANES)
+            if tells:
+                odd[0] = see_odd(see_odd(odd[0], v), w)
             down = least(down, least(v, w))
             up = greatest(up, greatest(v, w))
             i += 2 * LANES
         v = load(x + n - 2 * LANES)
         w = load(x + n - LANES)
+        if tells:
+            odd[0] = see_odd(see_odd(odd[0], v), w)
         down = least(down, least(v, w))
         up = greatest(up, greatest(v, w))
     if low != NULL:
@@ -236,12 +255,12 @@ cdef inline void weighted_whole(
 
 
 cdef inline int64_t sum_int_whole(
-    const int64_t* x, Py_ssize_t n, Py_ssize_t room
+    const int64_t* x, Py_ssize_t n, Py_ssize_t room, bint tells, w8* large
 ) noexcept nogil:
-    """SUM_INT of small values."""
+    """SUM_INT of small values; if it `tells`, others leave bits in `large`."""
     if n <= FEW <= room:
-        return sum_few(x, n)
-    return sum_many(x, n)
+        return sum_few(x, n, tells, large)
+    return sum_many(x, n, tells, large)
 
 
 cdef inline int64_t extreme_int_whole(
@@ -271,16 +290,66 @@ cdef inline Py_ssize_t end_whole(
 
 # ----------------------------------------------------------------------------------- many windows
 
-cdef void read_simple "tg_read_simple"(
-    const Acc* acc, const Slices* s, int64_t bias, Word* out, Py_ssize_t width, Word* also
+cdef inline bint read_extremes(
+    const Slices* s, bint tells, bint lows, bint highs, Word* low, Word* high, Py_ssize_t width
+) noexcept nogil:
+    """LEAST, GREATEST or both of each window; False where values need care."""
+    cdef const Word* x = s.x
+    cdef Py_ssize_t r, first
+    cdef v8 odd = splat(0.0)
+    for r in range(s.n):
+        first = s.runs[r].begin
+        extremes_whole(&x[first].f, s.runs[r].end - first, s.room - first, tells,
+                       &low[r * width].f if lows else NULL,
+                       &high[r * width].f if highs else NULL, &odd)
+    return not (tells and seen(odd))
+
+
+cdef inline bint some_extremes(
+    const Acc* acc, const Slices* s, bint tells, Word* out, Word* also, Py_ssize_t width
+) noexcept nogil:
+    """Choose the loop for the extremes that are asked for."""
+    if acc.kind == GREATEST:
+        return read_extremes(s, tells, False, True, NULL, out, width)
+    if also == NULL:
+        return read_extremes(s, tells, True, False, out, NULL, width)
+    return read_extremes(s, tells, True, True, out, also, width)
+
+
+cdef inline bint read_int_sums(
+    const Slices* s, bint tells, Word* out, Py_ssize_t width
+) noexcept nogil:
+    """SUM_INT of each window; False where values need care."""
+    cdef const Word* x = s.x
+    cdef Py_ssize_t r, first
+    cdef w8 large = none_large()
+    for r in range(s.n):
+        first = s.runs[r].begin
+        out[r * width].i = sum_int_whole(&x[first].i, s.runs[r].end - first, s.room - first,
+                                         tells, &large)
+    return not (tells and is_large(large))
+
+
+cdef bint read_simple "tg_read_simple"(
+    const Acc* acc, const Slices* s, int64_t bias, bint tells, Word* out, Py_ssize_t width,
+    Word* also
 ) noexcept nogil:
     """What is one word of each window of calm rows, into every `width`-th word.
 
-    With LEAST, GREATEST of the same column goes to `also`, unless that is NULL.
+    With LEAST, GREATEST of the same column goes to `also`, unless that is NULL. If it `tells`, it
+    is False where values turn out to need care: what was written is of no use then.
     """
     cdef const Word* x = s.x
     cdef const Run* runs = s.runs
-    cdef Py_ssize_t r, first, room = s.room
+    cdef Py_ssize_t r, first
+    if acc.kind == LEAST or acc.kind == GREATEST:
+        if tells:
+            return some_extremes(acc, s, True, out, also, width)
+        return some_extremes(acc, s, False, out, also, width)
+    if acc.kind == SUM_INT:
+        if tells:
+            return read_int_sums(s, True, out, width)
+        return read_int_sums(s, False, out, width)
     if acc.kind == ROWS:
         for r in range(s.n):
             out[r * width].i = runs[r].end - runs[r].begin
@@ -294,33 +363,17 @@ cdef void read_simple "tg_read_simple"(
             first = runs[r].begin
             out[r * width] = x[first + end_whole(
                 s.times + first, runs[r].end - first, runs[r].ordered, False)]
-    elif acc.kind == LEAST and also != NULL:
-        for r in range(s.n):
-            first = runs[r].begin
-            extremes_whole(&x[first].f, runs[r].end - first, room - first, &out[r * width].f,
-                           &also[r * width].f)
-    elif acc.kind == LEAST:
-        for r in range(s.n):
-            first = runs[r].begin
-            extremes_whole(&x[first].f, runs[r].end - first, room - first, &out[r * width].f, NULL)
-    elif acc.kind == GREATEST:
-        for r in range(s.n):
-            first = runs[r].begin
-            extremes_whole(&x[first].f, runs[r].end - first, room - first, NULL, &out[r * width].f)
     elif acc.kind == LEAST_INT:
         for r in range(s.n):
             first = runs[r].begin
             out[r * width].i = bias ^ extreme_int_whole(
                 &x[first].i, runs[r].end - first, s.bias, True)
-    elif acc.kind == GREATEST_INT:
+    else:  # GREATEST_INT
         for r in range(s.n):
             first = runs[r].begin
             out[r * width].i = bias ^ extreme_int_whole(
                 &x[first].i, runs[r].end - first, s.bias, False)
-    else:  # SUM_INT
-        for r in range(s.n):
-            first = runs[r].begin
-            out[r * width].i = sum_int_whole(&x[first].i, runs[r].end - first, room - first)
+    return True
 
 
 cdef void fold_sums "tg_fold_sums"(
@@ -374,7 +427,7 @@ cdef void fold_wholes(
         for r in range(s.n):
             out[r * width].i = 0
         return
-    read_simple(acc, s, 0, out + at, width, NULL)
+    read_simple(acc, s, 0, False, out + at, width, NULL)
     for r in range(s.n):
         first = s.runs[r].begin
         if acc.kind == SUM_INT:
@@ -490,6 +543,36 @@ cdef inline void want_all(const Plan* plan, const Output* output, uint8_t* wante
         want(plan, &plan.accs[output.other], wanted)
 
 
+cdef inline void look_at(const Acc* acc, uint8_t* calm) noexcept nogil:
+    """Mark the columns of an accumulator."""
+    if acc.column >= 0:
+        calm[acc.column] = False
+    if acc.weight >= 0:
+        calm[acc.weight] = False
+
+
+cdef void look_at_columns(
+    const Plan* plan, const Column* columns, int n_columns, const Results* results,
+    Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_windows, uint8_t* calm
+) noexcept nogil:
+    """Tell which columns are calm.
+
+    Where windows are long, those of simple results alone are said to be until these tell that they
+    are not: so such a column comes from the cache once. Short windows wait for what they read; a
+    look at all rows brings it near.
+    """
+    cdef const Output* output
+    memset(calm, TRUSTED if n > SHORT * n_windows else 0, n_columns)
+    for o in range(results.n_outputs):
+        output = &results.outputs[o]
+        if not is_simple(&plan.accs[output.acc], output):
+            look_at(&plan.accs[output.acc], calm)
+            if output.other >= 0:
+                look_at(&plan.accs[output.other], calm)
+    for c in range(n_columns):
+        calm[c] = calm[c] or is_calm(&columns[c], first, n)
+
+
 cdef int read_some(
     const Plan* plan, const Column* columns, const Slices* all, Py_ssize_t base,
     Scratch* scratch, Results* results
@@ -511,10 +594,13 @@ cdef int read_some(
         twin = twin_of(plan, results, o)
         if acc.kind != GREATEST or twin < 0 or twin_of(plan, results, twin) != o:
             s = slices_of(acc, columns, all, base)
-            read_simple(acc, &s, INT64_MIN if output.numeric == UNSIGNED else 0,
-                        results.values[o] + results.n, 1,
-                        results.values[twin] + results.n if twin >= 0 and acc.kind == LEAST
-                        else NULL)
+            if not read_simple(acc, &s, INT64_MIN if output.numeric == UNSIGNED else 0,
+                               acc.column >= 0 and scratch.calm[acc.column] == TRUSTED,
+                               results.values[o] + results.n, 1,
+                               results.values[twin] + results.n
+                               if twin >= 0 and acc.kind == LEAST else NULL):
+                scratch.calm[acc.column] = False  # once for each column
+                return read_some(plan, columns, all, base, scratch, results)
     for a in range(plan.n_accs):
         if scratch.wanted[a]:
             fold_any(plan, &plan.accs[a], columns, all, base, scratch)
@@ -540,8 +626,8 @@ cdef int read_wholes(
     cdef Py_ssize_t done = 0, first = base + runs[0].begin
     cdef Slices s
     cdef int status
-    for c in range(n_columns):
-        scratch.calm[c] = is_calm(&columns[c], first, base + runs[n - 1].end - first)
+    look_at_columns(plan, columns, n_columns, results, first,
+                    base + runs[n - 1].end - first, n, scratch.calm)
     if results_room(results, n) != DONE:
         return NO_MEMORY
     s.times = times + base
