@@ -64,4 +64,5 @@ cdef int line_up(RowStore* store, int32_t slot) noexcept nogil
 cdef int32_t line_next(RowStore* store, int64_t upto) noexcept nogil
 cdef void seat_closes(RowStore* store, int32_t slot) noexcept nogil
 cdef int32_t treap_first(const RowStore* store, int32_t code) noexcept nogil
+cdef int32_t treap_open(const RowStore* store, int32_t code, int64_t end) noexcept nogil
 cdef int sort_due(const RowStore* store, int32_t* slots, Py_ssize_t n) noexcept nogil

@@ -161,6 +161,18 @@ cdef int32_t treap_first(const RowStore* store, int32_t code) noexcept nogil:
     return at
 
 
+cdef int32_t treap_open(const RowStore* store, int32_t code, int64_t end) noexcept nogil:
+    """The first session of a key that does not end before a time; -1: none."""
+    cdef int32_t at = store.roots[code], found = -1
+    while at >= 0:
+        if store.seats[at].end >= end:
+            found = at
+            at = store.seats[at].left
+        else:
+            at = store.seats[at].right
+    return found
+
+
 cdef void treap_put(RowStore* store, int32_t slot) noexcept nogil:
     """Add a session to those of its key."""
     cdef Seat* seats = store.seats

@@ -6,6 +6,8 @@ from typing_extensions import disjoint_base
 
 from tidegate._kernels.row_state import RowState
 
+SESSIONS: str
+
 @final
 @disjoint_base
 class SessionState(RowState):

@@ -39,7 +39,7 @@ from tidegate._kernels.row_state cimport (
 )
 from tidegate._kernels.row_store cimport (
     IS_ABSORBED, IS_OPEN, Seat, line_next, line_up, rows_keys, rows_open, rows_spare, seat_closes,
-    sort_due, treap_first, treap_near, treap_put, treap_remove,
+    sort_due, treap_first, treap_near, treap_open, treap_put, treap_remove,
 )
 from tidegate._kernels.whole cimport all_plain
 
@@ -687,21 +687,17 @@ cdef class SessionState(RowState):
         """Let the sessions of a key that its own watermark has passed come out."""
         cdef Line* line = &self.clocks.lines[code]
         cdef const Seat* seat
-        cdef int32_t slot = treap_first(&self.rows, code), before, after
+        cdef int32_t slot = treap_open(&self.rows, code, line.due), before, after
         cdef int status = DONE
         line.due = INT64_MAX
         while slot >= 0 and status == DONE:
             seat = &self.rows.seats[slot]
             treap_near(&self.rows, code, seat.first, &before, &after)
-            if seat.is_out:
-                if held_to(&self.router, seat.end) <= line.watermark:
-                    seat_closes(&self.rows, slot)
-                    rows_spare(&self.rows, slot)
-            elif seat.end <= line.watermark:
-                status = self.come_out(slot, line.watermark)
-            else:
+            if not seat.is_out and seat.end > line.watermark:
                 line.due = seat.end
                 break
+            if not seat.is_out:
+                status = self.come_out(slot, line.watermark)
             slot = after
         return status
 

@@ -63,11 +63,13 @@ class Aggregator(RowTaker):
         watermark, but not that far, lets each window of it that is closed come out again at once,
         by window end, after all that the rows before it have closed; the result has a column
         ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
-        is over for all of its windows.
+        is over for all of its windows. `Session` tells how one is corrected; `Count` and
+        `Threshold` have no corrections, for a late row would move every later window of theirs.
     watermark : {"stream", "key"}, default "stream"
         Whose rows move the watermark. With "key" each key has one of its own: its windows close,
         and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
-        The results come in the order of the rows that close them, of one row by window end.
+        The results come in the order of the rows that close them (of `Count` and `Threshold`: that
+        let the rows go that close them), of one row by window end.
     sources : str, optional
         The column that tells where a row comes from. The watermark is then that of the slowest
         source, the one with the least largest time; a source counts from its first row on.
@@ -79,7 +81,10 @@ class Aggregator(RowTaker):
         A key without open windows is forgotten when the watermark is further than this ahead of
         its last row, and its memory is used again. Where such a key comes back it is new: among
         results of one window it has its place by its first row since then (rows that are late or
-        rejected do not count for that).
+        rejected do not count for that). An unfinished window of `Count` or `Threshold` does not
+        keep its key: where the next row of the key, in order of time, is further than this after
+        the last one, or the watermark is, the window comes out as at the end of input, and the key
+        begins anew.
     late : {"side", "drop", "raise"}, default "side"
         Late rows are kept for `take_late`, counted, or refused with their batch.
     nan : {"value", "missing"}, default "value"

@@ -128,7 +128,8 @@ def aggregate(
         A key without open windows is forgotten when the watermark is further than this ahead of
         its last row, and its memory is used again. Where such a key comes back it is new: among
         results of one window it has its place by its first row since then (rows that are late or
-        rejected do not count for that).
+        rejected do not count for that). An unfinished window of `Count` or `Threshold` ends with
+        its key, as `Aggregator` has it.
     late : {"side", "drop", "raise"}, default "side"
         What to do with late rows.
     nan : {"value", "missing"}, optional

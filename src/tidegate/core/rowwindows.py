@@ -58,7 +58,15 @@ class Session:
     The result depends on the rows and their order alone. Where two sessions become one, what was
     known of each is added up like panes of `tidegate.Sliding`.
 
-    A row costs O(1); O(log n) where a key has n open sessions.
+    With ``allowed_lateness`` a session that has come out is held that much longer, and a row joins
+    it as if it were open. It comes out again at once, with the next higher ``revision``; where it
+    ends after the watermark now, it does when that has come to its end. Two that become one come
+    out as one, with a revision above both of theirs. So a result with a revision above 0 replaces
+    all results before it, of the key, whose windows lie within its own: one where a session has
+    grown, two or more where some have become one. A row that joins none, but whose own session
+    would be held still, makes one that comes out at once for the first time.
+
+    A row costs O(1); O(log n) where a key has n open (or held) sessions.
 
     Examples
     --------
@@ -67,6 +75,10 @@ class Session:
     >>> out = tg.aggregate(clicks, tg.Session(10), tg.agg.rows(), on="t")
     >>> out["window_start"].tolist(), out["window_end"].tolist(), out["rows"].tolist()
     ([0, 20, 40], [19, 34, 50], [3, 2, 1])
+    >>> live = tg.Aggregator(tg.Session(10), tg.agg.rows(), on="t", allowed_lateness=60)
+    >>> out = live.push({"t": [0, 15, 50, 8]})
+    >>> out["window_end"].to_pylist(), out["revision"].to_pylist(), out["rows"].to_pylist()
+    ([10, 25, 25], [0, 0, 1], [1, 1, 3])
     """
 
     gap: Duration
@@ -98,6 +110,12 @@ class Count:
 
     Windows come out in the order of their last rows, those that are shorter at the end of input: by
     ``window_end``, then by key in order of first appearance, then by ``window_start``.
+
+    With ``watermark="key"`` the rows of a key wait for its own watermark. With ``ttl`` a key that
+    has no row for longer begins anew: its shorter windows come out, in that same order, before any
+    later row is taken, and its next row is the first of a window; first is then the key of which
+    a row was taken first since it began. There is no ``allowed_lateness``: one row more would move
+    every later window.
 
     A row costs O(windows that cover it), and the sorting of rows that are not in order.
 
@@ -169,6 +187,9 @@ class Threshold:
     products, is compensated (a pair of floats), so that ten times 0.1 reach 1. A null adds nothing,
     and with ``nan="missing"`` a NaN does not either; a negative value takes from the sum. A NaN, an
     infinity and a number from 2**480 on are errors: no sum would come back from them.
+
+    ``watermark="key"``, ``ttl`` and what is said of ``allowed_lateness`` are as for `Count`; a key
+    that begins anew begins with a sum of 0.
 
     A row costs O(1), and the sorting of rows that are not in order.
 

@@ -51,6 +51,9 @@ class Timekeeping:
     Such a row is behind the watermark, and so closes nothing: results come out in an order that
     depends on the rows alone, all that the rows before it have closed, its corrections by window
     end, and so on.
+
+    A quiet key is forgotten where it has no open window. What `Count` and `Threshold` have begun of
+    it, which may never be whole, comes out then, as at the end of input.
     """
 
     max_jump: Duration | None = None

@@ -18,8 +18,8 @@ from reference.timed import Rules, assert_timed
 import tidegate as tg
 from tidegate import agg, errors
 
-FEW = settings(max_examples=settings().max_examples // 4)
-SOME = settings(max_examples=settings().max_examples // 2)
+FEW = settings(max_examples=settings().max_examples // 5)
+SOME = settings(max_examples=settings().max_examples // 3)
 SESSIONS = st.sampled_from([Gaps(4), Gaps(10), Gaps(6, 15), Gaps(25)])
 BARS = st.sampled_from(
     [
