@@ -21,7 +21,7 @@ from tidegate._kernels.lanes cimport (
 )
 from tidegate._kernels.push cimport floats_of, has_floats, push_row
 from tidegate._kernels.records cimport (
-    DONE, FIRST, FLOAT, GREATEST, GREATEST_INT, KEPT, KEPT_TIMES, LANES, LAST, LEAST, LEAST_INT,
+    DONE, FIRST, FLOAT, GREATEST, KEPT, KEPT_TIMES, LANES, LAST, LEAST, LEAST_INT,
     NO_MEMORY, NULLS, OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, PAIRS, POWERS, ROWS, SQUARES,
     SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
