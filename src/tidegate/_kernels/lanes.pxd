@@ -11,6 +11,7 @@ cdef extern from "lanes.h" nogil:
     v8 load_part "tg_load_part"(const double*, int64_t, int64_t, double)
     void store8 "tg_store"(double*, v8)
     void prefetch "tg_prefetch"(const void*)
+    void prefetch_of "tg_prefetch_of"(const void*, bint)
     void prefetch_here "tg_prefetch_here"(const void*)
     v8 see_wild "tg_see_wild"(v8, v8)
     v8 see_odd "tg_see_odd"(v8, v8)
@@ -37,7 +38,8 @@ cdef extern from "lanes.h" nogil:
     bint all_rise "tg_all_rise"(const int64_t*, int64_t)
 
     void windows_of8 "tg_windows_of8"(const int64_t*, int64_t, double, int64_t, int64_t*)
-    int64_t run_within "tg_run_within"(const int64_t*, int64_t, int64_t, int64_t, int*)
+    int64_t run_within "tg_run_within"(
+        const int64_t*, int64_t, int64_t, int64_t, bint, int*)
     bint sub_overflows "tg_sub_overflows"(int64_t a, int64_t b, int64_t* out)
     bint add_overflows "tg_add_overflows"(int64_t a, int64_t b, int64_t* out)
     uint64_t slot_hash "tg_slot_hash"(int64_t pane, int32_t code)

@@ -57,6 +57,7 @@ typedef struct {
     int32_t slot;
     int32_t lane;
     int32_t ordered;
+    int32_t near;
 } tg_run;
 
 typedef struct {

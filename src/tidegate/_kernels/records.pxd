@@ -83,6 +83,7 @@ cdef extern from "records.h" nogil:
         int32_t slot       # the record
         int32_t lane       # lane of the first row
         bint ordered       # the times do not fall
+        bint near          # few rows: what follows them in memory is wanted soon, see lanes.h
 
     ctypedef struct Plan "tg_plan":
         int n_accs

@@ -62,6 +62,7 @@ cdef struct Router:
     int64_t falls        # runs that began before the largest time: rows of a window apart
     bint takes_wholes    # windows that are whole within a block go to `wholes`
     int64_t whole_to     # end of the last of them
+    bint near            # of the runs of this batch
     bint allows          # closed windows are held, for rows that correct them
     int64_t allowed      # how much longer, for int times
     double allowed_f     # and for float times

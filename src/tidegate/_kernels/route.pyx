@@ -31,7 +31,7 @@ cdef extern from *:
     #define CYTHON_INLINE TG_ALWAYS_INLINE
 
     TG_CLONES static Py_ssize_t tg_within(
-        const int64_t *, Py_ssize_t, int64_t, int64_t, int *);
+        const int64_t *, Py_ssize_t, int64_t, int64_t, int, int *);
     TG_CLONES static int tg_rise(const int64_t *, Py_ssize_t);
     TG_CLONES static Py_ssize_t tg_gallop_wholes(
         void *, const int64_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, tg_run *, int64_t *,
@@ -51,10 +51,10 @@ cdef int64_t MANY = <int64_t>1 << 31   # windows, likewise
 
 
 cdef Py_ssize_t within "tg_within"(
-    const int64_t* times, Py_ssize_t n, int64_t first, int64_t last, int* ordered
+    const int64_t* times, Py_ssize_t n, int64_t first, int64_t last, bint near, int* ordered
 ) noexcept nogil:
     """How many of n times, in steps of 32, lie in [first, last] one after the other."""
-    return run_within(times, n, first, last, ordered)
+    return run_within(times, n, first, last, near, ordered)
 
 
 cdef bint rise "tg_rise"(const int64_t* times, Py_ssize_t n) noexcept nogil:
@@ -85,7 +85,7 @@ cdef int leave(
 
 cdef inline Py_ssize_t run_end(
     const int64_t* times, const uint8_t* valid, Py_ssize_t i, Py_ssize_t n, const Pane* pane,
-    int* ordered, int64_t* largest
+    bint is_near, int* ordered, int64_t* largest
 ) noexcept nogil:
     """The end of the run that starts at row i, whether its times rise, and the largest."""
     cdef uint64_t span = <uint64_t>pane.last - <uint64_t>pane.first
@@ -98,7 +98,7 @@ cdef inline Py_ssize_t run_end(
             ordered[0] &= times[k] >= times[k - 1]
             k += 1
         if k == near:
-            k += within(times + k, n - k, pane.first, pane.last, ordered)
+            k += within(times + k, n - k, pane.first, pane.last, is_near, ordered)
             while k < n and <uint64_t>times[k] - <uint64_t>pane.first <= span:
                 ordered[0] &= times[k] >= times[k - 1]
                 k += 1
@@ -383,8 +383,8 @@ cdef int route_runs(
             i += 1
             continue
         is_correction = corrects(router)
-        k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane, &ordered,
-                    &largest)
+        k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane,
+                    router.near, &ordered, &largest)
         falls = times[i] < router.clock.largest
         if (router.takes_wholes and not closed and router.clock.largest < router.pane.first
                 and router.pane.covered):
@@ -414,6 +414,7 @@ cdef int route_runs(
             run.begin = <int32_t>(i - base)
             run.end = <int32_t>(k - base)
             run.ordered = ordered
+            run.near = router.near
             run.slot = store.pool[router.place].head
             record = store.arena.records + run.slot * store.arena.wide
             run.lane = <int32_t>(record.i % LANES)
@@ -547,8 +548,8 @@ cdef int route_rows(
             i += 1
             continue
         is_correction = corrects(router)
-        k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane, &ordered,
-                    &largest)
+        k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane,
+                    router.near, &ordered, &largest)
         if router.lives.on:
             k = note_keys(router, times, codes, i, k)
             if k == i:

@@ -108,6 +108,7 @@ cdef inline void add_run(
     run.slot = slot
     run.lane = <int32_t>(record.i % LANES)
     run.ordered = True
+    run.near = False
     record.i += end - begin
     block.n_runs += 1
 
@@ -122,6 +123,7 @@ cdef inline void add_whole(Block* block, Py_ssize_t begin, Py_ssize_t end) noexc
     run.slot = 0
     run.lane = 0
     run.ordered = True
+    run.near = False
     block.n_wholes += 1
 
 

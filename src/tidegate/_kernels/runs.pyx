@@ -12,7 +12,7 @@ from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
 from tidegate._kernels.kept cimport kept_extend
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, greatest, greatest_of, least, least_of, load, load_part,
-    prefetch, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
+    prefetch_of, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
 )
 from tidegate._kernels.moments cimport push_moments
 from tidegate._kernels.push cimport floats_of, has_floats, has_value, is_plain, push_end, push_row
@@ -95,7 +95,7 @@ cdef inline Py_ssize_t float_loop(
         low = high = splat(x[i])
     while i + LANES <= run.end:
         v = load(x + i)
-        prefetch(x + i)
+        prefetch_of(x + i, run.near)
         wild = see_wild(wild, v)
         if sums:
             add8(&hi, &lo, v)
@@ -200,8 +200,8 @@ cdef void weighted_runs "tg_weighted_runs"(
         while i + LANES <= run.end:
             v = load(x + i)
             w = load(y + i)
-            prefetch(x + i)
-            prefetch(y + i)
+            prefetch_of(x + i, run.near)
+            prefetch_of(y + i, run.near)
             wild = see_wild(see_wild(wild, v), w)
             add_product8(&hi, &lo, v, w)
             add8(&sum_hi, &sum_lo, w)

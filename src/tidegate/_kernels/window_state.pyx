@@ -66,6 +66,7 @@ REVISIONS = ("revision_windows", "revision_codes", "revision_counts")
 cdef enum:
     MOST_REVISIONS = 1 << 30
     BLOCK = 8192           # rows routed, then reduced, while their columns are in the cache
+    FEW = 4096            # rows of a small batch: it goes into the nearest caches
     DEALT = 65536         # rows of keys that are dealt
     LINE = 8              # words in a cache line
     SPARE = 1024          # results
@@ -169,8 +170,8 @@ cdef class WindowState:
         self.outputs = <Output*>calloc(len(outputs) + 1, sizeof(Output))
         self.columns = <Column*>calloc(len(columns) + 1, sizeof(Column))
         self.views = <Py_buffer*>calloc(2 * len(columns) + 4, sizeof(Py_buffer))
-        self.runs = <Run*>malloc(BLOCK * sizeof(Run))
-        self.wholes = <Run*>malloc(BLOCK * sizeof(Run))
+        self.runs = <Run*>calloc(BLOCK, sizeof(Run))
+        self.wholes = <Run*>calloc(BLOCK, sizeof(Run))
         self.windows = <int64_t*>malloc(BLOCK * sizeof(int64_t))
         self.slots = <int32_t*>malloc(DEALT * sizeof(int32_t))
         if (self.outputs == NULL or self.columns == NULL or self.views == NULL
@@ -332,6 +333,7 @@ cdef class WindowState:
             self.guesses and codes == NULL and self.router.grid.per_size == 1
             and self.router.grid.per_step == 1
             and all_plain(&self.plan, self.columns, self.n_columns))
+        self.router.near = n_rows - at <= FEW
         deals = (codes != NULL and n_rows - at > BLOCK
                  and all_plain(&self.plan, self.columns, self.n_columns)
                  and can_deal(&self.plan, self.columns, self.n_columns))
