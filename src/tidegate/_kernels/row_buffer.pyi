@@ -1,7 +1,7 @@
 """Rows that come one at a time, gathered into columns."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, final
+from typing import Any, TypeVar
 
 from typing_extensions import disjoint_base
 
@@ -10,7 +10,7 @@ from tidegate._kernels.window_state import WindowState
 
 _Method = TypeVar("_Method", bound=Callable[..., bool])
 
-@final
+@disjoint_base
 class RowBuffer:
     def __new__(
         cls,

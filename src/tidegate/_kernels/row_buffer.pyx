@@ -2,15 +2,15 @@
 
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MIN, int32_t, int64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
-from tidegate._kernels.clock cimport Clock, see
+from tidegate._kernels.clock cimport see
 from tidegate._kernels.grid cimport Pane, has_to_grow, locate, order_of_float
-from tidegate._kernels.records cimport DONE, FLOAT, SIGNED, UNSIGNED, Word
-from tidegate._kernels.store cimport live_slots, store_keys
+from tidegate._kernels.records cimport FLOAT, SIGNED, UNSIGNED, Word
+from tidegate._kernels.store cimport live_slots
 from tidegate._kernels.window_state cimport WindowState
 
 cdef extern from "Python.h":
@@ -25,11 +25,9 @@ cdef extern from "Python.h":
     int64_t PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
 
 cdef enum:
-    ROOM = 4096  # rows; they stay in the cache until they are taken
     OTHER = 3    # in place of a Numeric: values are read by Python
 
 
-@cython.final
 cdef class RowBuffer:
     """A few thousand rows in columns, on their way into a `WindowState`.
 
@@ -58,27 +56,6 @@ cdef class RowBuffer:
         Called without arguments when rows must be taken: when there is no more room and when a
         window is due.
     """
-
-    cdef WindowState state
-    cdef bint float_time
-    cdef int n_columns
-    cdef int n_keys
-    cdef int* numerics
-    cdef dict known
-    cdef object code_of, time_of, refuse, drain
-    cdef Py_ssize_t n
-    cdef Py_ssize_t room
-    cdef int64_t* times
-    cdef uint8_t* time_valid
-    cdef int32_t* codes
-    cdef Word* values
-    cdef uint8_t* valid
-    cdef bint has_null_time
-    cdef uint8_t* has_null
-    cdef Clock clock
-    cdef Pane pane
-    cdef bint has_pane
-    cdef int64_t due
 
     def __cinit__(self, WindowState state not None, bint float_time, list numerics not None,
                   int n_keys, dict known not None, code_of, time_of, refuse, drain):
@@ -169,10 +146,13 @@ cdef class RowBuffer:
 
     cdef int32_t as_code(self, tuple key) except? -1:
         """The code of a key."""
-        code = self.known.get(key)
+        try:
+            code = self.known.get(key)
+        except TypeError:  # it has no hash
+            code = None
         return self.code_of(key) if code is None else code
 
-    cdef inline int put(self, int column, Py_ssize_t at, object value) except -1:
+    cdef int put(self, int column, Py_ssize_t at, object value) except -1:
         """Put down one value."""
         cdef Word* word = &self.values[column * ROOM + at]
         cdef int overflow = 0
@@ -249,8 +229,7 @@ cdef class RowBuffer:
         cdef WindowState state = self.state
         cdef Py_ssize_t n_taken = start
         cdef int i, status
-        if store_keys(&state.store, n_all_keys) != DONE:
-            raise MemoryError
+        state.make_room(n_all_keys)
         for i in range(self.n_columns):
             state.columns[i].values = self.values + i * ROOM
             state.columns[i].valid = self.valid + i * ROOM if self.has_null[i] else NULL
@@ -295,8 +274,6 @@ cdef class RowTaker:
     _buffer : RowBuffer or None
         Where events go. None: they go to ``_push_slowly``, which takes a tuple.
     """
-
-    cdef public RowBuffer _buffer
 
 
 cdef object push_row(object taker, PyObject** row, Py_ssize_t n):

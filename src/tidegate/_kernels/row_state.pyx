@@ -67,6 +67,12 @@ cdef class RowState(WindowState):
         """Whether a row after the largest time would be used: else it does not move that."""
         return True
 
+    cdef bint is_near_limit(self) noexcept:
+        """Whether one more row may open more windows, or keep more values, than there may be."""
+        if self.rows.n_open >= self.rows.max_open:
+            return True
+        return self.plan.keeps and kept_values(&self.plan) + self.n_keeping > self.max_kept
+
     # ---------------------------------------------------------------------------------- the clocks
 
     cdef int make_clocks(self, Py_ssize_t n_keys) noexcept nogil:

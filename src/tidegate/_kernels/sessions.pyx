@@ -179,6 +179,13 @@ cdef class SessionState(RowState):
                 PyBuffer_Release(&self.views[i])
         return status, n_taken
 
+    cdef int take_buffered(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take a few rows of columns that the state points to, as `push` would."""
+        return self.take_sessions(times, valid, codes, n_rows, n_taken)
+
     cdef int take_sessions(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken

@@ -233,6 +233,42 @@ cdef class WaitingState(RowState):
         times, codes, columns = self.queues.take_ready()
         return self.take_views(times, codes, columns, n, n)
 
+    cdef int take_buffered(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take a few rows of columns that the state points to, as `push` would."""
+        cdef Py_ssize_t start = n_taken[0], n = n_rows - start, n_left = self.left.n, i
+        cdef int64_t* kept
+        cdef int c
+        for c in range(self.n_columns):
+            if self.columns[c].values != NULL:
+                self.columns[c].values = <const int64_t*>self.columns[c].values + start
+            if self.columns[c].valid != NULL:
+                self.columns[c].valid = self.columns[c].valid + start
+        if codes != NULL:
+            codes = codes + start
+        rows = self.take_in(times + start, NULL if valid == NULL else valid + start, codes, n,
+                            self.router.clock.largest)
+        for i in range(n_left, self.left.n):
+            self.left.rows[i].row += start
+        if type(rows) is int:
+            return rows
+        if rows is None:  # in order, all of them
+            kept = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+            if kept == NULL:
+                raise MemoryError
+            for i in range(n):
+                kept[i] = i
+            try:
+                rows = self.picked(times + start, codes, kept, n)
+            finally:
+                free(kept)
+        self.waiting.push(*rows)
+        n_taken[0] = n_rows
+        return self.release(INT64_MAX if self.guesses else self.router.clock.watermark,
+                            self.guesses)
+
     cdef object take_in(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, int64_t before

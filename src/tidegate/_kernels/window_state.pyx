@@ -390,6 +390,25 @@ cdef class WindowState:
         n_taken[0] = at
         return status
 
+    cdef int take_buffered(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take a few rows of columns that the state points to, as far as `push` would.
+
+        Returns
+        -------
+        int
+            A `Status`.
+        """
+        return self.take_rows(times, valid, codes, n_rows, INT64_MIN, True, n_taken)
+
+    cdef bint is_near_limit(self) noexcept:
+        """Whether one more row may open more windows, or keep more values, than there may be."""
+        if live_slots(&self.store) >= self.store.max_slots:
+            return True
+        return self.plan.keeps and kept_values(&self.plan) + self.n_keeping > self.max_kept
+
     cdef int take_by_key(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken

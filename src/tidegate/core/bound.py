@@ -111,7 +111,7 @@ class Bound(Binding):
             has_revisions=plan.time.allows,
         )
         jump = plan.time.max_jump
-        self._jump = None if jump is None else span_of(jump, self.time_type, "max_jump")
+        self.jump = None if jump is None else span_of(jump, self.time_type, "max_jump")
         self.first: int | float | None = None
         self.table = table_of(plan.grid_window, self.time_type)
         self.filler: Filler | None = None
@@ -248,11 +248,11 @@ class Bound(Binding):
 
     def without_far(self, rows: Rows) -> Rows:
         """Take the time from rows that are further ahead than `max_jump` allows."""
-        if self._jump is None or not len(rows.order) or self.plan.time.watermark == "key":
+        if self.jump is None or not len(rows.order) or self.plan.time.watermark == "key":
             return rows
         self._cover_late(rows)
         flags = np.empty(len(rows.order), np.uint8)
-        if not far_ahead(self.head, rows.order, rows.time_valid, *self._jump, flags):
+        if not far_ahead(self.head, rows.order, rows.time_valid, *self.jump, flags):
             return rows
         return rows._replace(time_valid=flags)
 
@@ -363,7 +363,7 @@ class Bound(Binding):
         if allowed is not None:
             state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
         if self.plan.time.watermark == "key":
-            state.keep_clocks(self._jump is not None, *(self._jump or (0, 0.0)))
+            state.keep_clocks(self.jump is not None, *(self.jump or (0, 0.0)))
         if self.sources is not None:
             idle = self.plan.time.idle
             span = (0, 0.0) if idle is None else span_of(idle, self.time_type, "idle")
@@ -409,7 +409,7 @@ class Bound(Binding):
         """Make a batch of columns as `RowBuffer.columns` gives them, and its times."""
         orders = array_of(order, np.int64)
         times: Numbers = float_of_orders(orders) if self.is_float else orders
-        flags = (array_of(time_valid, np.uint8) == 1).astype(np.uint8)
+        flags = array_of(time_valid, np.uint8) % 2  # a time too far ahead, 3, is one
         arrays = {self.plan.on: as_array(times, flags, self.time_type)}
         if self.keys is not None:
             taken = self.keys.take(array_of(codes, np.int32))

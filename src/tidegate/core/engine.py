@@ -293,13 +293,21 @@ class Aggregator(RowTaker):
             return run.push_row(row, batch_of_row)
         if run.bound is None:
             run.bind(batch_of_row(run, row).schema)
-        buffer = make_buffer(run, self._drain)
+        buffer = make_buffer(run, self._drain, self._push_alone)
         if buffer is None:
-            run.push(batch_of_row(run, row))
-            return run.bound is not None and run.bound.state.n_results > 0
+            return self._push_alone(row)
         run.on_new_state = self._forget_buffer
         self._buffer = buffer
         return Aggregator.push_row(self, *row)
+
+    def _push_alone(self, row: tuple[object, ...]) -> bool:
+        """Take one event as a batch of its own, after all those before it."""
+        self._settle()
+        run = self._run
+        run.push(batch_of_row(run, row))
+        if self._buffer is not None:
+            self._buffer.clear()
+        return bool(run.ready) or (run.bound is not None and run.bound.state.n_results > 0)
 
     def _drain(self) -> None:
         """Let the kernels take the rows that `push_row` has gathered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,15 @@ if TYPE_CHECKING:
     from tidegate.core.program import Program
     from tidegate.core.windows import AnyWindow
 
-__all__ = ["check_rows", "first_late", "late_bar_error", "lay_rule", "state_class", "with_sum"]
+__all__ = [
+    "amounts_of",
+    "check_rows",
+    "first_late",
+    "late_bar_error",
+    "lay_rule",
+    "state_class",
+    "with_sum",
+]
 
 # The numbers of _kernels/bars.pyx, and of the kinds of _kernels/records.pxd.
 OVERSHOOTS = ("drop", "carry", "split")
@@ -79,6 +88,13 @@ def with_sum(program: Program, window: AnyWindow, types: Mapping[str, pa.DataTyp
             columns.append((name, _numeric(types[name])))
             parts.append(WORDS)
     return replace(program, columns=columns, parts=parts)
+
+
+def amounts_of(bound: Bound, window: Threshold) -> tuple[tuple[int, ...], float]:
+    """Tell which columns a window adds up, and what amounts of a row `check_rows` may refuse."""
+    places = tuple(_place_of(bound.program, name) for name in window.columns)
+    most = bound.plan.limits.max_overlap * float(window.limit) if _splits(window) else math.inf
+    return places, most
 
 
 def _splits(window: AnyWindow) -> bool:

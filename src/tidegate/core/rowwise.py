@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from tidegate._kernels.row_buffer import RowBuffer
+from tidegate._kernels.row_steps import RowSteps
 from tidegate.core.batch import read_input
 from tidegate.core.decimals import unit_of, units_of
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.eventtime import number_of_time
-from tidegate.core.rowwindows import RowWindow
+from tidegate.core.rowrule import amounts_of
+from tidegate.core.rowwindows import Count, RowWindow, Threshold
 from tidegate.core.run import MAX_BATCH
-from tidegate.core.state import DONE, NEEDS_EDGES
+from tidegate.core.state import DONE, NEEDS_EDGES, array_of
 
 if TYPE_CHECKING:
     from tidegate.core.bound import Bound
+    from tidegate.core.keys import Keys
     from tidegate.core.plan import Plan
     from tidegate.core.run import Run
 
@@ -59,7 +63,9 @@ def _one(value: Any, name: str, type_: pa.DataType) -> pa.Array[Any]:
     ) from cause
 
 
-def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
+def make_buffer(
+    run: Run, drain: Callable[[], None], alone: Callable[[tuple[object, ...]], bool]
+) -> RowBuffer | None:
     """Make the buffer that gathers rows; None where each row has to be a batch of its own.
 
     Parameters
@@ -68,13 +74,23 @@ def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
         Where the rows go.
     drain : callable
         Called when rows must be taken; calls `take_buffer`.
+    alone : callable
+        Takes a row as a batch of its own, after those before it; tells whether results wait.
+
+    Notes
+    -----
+    Windows of a grid tell ahead which time closes one: rows are gathered up to there. Where rows
+    make the windows, or options say how time passes, each row goes into the state as it comes, so
+    that `push_row` can tell what it has closed, and is raised where it is due; `alone` gets the
+    few that need more: near a limit, or keys that may take the place of others.
     """
     bound = run.bound
     if bound is None or not bound.is_laid or run.plan.late == "raise":
         return None
-    if run.is_side_full(MAX_BATCH) or not run.plan.time.is_plain:
+    if run.is_side_full(MAX_BATCH):
         return None
-    if isinstance(run.plan.window, RowWindow):
+    in_steps = isinstance(run.plan.window, RowWindow) or not run.plan.time.is_plain
+    if in_steps and bound.texts:
         return None
     program = bound.program
     numerics = [
@@ -85,17 +101,52 @@ def make_buffer(run: Run, drain: Callable[[], None]) -> RowBuffer | None:
     if len(numerics) < len(program.columns) or not program.reads_each_once(run.plan.values):
         return None
     reader = _Reader(bound)
-    return RowBuffer(
+    buffer = (RowSteps if in_steps else RowBuffer)(
         bound.state,
         bound.is_float,
         numerics,
         len(run.plan.by),
         {} if bound.keys is None else bound.keys.known,
-        _no_keys if bound.keys is None else bound.keys.code,
+        _no_keys if bound.keys is None else _coder(bound, bound.keys),
         reader.time,
         reader.value,
         drain,
     )
+    if isinstance(buffer, RowSteps):
+        buffer.set_out(alone, run.ready, bound.n_keys)
+        _tell_steps(buffer, bound)
+    return buffer
+
+
+def _coder(bound: Bound, keys: Keys) -> Callable[[tuple[object, ...]], int]:
+    """Give what tells the code of a key; -1 where it is time to look which keys are still alive."""
+    if bound.plan.time.ttl is None:
+        return keys.code
+
+    def code(key: tuple[object, ...]) -> int:
+        """Tell the code of a key."""
+        if bound.is_crowded() or keys.n_keys >= keys.max_keys:
+            return -1
+        return keys.code(key)
+
+    return code
+
+
+def _tell_steps(buffer: RowSteps, bound: Bound) -> None:
+    """Tell a buffer what its plan asks of a row."""
+    plan, window, jump = bound.plan, bound.plan.window, bound.jump
+    if jump is not None and plan.time.watermark != "key":  # with those the kernels look themselves
+        buffer.reject_far(*jump)
+    if bound.sources is not None and plan.time.sources is not None:
+        names = _names(plan)
+        is_apart = plan.time.sources not in (*plan.by, *plan.values)
+        at = names.index(plan.time.sources)
+        buffer.follow(at, is_apart, bound.sources.known, bound.sources.code)
+    if isinstance(window, Count | Threshold):
+        buffer.wait_for(plan.limits.max_look_back)
+    if isinstance(window, Threshold):
+        places, most = amounts_of(bound, window)
+        buffer.look_at_amounts(places, plan.nan == "missing", most)
 
 
 def take_buffer(run: Run, buffer: RowBuffer) -> None:
@@ -105,19 +156,36 @@ def take_buffer(run: Run, buffer: RowBuffer) -> None:
         return
     for texts in bound.texts.values():
         texts.lay(bound.state)
-    guard = run.guard(bound, len(buffer))
+    in_steps = isinstance(buffer, RowSteps)  # rows near a limit do not come here then
+    guard = None if in_steps else run.guard(bound, len(buffer))
     status, n_taken = buffer.flush(bound.n_keys)
     while status == NEEDS_EDGES:
         bound.cover(buffer.time_at(n_taken))
         status, n_taken = buffer.flush(bound.n_keys, n_taken)
-    if status != DONE:
+    if status != DONE and not in_steps:
         run.fail(bound, status, n_taken, guard)
     if bound.state.n_left:
-        run.put_aside(bound, *bound.batch_of(*buffer.columns()))
+        batch, times = bound.batch_of(*buffer.columns())
+        run.put_aside(bound, _with_sources(bound, buffer, batch), times)
+    n_before = len(buffer) - 1
+    if status != DONE:  # the last row
+        run.counts.rows_in += n_before
+        run.fail(bound, status, n_taken - n_before)
     run.counts.rows_in += len(buffer)
     buffer.clear()
     if bound.texts and not bound.state.n_results:  # whether some wait is what push_row tells
         run.sweep_texts(bound)
+
+
+def _with_sources(bound: Bound, buffer: RowBuffer, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add the sources of rows to the other columns, where they are not among them."""
+    name = bound.plan.time.sources
+    if name is None or bound.sources is None or not isinstance(buffer, RowSteps):
+        return batch
+    if name in batch.schema.names:
+        return batch
+    sources = bound.sources.take(array_of(buffer.sources_of_rows(), np.int32))
+    return batch.append_column(name, sources[0])
 
 
 class _Reader:
