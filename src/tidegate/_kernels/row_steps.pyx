@@ -161,9 +161,14 @@ cdef class RowSteps(RowBuffer):
         """Whether a limit is near, or the amount of a row cannot simply be added up."""
         if self.state.is_near_limit():
             return True
-        if self.most_waiting >= 0 and self.state.n_waiting >= self.most_waiting:
+        if self.most_waiting >= 0 and self.n_waiting(at) >= self.most_waiting:
             return True
         return self.n_amounts > 0 and not self.is_tame(at)
+
+    cdef Py_ssize_t n_waiting(self, Py_ssize_t at) except -1:
+        """How many rows wait for the watermark, here and in the state."""
+        cdef Py_ssize_t n_there = self.state.n_waiting
+        return n_there + at - self.n_taken
 
     cdef bint is_tame(self, Py_ssize_t at) noexcept:
         """Whether the amount of a row can be added up, and is not too large."""
@@ -198,7 +203,7 @@ cdef class RowSteps(RowBuffer):
     cdef bint step(self, Py_ssize_t at) except -1:
         """Let the state take the row that is written down."""
         cdef WindowState state = self.state
-        cdef Py_ssize_t n_taken = at
+        cdef Py_ssize_t n_taken = self.n_taken
         cdef bint is_timed = self.time_valid[at] == 1
         cdef int i, status
         if self.jumps and is_timed and is_far(
@@ -211,10 +216,10 @@ cdef class RowSteps(RowBuffer):
         self.n = at + 1
         for i in range(self.n_columns):
             state.columns[i].values = self.values + i * ROOM
-            state.columns[i].valid = NULL if self.valid[i * ROOM + at] else self.valid + i * ROOM
+            state.columns[i].valid = self.valid + i * ROOM if self.has_null[i] else NULL
         if self.source_at >= 0:
             state.router.origins.of_row = self.sources
-        status = state.take_buffered(
+        status = state.take_last(
             self.times, NULL if is_timed else self.time_valid,
             self.codes if self.n_keys else NULL, self.n, &n_taken)
         self.n_taken = n_taken
@@ -266,7 +271,7 @@ cdef class RowSteps(RowBuffer):
             state.columns[i].valid = self.valid + i * ROOM if self.has_null[i] else NULL
         if self.source_at >= 0:
             state.router.origins.of_row = self.sources
-        status = state.take_buffered(
+        status = state.take_rest(
             self.times, self.time_valid if self.has_null_time else NULL,
             self.codes if self.n_keys else NULL, self.n, &n_taken)
         self.n_taken = n_taken

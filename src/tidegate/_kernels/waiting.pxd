@@ -3,12 +3,14 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tidegate._kernels.key_queues cimport KeyQueues
+from tidegate._kernels.records cimport Column
 from tidegate._kernels.row_state cimport RowState
 
 
 cdef class WaitingState(RowState):
     cdef object waiting       # a ReorderBuffer, or the queues
     cdef KeyQueues queues     # where each key has a watermark of its own
+    cdef Column* held         # where the columns were before those that wait took their place
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1
     cdef int take_bars(
@@ -19,6 +21,14 @@ cdef class WaitingState(RowState):
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows
     ) noexcept nogil
     cdef int take_ready(self) except -1
+    cdef int take_passed(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t n_rows, int64_t mark,
+        Py_ssize_t* n_taken
+    ) noexcept
+    cdef int lay_by(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1
+    cdef void move_columns(self, Py_ssize_t start) noexcept
     cdef object take_in(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, int64_t before

@@ -9,6 +9,7 @@ from cpython.buffer cimport PyBuffer_Release
 from libc.math cimport isfinite
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memcpy
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
 from tidegate._kernels.clock cimport Clock, see
@@ -120,6 +121,12 @@ cdef class WaitingState(RowState):
 
     def __cinit__(self, *args):
         self.waiting = ReorderBuffer(self.n_columns)
+        self.held = <Column*>calloc(self.n_columns + 1, sizeof(Column))
+        if self.held == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.held)
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1:
         """Make room for the codes below n_keys."""
@@ -233,41 +240,85 @@ cdef class WaitingState(RowState):
         times, codes, columns = self.queues.take_ready()
         return self.take_views(times, codes, columns, n, n)
 
-    cdef int take_buffered(
+    cdef int take_last(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken
     ) except -1:
-        """Take a few rows of columns that the state points to, as `push` would."""
-        cdef Py_ssize_t start = n_taken[0], n = n_rows - start, n_left = self.left.n, i
+        """Screen the last of some rows, and take those that the watermark has passed.
+
+        Rows that come in order wait where they are; where one comes before another they go to
+        those that wait, and so they do before one that is left out.
+        """
+        cdef Py_ssize_t last = n_rows - 1, n_kept = 0
+        cdef int64_t largest = self.router.clock.largest, mark, kept
+        cdef bint rises = True
+        cdef int status = self.screen(times + last, NULL if valid == NULL else valid + last, 1,
+                                      &kept, &n_kept, &rises)
+        if status == DONE and (not n_kept or times[last] < largest):
+            if not n_kept:
+                self.left.rows[self.left.n - 1].row = last
+            status = self.lay_by(times, codes, n_rows - (not n_kept), n_taken)
+        mark = self.router.clock.watermark
+        if status == DONE and n_kept:
+            memcpy(self.held, self.columns, self.n_columns * sizeof(Column))
+            status = self.release(mark, False)
+            memcpy(self.columns, self.held, self.n_columns * sizeof(Column))
+            if status == DONE and n_taken[0] < n_rows and times[n_taken[0]] < mark:
+                status = self.take_passed(times, codes, n_rows, mark, n_taken)
+        if status != DONE or not n_kept:
+            n_taken[0] = n_rows
+        return status
+
+    cdef int take_passed(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t n_rows, int64_t mark,
+        Py_ssize_t* n_taken
+    ) noexcept:
+        """Take the rows, in order of time, that are before the watermark."""
+        cdef Py_ssize_t start = n_taken[0], n = 0
+        while start + n < n_rows and times[start + n] < mark:
+            n += 1
+        self.move_columns(start)
+        n_taken[0] = start + n
+        return self.take_bars(times + start, NULL if codes == NULL else codes + start, n,
+                              n_rows - start)
+
+    cdef int take_rest(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Let the rows that are where they are wait with the others."""
+        return self.lay_by(times, codes, n_rows, n_taken)
+
+    cdef int lay_by(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Let rows that have been screened wait with the others."""
+        cdef Py_ssize_t start = n_taken[0], n = n_rows - n_taken[0], i
         cdef int64_t* kept
+        cdef int status = DONE
+        n_taken[0] = n_rows
+        if n <= 0:
+            return DONE
+        kept = <int64_t*>malloc(n * sizeof(int64_t))
+        if kept == NULL:
+            raise MemoryError
+        try:
+            for i in range(n):
+                kept[i] = start + i
+            status = in_order(times, kept, n)
+            if status == DONE:
+                self.waiting.push(*self.picked(times, codes, kept, n))
+        finally:
+            free(kept)
+        return status
+
+    cdef void move_columns(self, Py_ssize_t start) noexcept:
+        """Let the columns begin that many rows later."""
         cdef int c
         for c in range(self.n_columns):
-            if self.columns[c].values != NULL:
-                self.columns[c].values = <const int64_t*>self.columns[c].values + start
+            self.columns[c].values = <const int64_t*>self.columns[c].values + start
             if self.columns[c].valid != NULL:
                 self.columns[c].valid = self.columns[c].valid + start
-        if codes != NULL:
-            codes = codes + start
-        rows = self.take_in(times + start, NULL if valid == NULL else valid + start, codes, n,
-                            self.router.clock.largest)
-        for i in range(n_left, self.left.n):
-            self.left.rows[i].row += start
-        if type(rows) is int:
-            return rows
-        if rows is None:  # in order, all of them
-            kept = <int64_t*>malloc((n + 1) * sizeof(int64_t))
-            if kept == NULL:
-                raise MemoryError
-            for i in range(n):
-                kept[i] = i
-            try:
-                rows = self.picked(times + start, codes, kept, n)
-            finally:
-                free(kept)
-        self.waiting.push(*rows)
-        n_taken[0] = n_rows
-        return self.release(INT64_MAX if self.guesses else self.router.clock.watermark,
-                            self.guesses)
 
     cdef object take_in(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,

@@ -46,6 +46,14 @@ cdef class WindowState:
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken
     ) except -1
+    cdef int take_last(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1
+    cdef int take_rest(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1
     cdef bint is_near_limit(self) noexcept
     cdef int take_by_key(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,

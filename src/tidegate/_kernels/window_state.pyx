@@ -403,6 +403,23 @@ cdef class WindowState:
         """
         return self.take_rows(times, valid, codes, n_rows, INT64_MIN, True, n_taken)
 
+    cdef int take_last(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take the last of some rows; those before it that are not taken have come here before.
+
+        It may stay where it is, not taken, until `take_rest`.
+        """
+        return self.take_buffered(times, valid, codes, n_rows, n_taken)
+
+    cdef int take_rest(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Take what `take_last` has left where it is, or has not got to."""
+        return self.take_buffered(times, valid, codes, n_rows, n_taken)
+
     cdef bint is_near_limit(self) noexcept:
         """Whether one more row may open more windows, or keep more values, than there may be."""
         if live_slots(&self.store) >= self.store.max_slots:
