@@ -20,6 +20,7 @@ import tidegate as tg
 N_ROUNDS = 3
 TARGET_BATCHES = 0.5
 TARGET_EVENTS = 2
+TARGET_STEPS = 0.25  # of what push_row takes where windows tell ahead when they close
 BATCH_ROWS = (100, 1_000, 10_000)
 SECOND = timedelta(seconds=1)
 BAR = ("open", "high", "low", "close", "volume")
@@ -53,6 +54,16 @@ def push_batches_take_last(batches: list[pa.RecordBatch]) -> pa.Table:
     for batch in batches:
         live.push(batch, take=False)
     return live.flush()
+
+
+def tables_alone(bars: pa.Table, n_tables: int) -> pa.Table:
+    """Take a table of one bar as often as batches are pushed: no push that gives one saves that.
+
+    A slice of a table that is there is the cheapest that pyarrow has: record batches and arrays put
+    together cost more. Reading batches comes on top.
+    """
+    cut, n_bars = bars.slice, bars.num_rows
+    return pa.concat_tables([cut(at % n_bars, 1) for at in range(n_tables)])
 
 
 def push_events(events: Columns, schema: pa.Schema) -> pa.Table:
@@ -139,6 +150,20 @@ def test_push_of_batches(
     )
 
 
+@pytest.mark.parametrize("n_rows_each", BATCH_ROWS)
+def test_tables_of_pyarrow_alone(race: Any, ticks: pa.Table, n_rows_each: int) -> None:
+    bars = one_shot(ticks)
+    assert tables_alone(bars, bars.num_rows).equals(bars)
+    n_tables = -(-ticks.num_rows // n_rows_each)
+    race(
+        f"pyarrow's tables of one bar for each {n_rows_each:,} rows, nothing else",
+        lambda: tables_alone(bars, n_tables),
+        {"our own one-shot, 1 thread": lambda: one_shot(ticks)},
+        target=TARGET_BATCHES,
+        n_rounds=N_ROUNDS,
+    )
+
+
 @pytest.fixture(scope="module")
 def events(ticks: pa.Table) -> Columns:
     """Give the columns as lists of what a program in Python has: its making is not timed."""
@@ -182,5 +207,43 @@ def test_push_row(
         lambda: push(events, ticks.schema),
         {name: lambda graph=graph: run_csp(graph, arrays) for name, graph in graphs.items()},
         target=TARGET_EVENTS,
+        n_rounds=N_ROUNDS,
+    )
+
+
+@pytest.mark.parametrize(
+    ("work", "window", "options"),
+    [
+        ("sessions", tg.Session("5ms"), {}),
+        ("bars of 1,000 rows", tg.Count(1_000), {}),
+        ("bars of volume", tg.Threshold("size", 50_000), {"lateness": "1s"}),
+        ("1 s bars, max_jump", tg.Tumbling("1s"), {"max_jump": "1h"}),
+        ("1 s bars, allowed_lateness", tg.Tumbling("1s"), {"allowed_lateness": "5s"}),
+    ],
+)
+def test_push_row_into_other_windows(
+    race: Any,
+    ticks: pa.Table,
+    events: Columns,
+    work: str,
+    window: Any,
+    options: dict[str, Any],
+) -> None:
+    def rows(window: Any, **options: Any) -> pa.Table:
+        """Push the events one by one, and take what they close at the end."""
+        bars = tg.agg.ohlcv("price", "size")
+        live = tg.Aggregator(window, bars, on="time", schema=ticks.schema, **options)
+        for time, price, size in zip(*events, strict=True):
+            live.push_row(time, price, size)
+        return live.flush()
+
+    batches = tg.Aggregator(window, tg.agg.ohlcv("price", "size"), on="time", **options)
+    batches.push(ticks, take=False)
+    assert rows(window, **options).equals(batches.flush())
+    race(
+        f"push_row, {work}",
+        lambda: rows(window, **options),
+        {"our own push_row, 1 s bars": lambda: rows(tg.Tumbling("1s"))},
+        target=TARGET_STEPS,
         n_rounds=N_ROUNDS,
     )

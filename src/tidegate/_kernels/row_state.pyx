@@ -24,7 +24,7 @@ from tidegate._kernels.output cimport results_read, results_room
 from tidegate._kernels.records cimport DONE, NO_MEMORY, TOO_MANY_KEPT, Acc, Word
 from tidegate._kernels.results cimport fold_records, merge_record
 from tidegate._kernels.row_store cimport (
-    IS_CLOSED, Seat, rows_free, rows_init, rows_keys, rows_open, rows_spare,
+    IS_CLOSED, Seat, rows_free, rows_init, rows_open, rows_spare,
 )
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
@@ -66,12 +66,6 @@ cdef class RowState(WindowState):
     cdef bint is_of_use(self, int64_t time) noexcept nogil:
         """Whether a row after the largest time would be used: else it does not move that."""
         return True
-
-    cdef int make_room(self, Py_ssize_t n_keys) except -1:
-        """Make room for the key codes below n_keys."""
-        if rows_keys(&self.rows, n_keys) != DONE:
-            raise MemoryError
-        return 0
 
     cdef bint is_near_limit(self) noexcept:
         """Whether one more row may open more windows, or keep more values, than there may be."""

@@ -90,11 +90,8 @@ def make_buffer(
         return None
     if run.is_side_full(MAX_BATCH):
         return None
-    is_of_rows, time = isinstance(run.plan.window, RowWindow), run.plan.time
-    in_steps = is_of_rows or not time.is_plain
-    if in_steps and bound.texts:
-        return None
-    if is_of_rows and not replace(time, max_jump=None).is_plain:
+    in_steps = isinstance(run.plan.window, RowWindow) or not run.plan.time.is_plain
+    if in_steps and (bound.texts or _waits_by_rules(run.plan)):
         return None
     program = bound.program
     numerics = [
@@ -120,6 +117,12 @@ def make_buffer(
         buffer.set_out(alone, run.ready, bound.n_keys)
         _tell_steps(buffer, bound)
     return buffer
+
+
+def _waits_by_rules(plan: Plan) -> bool:
+    """Whether rows wait for more than the one watermark of the stream."""
+    rules = replace(plan.time, max_jump=None)
+    return isinstance(plan.window, Count | Threshold) and not rules.is_plain
 
 
 def _coder(bound: Bound, keys: Keys) -> Callable[[tuple[object, ...]], int]:

@@ -29,10 +29,20 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "session, late rows": (tg.Session(6, max_duration=40), {"lateness": 5, **KEYED}),
     "session, far rows": (tg.Session(6), {"max_jump": 50, "lateness": 3}),
     "session, end": (tg.Session(6), {"lateness": None, **KEYED}),
+    "session, corrections": (tg.Session(6), {"allowed_lateness": 15, "lateness": 1, **KEYED}),
+    "session, clocks of keys": (
+        tg.Session(6, max_duration=40),
+        {"watermark": "key", "max_jump": 50, **KEYED},
+    ),
+    "session, sources": (tg.Session(6), {"sources": "s", "idle": 30}),
+    "session, short lives": (tg.Session(6), {"ttl": 20, **KEYED}),
     "count": (tg.Count(7), {}),
     "count, keys": (tg.Count(3), {"lateness": 4, **KEYED}),
     "count, overlap": (tg.Count(7, every=2, complete_only=False), {"lateness": 9}),
     "count, far rows": (tg.Count(5), {"max_jump": 50}),
+    "count, clocks of keys": (tg.Count(3), {"watermark": "key", **KEYED}),
+    "count, sources": (tg.Count(5), {"sources": "s", "idle": 30}),
+    "count, short lives": (tg.Count(3), {"ttl": 20, **KEYED}),
     "threshold": (tg.Threshold("n", 40), {"lateness": 3}),
     "threshold, keys": (tg.Threshold("n", 25, overshoot="carry"), KEYED),
     "threshold, split": (tg.Threshold("n", 30, overshoot="split"), {"lateness": 2}),
@@ -193,7 +203,15 @@ def test_many_rows_leave_the_buffer_and_give_the_same_bits(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "is_stepwise"), [("session", True), ("corrections", True), ("rolling", False)]
+    ("name", "is_stepwise"),
+    [
+        ("session", True),
+        ("session, clocks of keys", True),
+        ("corrections", True),
+        ("count", True),
+        ("count, sources", False),
+        ("rolling", False),
+    ],
 )
 def test_rows_go_through_a_buffer(name: str, is_stepwise: bool) -> None:
     begin, _ = make(name)
