@@ -13,7 +13,7 @@ root=$PWD
 home=${TIDEGATE_FUZZ:-$root/build/fuzz}
 seconds=${1:-60}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(avro_rows avro_file protobuf json snapshot)
+[ ${#targets[@]} -gt 0 ] || targets=(avro_rows avro_file protobuf protobuf_blocks json snapshot)
 python=$home/env/bin/python
 
 mkdir -p "$home/main"

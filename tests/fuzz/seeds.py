@@ -56,6 +56,7 @@ def seeds():
         if pa.types.is_list(messages[column].type) or pa.types.is_map(messages[column].type):
             messages = messages.slice(0, 1)
     yield "protobuf", "stream", PROTOBUF.dumps(messages)
+    yield "protobuf_blocks", "many", PROTOBUF.dumps(pa.concat_tables([messages] * 9))
     yield "protobuf", "message", b"\0" + PROTOBUF.dumps_message(messages)
     line = {"n": 1, "x": 0.5, "s": "é", "at": "2024-01-01T00:00:00", "l": [{"p": 1}, None]}
     text = json.dumps(line).encode()

@@ -161,6 +161,37 @@ def protobuf(data: bytes) -> None:
         reader.take()
 
 
+def protobuf_blocks(data: bytes) -> None:
+    """Read a stream many messages at a time, and one by one: there is no difference."""
+    stream = data + bytes(2 * MARGIN)  # empty messages: the last ones of a stream are in no block
+    together, alone = MESSAGES._reader(), MESSAGES._reader()
+    together.read_stream(stream, 0, 1 << 12, 1 << 16, True)
+    at = n_rows = 0
+    while alone.status == 0 and at < len(stream):
+        n_rows += 1
+        at = alone.read_stream(stream, at, n_rows, 1 << 16, True)
+    if together.status != alone.status:
+        raise AssertionError(f"status {together.status}, one by one {alone.status}")
+    if together.status:
+        if (together.bad, together.bad_row, together.path()[:1]) != (
+            alone.bad, alone.bad_row, alone.path()[:1],
+        ):  # fmt: skip
+            raise AssertionError("the error is in another place")
+        return
+    if together.end() != alone.end() or texts_of(together.take()) != texts_of(alone.take()):
+        raise AssertionError("the rows are others")
+
+
+def texts_of(columns: list) -> list:
+    """Give the columns as bytes."""
+    return [
+        (n, n_nulls, *(None if part is None else bytes(part) for part in parts))
+        for n, n_nulls, *parts in columns
+    ]
+
+
+MARGIN = 64  # of proto_block.pxd
+
 JSON = [
     JsonLines(limits=LIMITS),
     JsonLines(
@@ -203,6 +234,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "avro_rows": avro_rows,
     "avro_file": avro_file,
     "protobuf": protobuf,
+    "protobuf_blocks": protobuf_blocks,
     "json": json,
     "snapshot": snapshot,
 }

@@ -9,7 +9,13 @@
 #include <string.h>
 
 #include "cursor.h"
-#include "lanes.h"
+
+/* As lanes.h has it, but for Clang, which compiles this for the fuzzer and knows no such clones. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(TIDEGATE_DEBUG)
+#define TG_SPREADS __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define TG_SPREADS
+#endif
 
 #define tg_rare(x) __builtin_expect(!!(x), 0)
 
@@ -96,7 +102,7 @@ static inline uint64_t tg_ends_of(const uint8_t *at)
 }
 
 /* Up to eight bytes of varints (n,), and what their ninth and tenth bytes add, into numbers. */
-TG_CLONES static void tg_put_longs(
+TG_SPREADS static void tg_put_longs(
     const uint64_t *words, const uint64_t *tops, int n, uint8_t *values)
 {
     int i;
@@ -104,7 +110,7 @@ TG_CLONES static void tg_put_longs(
         tg_store64(values + 8 * i, tg_draw_together(words[i] & ~TG_CONTINUES) | tops[i]);
 }
 
-TG_CLONES static void tg_put_zigzag_longs(
+TG_SPREADS static void tg_put_zigzag_longs(
     const uint64_t *words, const uint64_t *tops, int n, uint8_t *values)
 {
     int i;
@@ -114,14 +120,14 @@ TG_CLONES static void tg_put_zigzag_longs(
     }
 }
 
-TG_CLONES static void tg_put_ints(const uint64_t *words, int n, uint8_t *values)
+TG_SPREADS static void tg_put_ints(const uint64_t *words, int n, uint8_t *values)
 {
     int i;
     for (i = 0; i < n; i++)
         tg_store32(values + 4 * i, (uint32_t)tg_draw_together(words[i] & ~TG_CONTINUES));
 }
 
-TG_CLONES static void tg_put_zigzag_ints(const uint64_t *words, int n, uint8_t *values)
+TG_SPREADS static void tg_put_zigzag_ints(const uint64_t *words, int n, uint8_t *values)
 {
     int i;
     for (i = 0; i < n; i++) {
@@ -130,7 +136,7 @@ TG_CLONES static void tg_put_zigzag_ints(const uint64_t *words, int n, uint8_t *
     }
 }
 
-TG_CLONES static void tg_put_bools(
+TG_SPREADS static void tg_put_bools(
     const uint64_t *words, const uint64_t *tops, int n, uint8_t *values)
 {
     int i;
