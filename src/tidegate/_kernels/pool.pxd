@@ -2,6 +2,7 @@
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uintptr_t
+from libc.stdlib cimport malloc
 
 cdef extern from *:
     """
@@ -49,6 +50,14 @@ cdef extern from *:
 
 cdef enum:
     MUCH = 4 << 20  # bytes: large pages are worth it
+
+
+cdef inline void* large_malloc(size_t size) noexcept nogil:
+    """Get memory for a while, of large pages where it is much; NULL where there is none."""
+    cdef void* at = malloc(size)
+    if at != NULL and size >= MUCH:
+        ask_for_large_pages(at, size)
+    return at
 
 
 cdef struct Block:

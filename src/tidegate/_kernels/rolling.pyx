@@ -3,13 +3,13 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.math cimport ldexp, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memchr, memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
-from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take
+from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take, large_malloc
 from tidegate._kernels.records cimport (
     DISORDER, DONE, FLOAT, NO_MEMORY, NULLS, OF_COUNT, OF_HALF, OF_LIST, OF_MEAN, OF_RANGE, OF_ROWS,
     OF_SEM, OF_STD, OF_SUM, OF_VAR, OVERFLOWED, PAIRS, POWERS, ROWS, SIGNED, SQUARES, SQUARES_INT,
@@ -393,9 +393,9 @@ cdef class RollingState:
                         int64_t n_rows, bint is_all) noexcept nogil:
         """Rows of many keys: one key after the other, and the results back into their places."""
         cdef int64_t n_touched = 0, n_mine = 0, k, at = 0, n
-        cdef int64_t* touched = <int64_t*>malloc(n_rows * sizeof(int64_t))
-        cdef int64_t* order = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
-        cdef int64_t* sorted_times = <int64_t*>malloc(n_rows * sizeof(int64_t))
+        cdef int64_t* touched = <int64_t*>large_malloc(n_rows * sizeof(int64_t))
+        cdef int64_t* order = <int64_t*>large_malloc((n_rows + 1) * sizeof(int64_t))
+        cdef int64_t* sorted_times = <int64_t*>large_malloc(n_rows * sizeof(int64_t))
         cdef int status = DONE
         if touched == NULL or order == NULL or sorted_times == NULL:
             status = NO_MEMORY
@@ -479,7 +479,7 @@ cdef class RollingState:
         cdef uint8_t* valid
         for c in range(self.n_columns):
             if self.columns[c].x != NULL:
-                values = <Word*>malloc(n * sizeof(Word))
+                values = <Word*>large_malloc(n * sizeof(Word))
                 self.sorted_values[c] = values
                 if values == NULL:
                     return NO_MEMORY
@@ -487,7 +487,7 @@ cdef class RollingState:
                     values[i] = self.columns[c].x[order[i]]
                 self.columns[c].x = values
             if self.columns[c].valid != NULL:
-                valid = <uint8_t*>malloc(n)
+                valid = <uint8_t*>large_malloc(n)
                 self.sorted_valid[c] = valid
                 if valid == NULL:
                     return NO_MEMORY
@@ -500,7 +500,7 @@ cdef class RollingState:
         """Bring the results back into the order of the rows."""
         cdef int o
         cdef int64_t i
-        cdef Word* values = <Word*>malloc(n * sizeof(Word))
+        cdef Word* values = <Word*>large_malloc(n * sizeof(Word))
         cdef uint8_t* valid = <uint8_t*>values
         if values == NULL:
             return NO_MEMORY

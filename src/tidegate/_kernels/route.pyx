@@ -36,6 +36,8 @@ cdef extern from *:
     TG_CLONES static Py_ssize_t tg_gallop_wholes(
         void *, const int64_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, tg_run *, int64_t *,
         Py_ssize_t *);
+    TG_CLONES static Py_ssize_t tg_own_rows(
+        const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t *);
     TG_CLONES static Py_ssize_t tg_cut(
         const int64_t *, Py_ssize_t, int64_t, int64_t, int64_t, int32_t, tg_run *, int64_t *);
     """
@@ -44,6 +46,7 @@ cdef enum:
     FEW = 16        # times that are looked at together
     LONG = 1 << 12  # rows: the longest stride that is remembered
     ENOUGH = 1 << 14  # rows that are dealt before a pane begins another block
+    OWNED = 128     # rows of which some are taken, that are looked at together
     SHORT = 24      # rows a window, on average, up to which looking at every row costs less
 
 cdef int64_t FAR = <int64_t>1 << 48    # units, see tg_windows_of8
@@ -451,15 +454,29 @@ cdef inline int take_run(
     return DONE
 
 
-cdef Py_ssize_t own_rows(
-    const Part* part, const int32_t* codes, Py_ssize_t first, Py_ssize_t end, Py_ssize_t base,
-    int32_t* rows
+cdef Py_ssize_t own_rows "tg_own_rows"(
+    const int32_t* codes, int32_t first, int32_t end, int32_t number, int32_t n_parts,
+    int32_t shift, int32_t* rows
 ) noexcept nogil:
-    """List the rows of a run whose keys are taken; no branch depends on a single key."""
-    cdef Py_ssize_t i, n = 0
-    for i in range(first, end):
-        rows[n] = <int32_t>(i - base)
-        n += is_in_part(part, codes[i])
+    """List those of the rows [first, end) whose keys are taken, see `is_in_part`.
+
+    Some at a time: whose they are is found for all of them at once, and no branch depends on it.
+    """
+    cdef uint8_t[OWNED] is_own
+    cdef uint32_t group
+    cdef int32_t i, k, size
+    cdef Py_ssize_t n = 0
+    i = first
+    while i < end:
+        size = min(<int32_t>OWNED, end - i)
+        for k in range(size):
+            group = <uint32_t>codes[i + k] >> <uint32_t>shift
+            is_own[k] = (<uint64_t>(group * <uint32_t>2654435769) * <uint64_t>n_parts) >> 32 == (
+                <uint64_t>number)
+        for k in range(size):
+            rows[n] = i + k
+            n += is_own[k]
+        i += size
     return n
 
 
@@ -473,7 +490,9 @@ cdef int seat_part(
     """
     cdef int32_t* rows = router.part.rows + n_seated[0]
     cdef int64_t index = store.pool[router.place].index
-    cdef Py_ssize_t n = own_rows(&router.part, codes, row[0], end, base, rows), k = 0
+    cdef Py_ssize_t k = 0
+    cdef Py_ssize_t n = own_rows(codes + base, <int32_t>(row[0] - base), <int32_t>(end - base),
+                                 router.part.number, router.part.n, router.part.shift, rows)
     cdef int32_t code, slot
     cdef int status
     if offer != NULL and n and is_worth(offer.dealer, store, router.part.n * n):

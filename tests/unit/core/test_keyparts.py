@@ -338,3 +338,19 @@ def test_push_that_fails_half_way_is_not_gone_on_with(monkeypatch):
         live.push(table.slice(2_000, 7_000))
     again = tg.Aggregator.restore(state, threads=2)
     assert again.push(table.slice(2_000, 7_000)).num_rows
+
+
+@pytest.mark.parametrize("n_keys", [3_000, 70_000, 200_000])
+def test_few_of_many_keys_come_out_in_order_of_first_appearance(n_keys):
+    order = np.random.default_rng(1).permutation(n_keys)
+    rng = np.random.default_rng(2)
+    first = {"t": np.zeros(n_keys, np.int64), "k": order}
+    later = {"t": np.repeat([100, 200, 300], 400), "k": rng.integers(0, n_keys, 1_200)}
+    live = tg.Aggregator(tg.Tumbling(100), agg.rows(), on="t", by="k", lateness=0)
+    live.push(first)
+    live.push(later, take=False)
+    got = live.flush()
+    place = np.argsort(order)
+    ends, places = got["window_end"].to_numpy()[n_keys:], place[got["k"].to_numpy()[n_keys:]]
+    assert got.num_rows - n_keys == sum(len(set(later["k"][i : i + 400])) for i in (0, 400, 800))
+    assert (np.lexsort((places, ends)) == np.arange(len(ends))).all()
