@@ -38,6 +38,7 @@ cdef extern from "Python.h":
     }
     """
     void tg_prefetch(object, Py_ssize_t)
+    void prefetch "__builtin_prefetch"(const void*)
     Py_ssize_t PY_SSIZE_T_MAX
     PyObject* Py_None
     PyObject* Py_True
@@ -610,6 +611,18 @@ cdef inline PyObject* value_at(PyObject* record, const Place* place) noexcept:
     return value
 
 
+cdef inline void prefetch_value(list records, Py_ssize_t row, const Place* place) noexcept:
+    """Ask for the value of a later row; numbers that were made elsewhere lie anywhere too."""
+    cdef PyObject* record
+    cdef PyObject* value
+    if row + 4 < len(records):
+        record = tg_list_item(<PyObject*>records, row + 4)
+        if PyDict_Check(record):
+            value = value_at(record, place)
+            if value != NULL:
+                prefetch(value)
+
+
 cdef bint find_place(PyObject* record, PyObject* name, Place* place) noexcept:
     """Note where a record has a field, and the key object that it is under there."""
     cdef Py_ssize_t at = 0, next_ = 0
@@ -658,6 +671,7 @@ def read_numbers(
         value = tg_list_item(<PyObject*>records, row)
         if name is not None:
             tg_prefetch(records, row)
+            prefetch_value(records, row, &place)
             item = value
             if not PyDict_Check(item):
                 return row, NO_DICT, floats
