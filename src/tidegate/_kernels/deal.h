@@ -4,8 +4,6 @@
 
 #include "lanes.h"
 
-#define TG_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-
 TG_INLINE void tg_prefetch_soon(const void *p)
 {
     __builtin_prefetch((const double *)p + 512, 0, 2);
@@ -16,17 +14,17 @@ TG_INLINE void tg_turn8(tg_v8 *v)
 {
     tg_v8 a[8], b[8];
     for (int i = 0; i < 8; i += 2) {
-        a[i] = TG_MIX(v[i], v[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-        a[i + 1] = TG_MIX(v[i], v[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+        a[i] = TG_SHUFFLE(v[i], v[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+        a[i + 1] = TG_SHUFFLE(v[i], v[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
     }
     for (int i = 0; i < 8; i += 4)
         for (int j = i; j < i + 2; j++) {
-            b[j] = TG_MIX(a[j], a[j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-            b[j + 2] = TG_MIX(a[j], a[j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+            b[j] = TG_SHUFFLE(a[j], a[j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            b[j + 2] = TG_SHUFFLE(a[j], a[j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
         }
     for (int j = 0; j < 4; j++) {
-        v[j] = TG_MIX(b[j], b[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        v[j + 4] = TG_MIX(b[j], b[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        v[j] = TG_SHUFFLE(b[j], b[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        v[j + 4] = TG_SHUFFLE(b[j], b[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
 

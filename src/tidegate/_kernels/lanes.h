@@ -11,10 +11,28 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(TIDEGATE_DEBUG)
+/* GCC 11 does not know the levels of x86-64 by their names. */
+#if !defined(__x86_64__) || !defined(__GLIBC__) || defined(TIDEGATE_DEBUG)
+#define TG_CLONES
+#elif defined(__clang__) || __GNUC__ >= 12
 #define TG_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
-#define TG_CLONES
+#define TG_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#endif
+
+/* Lanes of two vectors by number; GCC has it since 12. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define TG_SHUFFLE __builtin_shufflevector
+#else
+#define TG_SHUFFLE(a, b, ...)                                                                      \
+    __extension__({                                                                                \
+        const int lanes_[] = {__VA_ARGS__};                                                        \
+        enum { n_ = sizeof(a) / sizeof((a)[0]), m_ = sizeof(lanes_) / sizeof(int) };               \
+        __typeof__((a)[0]) __attribute__((vector_size(m_ * sizeof((a)[0])))) mixed_;               \
+        for (int i_ = 0; i_ < m_; i_++)                                                            \
+            mixed_[i_] = lanes_[i_] < n_ ? (a)[lanes_[i_]] : (b)[lanes_[i_] - n_];                 \
+        mixed_;                                                                                    \
+    })
 #endif
 
 /* For the body of a cloned kernel: what it calls must become part of every clone. */
@@ -39,7 +57,7 @@ typedef uint64_t tg_w8u __attribute__((vector_size(64), aligned(8)));
 TG_INLINE tg_v8 tg_splat(double x)
 {
     tg_v8 v = {x};
-    return __builtin_shufflevector(v, v, 0, 0, 0, 0, 0, 0, 0, 0);
+    return TG_SHUFFLE(v, v, 0, 0, 0, 0, 0, 0, 0, 0);
 }
 TG_INLINE tg_v8 tg_load(const double *p) { return *(const tg_v8u *)p; }
 TG_INLINE void tg_store(double *p, tg_v8 v) { *(tg_v8u *)p = v; }
@@ -112,10 +130,10 @@ TG_INLINE void tg_prefetch_of(const void *p, int near)
 
 /* Halves of a vector, to come down to one number in a fixed tree: 0+4, 1+5, ..., then 0+2, 1+3,
  * then 0+1. */
-TG_INLINE tg_v4 tg_low4(tg_v8 v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3); }
-TG_INLINE tg_v4 tg_high4(tg_v8 v) { return __builtin_shufflevector(v, v, 4, 5, 6, 7); }
-TG_INLINE tg_v2 tg_low2(tg_v4 v) { return __builtin_shufflevector(v, v, 0, 1); }
-TG_INLINE tg_v2 tg_high2(tg_v4 v) { return __builtin_shufflevector(v, v, 2, 3); }
+TG_INLINE tg_v4 tg_low4(tg_v8 v) { return TG_SHUFFLE(v, v, 0, 1, 2, 3); }
+TG_INLINE tg_v4 tg_high4(tg_v8 v) { return TG_SHUFFLE(v, v, 4, 5, 6, 7); }
+TG_INLINE tg_v2 tg_low2(tg_v4 v) { return TG_SHUFFLE(v, v, 0, 1); }
+TG_INLINE tg_v2 tg_high2(tg_v4 v) { return TG_SHUFFLE(v, v, 2, 3); }
 
 #define TG_PICK(m, v, where, yes, no)                                                               \
     v = (__typeof__(v))(((m)(where) & (m)(yes)) | (~(m)(where) & (m)(no)))
@@ -263,8 +281,8 @@ TG_INLINE int tg_all_rise(const int64_t *p, int64_t n)
 
 TG_INLINE int64_t tg_sum_of(tg_m8 v)
 {
-    tg_m4 w = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
-    tg_m2 u = __builtin_shufflevector(w, w, 0, 1) + __builtin_shufflevector(w, w, 2, 3);
+    tg_m4 w = TG_SHUFFLE(v, v, 0, 1, 2, 3) + TG_SHUFFLE(v, v, 4, 5, 6, 7);
+    tg_m2 u = TG_SHUFFLE(w, w, 0, 1) + TG_SHUFFLE(w, w, 2, 3);
     return u[0] + u[1];
 }
 /* How many of the 16 values at p are not above `last`. */
@@ -283,13 +301,13 @@ TG_INLINE void tg_add_both(double *sum, double *squares, double x)
         e += 2.0 * (d * r);
     }
     tg_v2 one = *(const tg_v2u *)sum, two = *(const tg_v2u *)squares;
-    tg_v2 hi = __builtin_shufflevector(one, two, 0, 2), lo = __builtin_shufflevector(one, two, 1, 3);
+    tg_v2 hi = TG_SHUFFLE(one, two, 0, 2), lo = TG_SHUFFLE(one, two, 1, 3);
     tg_v2 v = {x, p}, rest = {-0.0, e};
     tg_v2 s = hi + v, back = s - hi;
     lo += (hi - (s - back)) + (v - back);
     lo += rest;
-    *(tg_v2u *)sum = __builtin_shufflevector(s, lo, 0, 2);
-    *(tg_v2u *)squares = __builtin_shufflevector(s, lo, 1, 3);
+    *(tg_v2u *)sum = TG_SHUFFLE(s, lo, 0, 2);
+    *(tg_v2u *)squares = TG_SHUFFLE(s, lo, 1, 3);
 }
 
 /* The windows of 8 times, counted from the one that begins at `first`, in the upper halves, and the

@@ -36,15 +36,15 @@ typedef struct {
 
 TG_INLINE tg_v8 tg_scan_max8(tg_v8 v)
 {
-    v = tg_max(v, __builtin_shufflevector(v, v, 0, 0, 1, 2, 3, 4, 5, 6));
-    v = tg_max(v, __builtin_shufflevector(v, v, 0, 1, 0, 1, 2, 3, 4, 5));
-    return tg_max(v, __builtin_shufflevector(v, v, 0, 1, 2, 3, 0, 1, 2, 3));
+    v = tg_max(v, TG_SHUFFLE(v, v, 0, 0, 1, 2, 3, 4, 5, 6));
+    v = tg_max(v, TG_SHUFFLE(v, v, 0, 1, 0, 1, 2, 3, 4, 5));
+    return tg_max(v, TG_SHUFFLE(v, v, 0, 1, 2, 3, 0, 1, 2, 3));
 }
 TG_INLINE tg_v8 tg_scan_max_back8(tg_v8 v)
 {
-    v = tg_max(v, __builtin_shufflevector(v, v, 1, 2, 3, 4, 5, 6, 7, 7));
-    v = tg_max(v, __builtin_shufflevector(v, v, 2, 3, 4, 5, 6, 7, 6, 7));
-    return tg_max(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7));
+    v = tg_max(v, TG_SHUFFLE(v, v, 1, 2, 3, 4, 5, 6, 7, 7));
+    v = tg_max(v, TG_SHUFFLE(v, v, 2, 3, 4, 5, 6, 7, 6, 7));
+    return tg_max(v, TG_SHUFFLE(v, v, 4, 5, 6, 7, 4, 5, 6, 7));
 }
 
 /* Greatest up to each row of the block at x, which has n rows. */
@@ -65,7 +65,7 @@ TG_INLINE void tg_end_block(const double *x, int64_t n, tg_m8 turn, double *out)
         tg_v8 v = tg_scan_max_back8(tg_load_turned(x + i, n - i, turn));
         v = tg_max(v, after);
         tg_store(out + i, v);
-        after = __builtin_shufflevector(v, v, 0, 0, 0, 0, 0, 0, 0, 0);
+        after = TG_SHUFFLE(v, v, 0, 0, 0, 0, 0, 0, 0, 0);
     }
 }
 

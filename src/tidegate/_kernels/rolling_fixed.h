@@ -56,14 +56,14 @@ TG_INLINE tg_fixed8 tg_fix8(const tg_fixed *f, tg_v8 x, tg_m8 *odd)
 TG_INLINE tg_w8 tg_scan_whole8(tg_w8 v)
 {
     const tg_w8 zero = {0};
-    v += __builtin_shufflevector(zero, v, 0, 8, 9, 10, 11, 12, 13, 14);
-    v += __builtin_shufflevector(zero, v, 0, 1, 8, 9, 10, 11, 12, 13);
-    v += __builtin_shufflevector(zero, v, 0, 1, 2, 3, 8, 9, 10, 11);
+    v += TG_SHUFFLE(zero, v, 0, 8, 9, 10, 11, 12, 13, 14);
+    v += TG_SHUFFLE(zero, v, 0, 1, 8, 9, 10, 11, 12, 13);
+    v += TG_SHUFFLE(zero, v, 0, 1, 2, 3, 8, 9, 10, 11);
     return v;
 }
 TG_INLINE tg_w8 tg_last_whole8(tg_w8 v)
 {
-    return __builtin_shufflevector(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
+    return TG_SHUFFLE(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
 }
 
 /* How sums are read: what is in them now, and what has come since. */

@@ -233,12 +233,12 @@ TG_INLINE tg_m8 tg_too_large(tg_v8 x, double limit)
 TG_INLINE tg_v8 tg_scan8(tg_v8 v)
 {
     const tg_v8 zero = {0};
-    v += __builtin_shufflevector(zero, v, 0, 8, 9, 10, 11, 12, 13, 14);
-    v += __builtin_shufflevector(zero, v, 0, 1, 8, 9, 10, 11, 12, 13);
-    v += __builtin_shufflevector(zero, v, 0, 1, 2, 3, 8, 9, 10, 11);
+    v += TG_SHUFFLE(zero, v, 0, 8, 9, 10, 11, 12, 13, 14);
+    v += TG_SHUFFLE(zero, v, 0, 1, 8, 9, 10, 11, 12, 13);
+    v += TG_SHUFFLE(zero, v, 0, 1, 2, 3, 8, 9, 10, 11);
     return v;
 }
-TG_INLINE tg_v8 tg_last8(tg_v8 v) { return __builtin_shufflevector(v, v, 7, 7, 7, 7, 7, 7, 7, 7); }
+TG_INLINE tg_v8 tg_last8(tg_v8 v) { return TG_SHUFFLE(v, v, 7, 7, 7, 7, 7, 7, 7, 7); }
 
 /* Sums of the first j of n values, j = 0 to n, in every level; false where a value does not fit. */
 TG_INLINE void tg_prefix8(int levels, tg_v8 v, const tg_sum *s, int64_t i, tg_v8 *carry,

@@ -191,21 +191,21 @@ typedef struct {
 
 TG_INLINE void tg_store_moves(tg_move *out, tg_v8 d, tg_v8 p, tg_v8 r, tg_v8 e)
 {
-    tg_v8 a = __builtin_shufflevector(d, p, 0, 8, 1, 9, 2, 10, 3, 11);
-    tg_v8 b = __builtin_shufflevector(d, p, 4, 12, 5, 13, 6, 14, 7, 15);
-    tg_v8 x = __builtin_shufflevector(r, e, 0, 8, 1, 9, 2, 10, 3, 11);
-    tg_v8 y = __builtin_shufflevector(r, e, 4, 12, 5, 13, 6, 14, 7, 15);
+    tg_v8 a = TG_SHUFFLE(d, p, 0, 8, 1, 9, 2, 10, 3, 11);
+    tg_v8 b = TG_SHUFFLE(d, p, 4, 12, 5, 13, 6, 14, 7, 15);
+    tg_v8 x = TG_SHUFFLE(r, e, 0, 8, 1, 9, 2, 10, 3, 11);
+    tg_v8 y = TG_SHUFFLE(r, e, 4, 12, 5, 13, 6, 14, 7, 15);
     double *to = (double *)out;
-    tg_store(to, __builtin_shufflevector(a, x, 0, 1, 8, 9, 2, 3, 10, 11));
-    tg_store(to + 8, __builtin_shufflevector(a, x, 4, 5, 12, 13, 6, 7, 14, 15));
-    tg_store(to + 16, __builtin_shufflevector(b, y, 0, 1, 8, 9, 2, 3, 10, 11));
-    tg_store(to + 24, __builtin_shufflevector(b, y, 4, 5, 12, 13, 6, 7, 14, 15));
+    tg_store(to, TG_SHUFFLE(a, x, 0, 1, 8, 9, 2, 3, 10, 11));
+    tg_store(to + 8, TG_SHUFFLE(a, x, 4, 5, 12, 13, 6, 7, 14, 15));
+    tg_store(to + 16, TG_SHUFFLE(b, y, 0, 1, 8, 9, 2, 3, 10, 11));
+    tg_store(to + 24, TG_SHUFFLE(b, y, 4, 5, 12, 13, 6, 7, 14, 15));
 }
 TG_INLINE void tg_load_pairs(const tg_v2 *from, tg_v8 *a, tg_v8 *b)
 {
     tg_v8 x = tg_load((const double *)from), y = tg_load((const double *)from + 8);
-    *a = __builtin_shufflevector(x, y, 0, 2, 4, 6, 8, 10, 12, 14);
-    *b = __builtin_shufflevector(x, y, 1, 3, 5, 7, 9, 11, 13, 15);
+    *a = TG_SHUFFLE(x, y, 0, 2, 4, 6, 8, 10, 12, 14);
+    *b = TG_SHUFFLE(x, y, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 
 TG_INLINE void tg_deviate8(const double *x, int64_t n, double scale, tg_v8 shift, tg_v8 *d,
