@@ -31,6 +31,15 @@ typedef struct {
     tg_m8 odd, off;              /* a sign, a bit: something does not fit */
 } tg_even8;
 
+/* a + b without loss, where a is a whole multiple of the last place of b (Dekker's sum): here both
+ * lie on the grid, and b holds fewer than 2**53 of it. */
+TG_INLINE void tg_fast_sum8(tg_v8 a, tg_v8 b, tg_v8 *hi, tg_v8 *lo)
+{
+    tg_v8 s = a + b;
+    *lo = b - (s - a);
+    *hi = s;
+}
+
 /* Eight windows. Sizes are compared as integers, so that NaN is larger than anything. */
 TG_INLINE void tg_even_slide8(int is_short, tg_even8 *s, tg_v8 x, tg_v8 y, double apart, tg_v8 *t)
 {
@@ -55,7 +64,7 @@ TG_INLINE void tg_even_write(const tg_even8 *s, tg_v8 t, tg_v8 inverse, tg_v8 re
     if (sums != NULL)
         tg_store(sums, hi);
     if (means != NULL) {
-        tg_two_sum8(s->hi, t, &hi, &lo);
+        tg_fast_sum8(s->hi, t, &hi, &lo);
         tg_store(means, tg_mean_by8(hi, lo, inverse, rest));
     }
 }
@@ -81,7 +90,7 @@ TG_INLINE int tg_even_in(int is_short, tg_even *e, const double *x, const double
             tg_even_write(&s, t, inverse, rest, sums == NULL ? NULL : sums + j,
                           means == NULL ? NULL : means + j);
         }
-        tg_two_sum8(s.hi, s.carry, &hi, &lo);
+        tg_fast_sum8(s.hi, s.carry, &hi, &lo);
         s.hi = hi;
         s.carry = lo;
         s.odd |= tg_bits8(8.0 * apart) - tg_size8(lo);
