@@ -94,7 +94,8 @@ def make_buffer(
     in_steps = is_of_rows or not time.is_plain
     if in_steps and bound.texts:
         return None
-    if is_of_rows and not replace(time, max_jump=None).is_plain:
+    waits = isinstance(run.plan.window, Count | Threshold)
+    if waits and not replace(time, max_jump=None).is_plain:
         return None
     program = bound.program
     numerics = [
