@@ -268,7 +268,13 @@ def test_slowest_source_leads_bars_in_a_long_stream(by, shape):
 
 # ------------------------------------------------------------------------------ keys are forgotten
 
-TTL = st.builds(Rules, ttl=st.integers(0, 40), max_jump=JUMPS, allowed_lateness=ALLOWED)
+TTL = st.builds(
+    Rules,
+    ttl=st.integers(0, 40),
+    max_jump=JUMPS,
+    allowed_lateness=ALLOWED,
+    sources=st.sampled_from([None, None, "from"]),
+)
 
 
 @SOME
