@@ -204,7 +204,7 @@ cdef class Reader(Builder):
         while op != NULL and op.parent >= 0:
             field = &self.d.rows.fields[op.index]
             item = -1
-            if op.label >= REPEATED and field.column.n:
+            if op.label >= REPEATED and field.column.n == field.frame.n:  # this row's has begun
                 item = field.items.n - (<int32_t*>field.column.values)[field.column.n - 1] - 1
             steps.append((op.index, max(item, -1)))
             op = &self.program.ops[op.parent]

@@ -254,3 +254,11 @@ def test_messages_that_are_long_are_read_among_short_ones(peer, format_, payload
     long = peer.message_class(name="x" * 100_000, many_int64=range(30_000)).SerializeToString()
     mixed = payloads[:20] + [long] * 3 + payloads[20:200] + [long] + payloads[:50]
     assert_same(format_, mixed, known)
+
+
+def test_an_item_in_the_path_of_an_error_is_one_of_the_row(format_, payloads):
+    rows = [payload for payload in payloads if payload][:20]
+    before = b"\x92\x03\x03\x01\x02\x03"  # three items, of the row before
+    with pytest.raises(SerializationError) as caught:
+        format_.loads(stream_of([*rows, before, b"\x95\x03\0\0\0\0"]))
+    assert (caught.value.row, caught.value.path) == (21, "$.many_int64")
