@@ -32,6 +32,7 @@ cdef extern from "rolling_var.h" nogil:
     int64_t var_steady "tg_var_steady"(
         Var*, const Series*, int64_t, int64_t, int64_t, int64_t, double*)
     double fixed_scale "tg_fixed_scale"(const Fixed*)
+    bint fixed_can_be "tg_fixed_can_be"(const Fixed*)
 
 cdef extern from "rolling_extreme.h" nogil:
     bint has_value "tg_has"(const Series*, int64_t)
@@ -775,6 +776,9 @@ cdef class RollingState:
                         memcpy(state_of(&kept.state, a), &sums[where * 8],
                                words_of(self.accs[a].kind) * 8)
                         where += words_of(self.accs[a].kind)
+                    if kept.state.accs[a].var != NULL and not fixed_can_be(
+                            &kept.state.accs[a].var.fixed):
+                        return False
                 self.look_at(kept, &view)
                 if not key_take_up(&kept.state, &self.scratch, &view, &self.look):
                     return False

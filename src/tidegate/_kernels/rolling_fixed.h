@@ -326,6 +326,14 @@ static int tg_fixed_lay(tg_fixed *f, const double *x, int64_t n)
     return tg_fixed_add(f, x, n, 1);
 }
 
+/* Whether it is as tg_fixed_lay leaves it, of whatever sums: a snapshot is not trusted. */
+static int tg_fixed_can_be(const tg_fixed *f)
+{
+    return f->down >= 0 && f->down <= 30 &&
+           (!f->is_on || (f->most == INT64_C(1024) << f->down && f->unit > 0.0 &&
+                          f->unit - f->unit == 0.0 && f->shift - f->shift == 0.0));
+}
+
 /* How long to leave a column alone: twice as long each time, unless it did for long. */
 static void tg_fixed_rest(tg_fixed *f, int64_t number, int64_t count)
 {
