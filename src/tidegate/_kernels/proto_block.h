@@ -8,13 +8,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "clones.h"
 #include "cursor.h"
 
-/* As lanes.h has it, but for Clang, which compiles this for the fuzzer and knows no such clones. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(TIDEGATE_DEBUG)
-#define TG_SPREADS __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
+/* Clang, which compiles this for the fuzzer, makes no clones of functions of these types. */
+#if defined(__clang__)
 #define TG_SPREADS
+#else
+#define TG_SPREADS TG_CLONES
 #endif
 
 #define tg_rare(x) __builtin_expect(!!(x), 0)
