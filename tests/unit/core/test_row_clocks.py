@@ -46,7 +46,8 @@ def ruled(case: Case, rules: Rules, **changes) -> RowTimedCase:
 @st.composite
 def clock_cases(draw, rules, shapes, *, keyed=None):
     """Draw a case whose watermark moves, under rules."""
-    case = draw(cases(columns=("p", "q", "i"), late=True))
+    # Integers from 2**53 on, as weights, are no floats without loss: that is not what is tested.
+    case = draw(cases(columns=("p", "i"), late=True))
     shape = draw(shapes)
     table, rows, by = case.table, case.rows, case.by
     if isinstance(shape, Amount) and "q" not in table.column_names:
