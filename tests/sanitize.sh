@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 if [ $# -eq 0 ]; then
     set -- tests/unit/kernels tests/integration/test_blocks.py tests/unit/core/test_engine.py \
         tests/unit/core/test_aggregations.py tests/unit/core/test_agg_*.py \
-        tests/unit/core/test_rolling*.py tests/unit/core/joins/test_asof*.py tests/unit/core/test_snapshot.py \
+        tests/unit/core/lookbacks/test_rolling*.py tests/unit/core/joins/test_asof*.py tests/unit/core/test_snapshot.py \
         tests/unit/core/test_{rowwindows,row_clocks}.py tests/integration/test_row_windows.py \
         tests/unit/core/test_{texts,decimals,ranges,rowranges,tracing,records,many_records}.py \
         tests/unit/core/formats/test_{avro_hostile,protobuf_safety}.py

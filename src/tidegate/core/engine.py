@@ -11,12 +11,12 @@ from tidegate.core import snapshot
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.errors import InputError, MergeError
 from tidegate.core.eventtime import INT64_MAX, order_of_time
-from tidegate.core.lookmerging import merge_looks
-from tidegate.core.looktracing import TracedLook
+from tidegate.core.lookbacks.merging import merge_looks
+from tidegate.core.lookbacks.rolling import make_run
+from tidegate.core.lookbacks.rollingrun import RollingRun
+from tidegate.core.lookbacks.tracing import TracedLook
 from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
-from tidegate.core.rolling import make_run
-from tidegate.core.rollingrun import RollingRun
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 from tidegate.core.shares import check_threads

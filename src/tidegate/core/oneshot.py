@@ -16,8 +16,8 @@ from tidegate.core.bound import times_of
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
+from tidegate.core.lookbacks.rolling import roll_all
 from tidegate.core.plan import EDGES, expand, make_plan
-from tidegate.core.rolling import roll_all
 from tidegate.core.rowranges import keep_codes
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats

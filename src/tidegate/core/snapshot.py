@@ -17,13 +17,13 @@ from tidegate.core.bound import Bound
 from tidegate.core.errors import SnapshotError, TidegateError
 from tidegate.core.frames import framed, parts_of, table_bytes, table_in
 from tidegate.core.keys import Keys
+from tidegate.core.lookbacks.rolling import make_run
+from tidegate.core.lookbacks.rollingrun import RollingRun
+from tidegate.core.lookbacks.tied import KeptRows, Tied
 from tidegate.core.plan import Plan
-from tidegate.core.rolling import make_run
-from tidegate.core.rollingrun import RollingRun
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import Run
 from tidegate.core.state import OpenWindows, dump, load
-from tidegate.core.tied import KeptRows, Tied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tidegate.core.calling import call_each, call_each_c
 from tidegate.core.columns import as_array
+from tidegate.core.lookbacks.spans import ranges_in
 from tidegate.core.making import Maker, Outputs, array_of_words
 from tidegate.core.program import (
     GREATEST_INT,
@@ -24,7 +25,6 @@ from tidegate.core.program import (
     SIGNED,
     Output,
 )
-from tidegate.core.spans import ranges_in
 from tidegate.core.tracing import RANGES_TYPE, ROW, ROW_RANGES
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from tidegate.core.tied import Tied
+    from tidegate.core.lookbacks.tied import Tied
 
 __all__ = ["Gathered"]
 

@@ -10,13 +10,13 @@ import pyarrow as pa
 from tidegate.core.batch import read_input
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX
-from tidegate.core.rollingrun import RollingRun, one_batch
+from tidegate.core.lookbacks.rollingrun import RollingRun, one_batch
 from tidegate.core.tracing import ROW, refuse_merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tidegate.core.tied import Tied
+    from tidegate.core.lookbacks.tied import Tied
 
 __all__ = ["TracedLook"]
 

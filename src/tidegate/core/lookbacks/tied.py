@@ -17,8 +17,8 @@ from tidegate.core.durations import in_units
 from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
 from tidegate.core.eventtime import float_of_orders, order_of_floats
 from tidegate.core.failures import DisorderError
-from tidegate.core.labels import Labels
-from tidegate.core.lookback import LookMaker, Unmade, looking_back, ordered_columns
+from tidegate.core.lookbacks.labels import Labels
+from tidegate.core.lookbacks.lookback import LookMaker, Unmade, looking_back, ordered_columns
 from tidegate.core.making import Outputs
 from tidegate.core.parts import column_type, read_parts
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of

@@ -16,12 +16,12 @@ from tidegate.core.columns import Numbers
 from tidegate.core.errors import AggregateOverflowError, LateRowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.failures import DisorderError
-from tidegate.core.gathering import Gathered
-from tidegate.core.lookback import Unmade
-from tidegate.core.lookshares import answer_in_shares
+from tidegate.core.lookbacks.gathering import Gathered
+from tidegate.core.lookbacks.lookback import Unmade
+from tidegate.core.lookbacks.shares import answer_in_shares
+from tidegate.core.lookbacks.tied import NULL_TIME, Arrivals, KeptRows, Tied
 from tidegate.core.run import Run, Stats
 from tidegate.core.state import array_of
-from tidegate.core.tied import NULL_TIME, Arrivals, KeptRows, Tied
 
 if TYPE_CHECKING:
     from tidegate.core.plan import Plan

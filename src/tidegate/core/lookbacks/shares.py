@@ -22,8 +22,8 @@ from tidegate.core.state import DONE, TOO_MANY_KEPT, array_of
 if TYPE_CHECKING:
     from tidegate._kernels.rolling import RollingState
     from tidegate.core.columns import Numbers
-    from tidegate.core.lookback import Unmade
-    from tidegate.core.tied import Arrivals, Tied
+    from tidegate.core.lookbacks.lookback import Unmade
+    from tidegate.core.lookbacks.tied import Arrivals, Tied
 
 __all__ = ["answer_in_shares"]
 

@@ -18,7 +18,8 @@ from reference.streams import push, push_rows
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import labels, texts
+from tidegate.core import texts
+from tidegate.core.lookbacks import labels
 
 OF_TEXTS = ("count", "first", "last", "min", "max", "nunique", "mode", "collect")
 OF_DECIMALS = (*OF_TEXTS, "sum", "mean", "range")

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidegate.core.eventtime import INT64_MAX
-from tidegate.core.looktracing import TracedLook
-from tidegate.core.rollingrun import RollingRun, one_batch
+from tidegate.core.lookbacks.rollingrun import RollingRun, one_batch
+from tidegate.core.lookbacks.tracing import TracedLook
 from tidegate.core.run import Run
 from tidegate.core.tracing import TracedRun, is_traced
 from tidegate.core.windows import Rolling

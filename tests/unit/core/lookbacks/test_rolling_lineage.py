@@ -14,7 +14,7 @@ from reference.streams import push, push_rows
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import spans
+from tidegate.core.lookbacks import spans
 
 MADE = {"total": agg.sum("x"), "n": agg.rows(), "low": agg.min("w")}
 

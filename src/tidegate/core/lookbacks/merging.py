@@ -9,17 +9,17 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate.core.errors import MergeError
+from tidegate.core.lookbacks.rollingrun import one_batch
+from tidegate.core.lookbacks.tied import Tied
 from tidegate.core.picks import pick_rows
-from tidegate.core.rollingrun import one_batch
-from tidegate.core.tied import Tied
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tidegate.core.columns import Numbers
-    from tidegate.core.labels import Labels
-    from tidegate.core.rollingrun import RollingRun
-    from tidegate.core.tied import KeptRows
+    from tidegate.core.lookbacks.labels import Labels
+    from tidegate.core.lookbacks.rollingrun import RollingRun
+    from tidegate.core.lookbacks.tied import KeptRows
 
 __all__ = ["merge_looks"]
 

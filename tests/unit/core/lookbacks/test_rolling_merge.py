@@ -10,7 +10,8 @@ from reference.lookbacks import WINDOWS
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import labels, texts
+from tidegate.core import texts
+from tidegate.core.lookbacks import labels
 
 MADE = {
     **{name: getattr(agg, name)("x") for name in ("sum", "std", "median", "argmin", "skew")},

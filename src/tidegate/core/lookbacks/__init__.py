@@ -1,0 +1,1 @@
+"""Look-backs: one result a row, over the rows before it."""
