@@ -58,8 +58,17 @@ def place(tmp_path, monkeypatch):
     return folder
 
 
+class Begun(subprocess.Popen):
+    """A command that does not outlive a test that fails."""
+
+    def __exit__(self, kind, *rest):
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *rest)
+
+
 def begin(*arguments):
-    return subprocess.Popen(
+    return Begun(
         [*COMMAND, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
