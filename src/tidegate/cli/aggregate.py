@@ -32,7 +32,7 @@ from tidegate.core.errors import InputError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.plan import expand
 from tidegate.core.rowwindows import Overshoot, summed
-from tidegate.core.shares import n_cpus
+from tidegate.core.threads import n_cpus
 from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.windows import CalendarUnit, Empty, Label
 

@@ -19,7 +19,7 @@ from tidegate.core.merging import merge
 from tidegate.core.plan import expand, make_plan
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
-from tidegate.core.shares import check_threads
+from tidegate.core.threads import check_threads
 from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.tracing import TracedRun, traced
 

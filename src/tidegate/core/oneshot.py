@@ -21,7 +21,8 @@ from tidegate.core.plan import EDGES, expand, make_plan
 from tidegate.core.rowranges import keep_codes
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats
-from tidegate.core.shares import n_threads, run_shares
+from tidegate.core.shares import run_shares
+from tidegate.core.threads import n_threads
 from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.tracing import TracedRun, counted, traced, with_ranges
 from tidegate.core.windows import Rolling

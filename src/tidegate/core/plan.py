@@ -82,7 +82,7 @@ class Limits:
     max_texts: int = 100_000_000
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
+        for name, value in vars(self).items():
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
                 raise InputError(f"{name} is {value!r}: give an integer from 1 to {2**31 - 1}")
 

@@ -8,20 +8,18 @@ are taken by ranges of time: the answer is the same, to the last bit, for any nu
 
 from __future__ import annotations
 
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tidegate.core.binding import Values
 from tidegate.core.bound import rows_of
-from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.ranges import run_ranges, table_of_range
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE
+from tidegate.core.threads import on_threads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,10 +28,9 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound, Rows
     from tidegate.core.columns import Numbers
 
-__all__ = ["check_threads", "n_cpus", "n_threads", "run_shares"]
+__all__ = ["run_shares"]
 
 PIECE = 1 << 23  # rows in vain at most where a share has failed; short ones cost half the speed
-WORTH_A_THREAD = 1 << 20  # rows: a few milliseconds of work
 
 
 class Piece(NamedTuple):
@@ -51,33 +48,6 @@ class Share(NamedTuple):
     pieces: list[Piece]
     after: int
     upto: int
-
-
-def n_threads(threads: int | None, n_rows: int) -> int:
-    """Choose how many threads to use: all CPUs where the work is worth it, unless said.
-
-    Raises
-    ------
-    InputError
-        If `threads` is no number from 1 on.
-    """
-    if threads is None:
-        return max(1, min(n_cpus(), n_rows // WORTH_A_THREAD))
-    return check_threads(threads)
-
-
-def check_threads(threads: object) -> int:
-    """Refuse what is no number of threads."""
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise InputError(f"threads is {threads!r}: give a number from 1 on")
-    return threads
-
-
-def n_cpus() -> int:
-    """How many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | None:
@@ -119,8 +89,7 @@ def _run_in_order(bound: Bound, rows: Rows, codes: Numbers | None, n: int) -> li
     if len(shares) < 2:
         return None
     is_over = threading.Event()
-    with ThreadPoolExecutor(len(shares), "tidegate") as pool:
-        ran = list(pool.map(lambda share: _run(bound, rows, codes, share, is_over), shares))
+    ran = on_threads(lambda share: _run(bound, rows, codes, share, is_over), shares)
     done = [share for share in ran if share is not None]
     if len(done) < len(ran):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import pyarrow as pa
@@ -81,6 +81,8 @@ class Timekeeping:
         InputError
             Naming the option.
         """
+        if self.is_plain:
+            return
         if self.watermark not in get_args(Clocking):
             raise InputError(
                 f"watermark is {self.watermark!r}: choose from {', '.join(get_args(Clocking))}"
@@ -135,8 +137,8 @@ class Timekeeping:
 
     def plain(self) -> dict[str, Any]:
         """Write what is asked for with what JSON has."""
-        usual = asdict(PLAIN)
-        given = {name: value for name, value in asdict(self).items() if value != usual[name]}
+        usual = vars(PLAIN)
+        given = {name: value for name, value in vars(self).items() if value != usual[name]}
         return {
             name: plain_duration(value) if name in _DURATIONS else value
             for name, value in given.items()

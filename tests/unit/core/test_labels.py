@@ -10,7 +10,7 @@ from reference.strategies import ticks
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import ranges, shares
+from tidegate.core import ranges
 
 EDGES = ("window_start", "window_end")
 LABELS = {"start": "window_start", "end": "window_end"}
@@ -76,7 +76,6 @@ def test_stream_gives_labels_through_cuts_and_snapshots(name, label, by):
 @pytest.mark.parametrize("name", ["tumbling", "sliding", "edges"])
 def test_threads_give_the_same_labels(name, label, share, monkeypatch):
     monkeypatch.setattr(ranges, "BLOCK", 4_096)
-    monkeypatch.setattr(shares, "WORTH_A_THREAD", 1)
     table = ticks(5, 60_000, disorder=500, share=share)
     wants = {name: WANTS[name] for name in ("n", "total", "high")}
     window = WINDOWS[name](label=label)

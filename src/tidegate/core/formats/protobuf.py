@@ -19,7 +19,7 @@ from tidegate.core.formats.prototypes import arrow_schema
 from tidegate.core.formats.protowriting import Encoder
 from tidegate.core.formats.wholefiles import PathOrFile, written
 from tidegate.core.records import to_table
-from tidegate.core.shares import n_threads
+from tidegate.core.threads import n_threads
 
 __all__ = ["Protobuf"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,8 +13,8 @@ from tidegate.core.batch import read_input
 from tidegate.core.joins.asofrule import AsofTypes, make_rule
 from tidegate.core.keys import Keys
 from tidegate.core.plan import Limits
-from tidegate.core.shares import n_threads
 from tidegate.core.taking import Place, Taker
+from tidegate.core.threads import n_threads, on_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -260,10 +259,7 @@ class _Join:
 
     def _in_shares(self, run: Callable[..., int], shares: Sequence[tuple[int, ...]]) -> list[int]:
         """Run something for each share, each on a thread of its own."""
-        if len(shares) == 1:
-            return [run(*shares[0])]
-        with ThreadPoolExecutor(len(shares), "tidegate") as pool:
-            return list(pool.map(lambda share: run(*share), shares))
+        return on_threads(lambda share: run(*share), shares)
 
 
 def _cuts(n_rows: int, n: int) -> list[tuple[int, int]]:

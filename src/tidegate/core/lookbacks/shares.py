@@ -8,7 +8,6 @@ window (of variances and of sums of powers and products) are not cut.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +17,7 @@ from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.making import Outputs
 from tidegate.core.program import PAIRS, POWERS, SQUARES, SQUARES_INT
 from tidegate.core.state import DONE, TOO_MANY_KEPT, array_of
+from tidegate.core.threads import on_threads
 
 if TYPE_CHECKING:
     from tidegate._kernels.rolling import RollingState
@@ -72,8 +72,7 @@ def answer_in_shares(tied: Tied, rows: Arrivals, n_threads: int) -> list[Unmade]
 
 def _run(tied: Tied, shares: list[_Share]) -> list[dict[int, Numbers]]:
     """Answer the rows of all shares, and give the lists of each."""
-    with ThreadPoolExecutor(len(shares), "tidegate") as pool:
-        statuses = list(pool.map(lambda share: _push(tied, share), shares))
+    statuses = on_threads(lambda share: _push(tied, share), shares)
     for share, status in zip(shares, statuses, strict=True):
         if status != DONE:
             raise tied.failure(status, share.rows, share.state)

@@ -128,7 +128,7 @@ def test_the_lists_of_all_threads_have_one_limit():
 
 
 def test_what_remembers_more_than_its_rows_is_not_cut(rng, monkeypatch):
-    monkeypatch.setattr(shares, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(shares, "on_threads", None)
     table = table_of(rng, 2000)
     one = tg.aggregate(table, tg.Rolling(30), on="t", threads=1, **REMEMBERED)
     assert_same_bits(tg.aggregate(table, tg.Rolling(30), on="t", threads=2, **REMEMBERED), one)
