@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Literal
 
 import pyarrow as pa
@@ -150,7 +151,32 @@ def compile_program(
         Gives the type of a column; raises `ColumnNotFoundError` where there is none.
     time : pyarrow.DataType
         Of the times.
+
+    Notes
+    -----
+    What was compiled last is kept, but for functions of the user's: a program is never changed.
     """
+    items = tuple(results.items())
+    if any(item.call is not None for item in results.values()):
+        return _compile(results, types, time)
+    names = dict.fromkeys(name for item in results.values() for name in item.columns)
+    return _compiled(items, tuple((name, types(name)) for name in names), time)
+
+
+@lru_cache(maxsize=128)
+def _compiled(
+    items: tuple[tuple[str, Aggregation], ...],
+    types: tuple[tuple[str, pa.DataType], ...],
+    time: pa.DataType,
+) -> Program:
+    """Compile named aggregations, unless they were lately."""
+    return _compile(dict(items), dict(types).__getitem__, time)
+
+
+def _compile(
+    results: Mapping[str, Aggregation], types: Callable[[str], pa.DataType], time: pa.DataType
+) -> Program:
+    """Compile named aggregations."""
     compiler = _AnyCompiler(types, time)
     for item in results.values():  # all columns first: their places must not move
         compiler.note(item)

@@ -54,8 +54,6 @@ class ResultTables:
     ----------
     slab : Slab
         Where a few results at a time go.
-    table : pyarrow.Table
-        The table of the slab, and of what will be in it.
 
     Notes
     -----
@@ -86,12 +84,17 @@ class ResultTables:
         self._raw: list[Outputs] = []
         self._revisions: list[Numbers] = []  # of what is raw
         self.slab = Slab(0, 0, 0)  # full
-        self.table = self.empty
+        self._slab_table: pa.Table | None = None
 
     @cached_property
     def empty(self) -> pa.Table:
         """No results."""
         return self._schema.empty_table()
+
+    @property
+    def table(self) -> pa.Table:
+        """The table of the slab, and of what will be in it."""
+        return self.empty if self._slab_table is None else self._slab_table
 
     def take(self, state: WindowState, keys: Keys | None) -> pa.Table:
         """Hand over the results that are ready in a state; `keys` gives the key columns."""
@@ -104,15 +107,14 @@ class ResultTables:
 
     def _take_slice(self, state: WindowState, n: int) -> pa.Table:
         """Put the results into the slab and slice its table."""
-        if self.table is self.empty:
-            self._begin_slab()
+        table = self._begin_slab() if self._slab_table is None else self._slab_table
         at = state.take_into(self.slab)
         if at < 0:
-            self._begin_slab()
+            table = self._begin_slab()
             at = state.take_into(self.slab)
-        return self.table.slice(at, n)
+        return table.slice(at, n)
 
-    def _begin_slab(self) -> None:
+    def _begin_slab(self) -> pa.Table:
         """Make a new slab and its table; the last slab lives on in what was taken from it."""
         self.slab = Slab(len(self._program.fields), SLAB_ROWS, MOST_IN_SLAB)
         starts, ends, outputs = self.slab.columns()
@@ -120,13 +122,15 @@ class ResultTables:
         parts = [(self._time_type, None, edge) for edge in edges[self._shown]]
         for field, (values, bits) in zip(self._program.fields, outputs, strict=True):
             parts.append((field.type, _buffer_of(bits), values))
-        self.table = pa.Table.from_arrays(
+        table = pa.Table.from_arrays(
             [
                 pa.Array.from_buffers(type_, SLAB_ROWS, [bits, _buffer_of(values)])
                 for type_, bits, values in parts
             ],
             schema=self._schema,
         )
+        self._slab_table = table
+        return table
 
     def _take_all(self, state: WindowState, keys: Keys | None) -> pa.Table:
         """Hand over the results in the memory that they are in."""
