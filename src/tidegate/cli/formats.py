@@ -105,6 +105,8 @@ class Described:
         if format_ == "avro" and self.avro is not None:
             return built_in("avro")(schema=self.avro)
         if format_ == "protobuf":
+            if self.message is None and self.arrow is None:
+                fail_usage("Protobuf doesn't say what its messages are: give --schema")
             return self._protobuf(format_)
         if format_ == "json" and self.arrow is not None:
             return built_in("json")(schema=self.arrow)
