@@ -22,23 +22,7 @@ cdef extern from "Python.h":
     #define tg_dict_size(dict) PyDict_GET_SIZE(dict)
     #define tg_list_item(list, i) PyList_GET_ITEM((PyObject*)(list), i)
     #define tg_tuple_item(tuple, i) PyTuple_GET_ITEM((PyObject*)(tuple), i)
-
-    /* Dicts lie anywhere: those of later rows are asked for while this one is read. */
-    static inline void tg_prefetch(PyObject* records, Py_ssize_t row) {
-        if (row + 16 >= PyList_GET_SIZE(records))
-            return;
-        __builtin_prefetch(PyList_GET_ITEM(records, row + 16));
-        PyObject* record = PyList_GET_ITEM(records, row + 8);
-        if (PyDict_Check(record)) {
-            const char* keys = (const char*)((PyDictObject*)record)->ma_keys;
-            __builtin_prefetch(keys);
-            __builtin_prefetch(keys + 64);
-            __builtin_prefetch(keys + 128);
-        }
-    }
     """
-    void tg_prefetch(object, Py_ssize_t)
-    void prefetch "__builtin_prefetch"(const void*)
     Py_ssize_t PY_SSIZE_T_MAX
     PyObject* Py_None
     PyObject* Py_True
@@ -611,18 +595,6 @@ cdef inline PyObject* value_at(PyObject* record, const Place* place) noexcept:
     return value
 
 
-cdef inline void prefetch_value(list records, Py_ssize_t row, const Place* place) noexcept:
-    """Ask for the value of a later row; numbers that were made elsewhere lie anywhere too."""
-    cdef PyObject* record
-    cdef PyObject* value
-    if row + 4 < len(records):
-        record = tg_list_item(<PyObject*>records, row + 4)
-        if PyDict_Check(record):
-            value = value_at(record, place)
-            if value != NULL:
-                prefetch(value)
-
-
 cdef bint find_place(PyObject* record, PyObject* name, Place* place) noexcept:
     """Note where a record has a field, and the key object that it is under there."""
     cdef Py_ssize_t at = 0, next_ = 0
@@ -670,8 +642,6 @@ def read_numbers(
     while row < len(records):
         value = tg_list_item(<PyObject*>records, row)
         if name is not None:
-            tg_prefetch(records, row)
-            prefetch_value(records, row, &place)
             item = value
             if not PyDict_Check(item):
                 return row, NO_DICT, floats
