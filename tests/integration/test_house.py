@@ -164,10 +164,11 @@ def test_examples_in_the_readme_run(tmp_path, monkeypatch):
 
 
 def test_import_is_quick(run_python):
-    # What this process itself takes, and again where it was more: others use the machine too.
+    # What this thread takes, and again where it was more: others use the machine too, and NumPy has
+    # threads that wait for work.
     code = (
-        "import time; start = time.process_time(); import tidegate; "
-        "print(time.process_time() - start)"
+        "import time; start = time.thread_time(); import tidegate; "
+        "print(time.thread_time() - start)"
     )
     assert any(float(run_python(code)) < MAX_IMPORT_SECONDS for _ in range(20))
 
