@@ -67,9 +67,14 @@ class Case:
             "nan": self.nan,
             "schema": self.table.schema,
         }
+        settings |= self.options()
         return tg.Aggregator(
             window(self.grid, self.empty), **(settings | options), **self.aggregations()
         )
+
+    def options(self) -> dict[str, Any]:
+        """Give what else the engine is asked for."""
+        return {}
 
     def one_shot(self, *, threads: int | None = None) -> Said:
         """Run `aggregate` over the whole table."""
@@ -83,6 +88,7 @@ class Case:
             nan=self.nan,
             threads=threads,
             side=side,
+            **self.options(),
             **self.aggregations(),
         )
         return Said(result, side.late, side.stats, None)
@@ -113,25 +119,39 @@ class Case:
 
     def stream(self, steps: Iterable[Step] = (), **options: Any) -> Said:
         """Feed the table bit by bit: steps first, then the rest in one batch."""
-        live = self.aggregator(**options)
-        results, lates = [], []
-        done = 0
-        for kind, n_rows in [*steps, ("push", self.table.num_rows)]:
-            rows = self.table.slice(done, n_rows)
-            done += rows.num_rows
-            if kind == "restore":
-                live = tg.Aggregator.restore(live.snapshot())
-            elif kind == "push":
-                results.append(push(live, rows))
-            else:
-                push_rows(live, rows, [self.on, *self.by, *self.inputs])
-                results.append(live.take())
-            if n_rows % 2:  # now and then, so that what waits on the side is cut too
-                lates.append(live.take_late())
-        watermark = live.watermark
-        results.append(live.flush())
-        lates.append(live.take_late())
-        return Said(pa.concat_tables(results), pa.concat_tables(lates), live.stats, watermark)
+        columns = [self.on, *self.by, *self.inputs]
+        return fed(self.aggregator(**options), self.table, steps, columns)
+
+
+def fed(
+    live: tg.Aggregator,
+    table: pa.Table,
+    steps: Iterable[Step],
+    columns: Sequence[str],
+    functions: Mapping[str, object] | None = None,
+) -> Said:
+    """Feed a table bit by bit: steps first, then the rest in one batch.
+
+    `columns` are those that `push_row` takes, `functions` those that a snapshot does not hold.
+    """
+    results, lates = [], []
+    done = 0
+    for kind, n_rows in [*steps, ("push", table.num_rows)]:
+        rows = table.slice(done, n_rows)
+        done += rows.num_rows
+        if kind == "restore":
+            live = tg.Aggregator.restore(live.snapshot(), functions=functions)
+        elif kind == "push":
+            results.append(push(live, rows))
+        else:
+            push_rows(live, rows, columns)
+            results.append(live.take())
+        if n_rows % 2:  # now and then, so that what waits on the side is cut too
+            lates.append(live.take_late())
+    watermark = live.watermark
+    results.append(live.flush())
+    lates.append(live.take_late())
+    return Said(pa.concat_tables(results), pa.concat_tables(lates), live.stats, watermark)
 
 
 def push(live: tg.Aggregator, rows: pa.Table) -> pa.Table:

@@ -5,12 +5,12 @@ It says what comes out, in order, row by row; the numbers are those of `oracle.c
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
-from reference.compare import disagreement
+from reference.compare import assert_same_bits, disagreement
 from reference.oracle import (
     NO_WINDOW,
     Boundaries,
@@ -19,15 +19,22 @@ from reference.oracle import (
     Row,
     Shape,
     Time,
+    Want,
     compute,
     one_key,
     out_of_range,
     unplaceable,
     windows_of,
 )
-from reference.streams import Case, Said
+from reference.streams import Case, Said, Step
 
-import tidegate as tg
+HARSH = (  # values in which every order of adding shows
+    Want("h", "sum", ("h",)),
+    Want("s", "std", ("s",)),
+    Want("v", "vwap", ("p", "s")),
+    Want("m", "median", ("s",)),
+    Want("all", "collect", ("p",)),
+)
 
 
 @dataclass(frozen=True)
@@ -61,9 +68,15 @@ class TimedCase(Case):
         columns += [column for want in self.wants for column in want.columns]
         return [name for name in dict.fromkeys(columns) if name not in self.by]
 
-    def aggregator(self, **options: Any) -> tg.Aggregator:
-        """Make the aggregator of this case."""
-        return super().aggregator(**(self.rules.options() | options))
+    @classmethod
+    def ruled(cls, case: Case, rules: Rules, **changes: Any) -> Self:
+        """Give a case rules."""
+        fields = {name: getattr(case, name) for name in Case.__dataclass_fields__}
+        return cls(**(fields | changes), rules=rules)
+
+    def options(self) -> dict[str, Any]:
+        """Give the rules as options of the engine."""
+        return self.rules.options()
 
     def says(self) -> "Timed":
         """Ask the oracle."""
@@ -245,6 +258,32 @@ def assert_timed(said: Said, timed: Timed) -> None:
     assert (stats.rows_in, stats.used, stats.late) == (timed.n_rows, timed.used, late)
     assert stats.rejected == len(timed.left) - late
     assert stats.windows == len(timed.out)
+
+
+def assert_one_answer(case: TimedCase, *ways: Sequence[Step]) -> None:
+    """Hold every way to feed a case to the oracle and to the bits of one batch."""
+    whole = case.stream()
+    assert_timed(whole, case.says())
+    _assert_same_bits(case, whole, ways)
+    if case.table.num_rows > 1000 and "h" in case.table.column_names:
+        harsh = dataclasses.replace(case, wants=HARSH)
+        _assert_same_bits(harsh, harsh.stream(), ways)
+
+
+def _assert_same_bits(case: TimedCase, whole: Said, ways: Iterable[Sequence[Step]]) -> None:
+    """Hold every way to feed a case to what one batch has said."""
+    for way in ways:
+        said = case.stream(way)
+        assert_same_bits(said.result, whole.result)
+        assert_same_bits(said.late, whole.late)
+        assert said.stats == whole.stats
+        assert repr(said.watermark) == repr(whole.watermark)
+
+
+def assert_row_by_row(case: TimedCase, n: int) -> None:
+    """Hold single rows, and snapshots between every n rows, to the oracle."""
+    n_rows = case.table.num_rows
+    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
 
 
 def shapes_of(table: pa.Table) -> list[Shape]:

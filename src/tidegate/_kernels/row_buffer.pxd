@@ -40,6 +40,7 @@ cdef class RowBuffer:
     cdef int64_t as_time(self, object value, Py_ssize_t at) except? -1
     cdef int32_t as_code(self, tuple key) except? -1
     cdef int put(self, int column, Py_ssize_t at, object value) except -1
+    cdef void lay_columns(self) noexcept
     cdef int put_other(self, int column, Py_ssize_t at, object value) except -1
 
 

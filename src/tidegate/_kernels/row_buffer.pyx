@@ -211,6 +211,14 @@ cdef class RowBuffer:
         self.due = self.state.next_due()
         memset(self.has_null, 0, self.n_columns + 1)
 
+    cdef void lay_columns(self) noexcept:
+        """Let the state find the columns here."""
+        cdef WindowState state = self.state
+        cdef int i
+        for i in range(self.n_columns):
+            state.columns[i].values = self.values + i * ROOM
+            state.columns[i].valid = self.valid + i * ROOM if self.has_null[i] else NULL
+
     def flush(self, Py_ssize_t n_all_keys, Py_ssize_t start=0):
         """Push the rows into the state; `clear` comes after.
 
@@ -228,11 +236,9 @@ cdef class RowBuffer:
         """
         cdef WindowState state = self.state
         cdef Py_ssize_t n_taken = start
-        cdef int i, status
+        cdef int status
         state.make_room(n_all_keys)
-        for i in range(self.n_columns):
-            state.columns[i].values = self.values + i * ROOM
-            state.columns[i].valid = self.valid + i * ROOM if self.has_null[i] else NULL
+        self.lay_columns()
         with nogil:
             status = state.take_rows(
                 self.times, self.time_valid if self.has_null_time else NULL,

@@ -205,7 +205,7 @@ cdef class RowSteps(RowBuffer):
         cdef WindowState state = self.state
         cdef Py_ssize_t n_taken = self.n_taken
         cdef bint is_timed = self.time_valid[at] == 1
-        cdef int i, status
+        cdef int status
         if self.jumps and is_timed and is_far(
                 self.float_time, self.times[at], state.router.clock.largest, self.jump,
                 self.jump_f):
@@ -214,11 +214,7 @@ cdef class RowSteps(RowBuffer):
         if not is_timed:
             self.has_null_time = True
         self.n = at + 1
-        for i in range(self.n_columns):
-            state.columns[i].values = self.values + i * ROOM
-            state.columns[i].valid = self.valid + i * ROOM if self.has_null[i] else NULL
-        if self.source_at >= 0:
-            state.router.origins.of_row = self.sources
+        self.lay_columns()
         status = state.take_last(
             self.times, NULL if is_timed else self.time_valid,
             self.codes if self.n_keys else NULL, self.n, &n_taken)
@@ -229,6 +225,12 @@ cdef class RowSteps(RowBuffer):
         return state.results.n > 0 or len(self.ready) > 0
 
     # ----------------------------------------------------------------------------------- all rows
+
+    cdef void lay_columns(self) noexcept:
+        """Let the state find the columns here, and the sources."""
+        RowBuffer.lay_columns(self)
+        if self.source_at >= 0:
+            self.state.router.origins.of_row = self.sources
 
     def sources_of_rows(self):
         """Copy the codes of the sources of the rows: a buffer of (n_rows,) int32."""
@@ -261,16 +263,12 @@ cdef class RowSteps(RowBuffer):
         """
         cdef WindowState state = self.state
         cdef Py_ssize_t n_taken = max(start, self.n_taken)
-        cdef int i, status = self.status
+        cdef int status = self.status
         self.status = DONE
         if status != DONE or n_taken == self.n:
             return status, n_taken
         state.make_room(n_all_keys)
-        for i in range(self.n_columns):
-            state.columns[i].values = self.values + i * ROOM
-            state.columns[i].valid = self.valid + i * ROOM if self.has_null[i] else NULL
-        if self.source_at >= 0:
-            state.router.origins.of_row = self.sources
+        self.lay_columns()
         status = state.take_rest(
             self.times, self.time_valid if self.has_null_time else NULL,
             self.codes if self.n_keys else NULL, self.n, &n_taken)

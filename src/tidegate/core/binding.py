@@ -13,15 +13,16 @@ from tidegate.core.columns import (
     time_type,
     validity,
     value_column,
-    value_type,
 )
 from tidegate.core.compiling import compile_program
 from tidegate.core.errors import ColumnTypeError
 from tidegate.core.keys import Keys
 from tidegate.core.late import LateSide
+from tidegate.core.parts import column_type
 from tidegate.core.program import Program
 from tidegate.core.rowrule import with_sum
 from tidegate.core.rowwindows import summed
+from tidegate.core.texts import Texts
 
 if TYPE_CHECKING:
     from tidegate.core.plan import Plan
@@ -85,8 +86,17 @@ class Binding:
     def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
         """Type of an input column; any will do where only its nulls count."""
         if name in self._computed:
-            return value_type(schema, name)
+            return column_type(schema, name)
         return plain_type(schema.field(column_index(schema, name)).type)
+
+    def new_texts(self) -> dict[str, Texts]:
+        """Make a table of values for each column that goes by codes."""
+        places: dict[str, list[int]] = {}
+        for at, (name, numeric) in enumerate(self.program.columns):
+            if self.program.parts[at].kind == "codes" and numeric is not None:
+                places.setdefault(name, []).append(at)
+        most = self.plan.limits.max_texts
+        return {name: Texts(name, self.types[name], at, most) for name, at in places.items()}
 
     @property
     def n_keys(self) -> int:

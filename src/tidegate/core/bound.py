@@ -26,13 +26,12 @@ from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
 from tidegate.core.making import array_of_words
-from tidegate.core.parts import Part, column_type, read_parts
+from tidegate.core.parts import Part, read_parts
 from tidegate.core.program import WORDS
 from tidegate.core.results import ResultTables
 from tidegate.core.rowrule import lay_rule, state_class
 from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import OpenWindows, array_of, dump, load
-from tidegate.core.texts import Texts
 from tidegate.core.timekeeping import span_of
 from tidegate.core.windows import Grid, Sliding, grid_of, is_laid_by_first, table_of
 
@@ -102,7 +101,7 @@ class Bound(Binding):
         if not self.program.reads_words:
             pairs = zip(self.program.columns, self.program.parts, strict=True)
             self.views = [(*column, part) for column, part in pairs]
-        self.texts = self._new_texts()
+        self.texts = self.new_texts()
         self.tables = ResultTables(
             self.schema,
             self.program,
@@ -126,21 +125,6 @@ class Bound(Binding):
         self.is_special |= isinstance(plan.window, RowWindow)
         self.has_window = not isinstance(plan.window, RowWindow) or isinstance(plan.window, Session)
         self.places = self._places_in(schema)
-
-    def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
-        """Type of an input column; any will do where only its nulls count."""
-        if name in self._computed:
-            return column_type(schema, name)
-        return plain_type(schema.field(column_index(schema, name)).type)
-
-    def _new_texts(self) -> dict[str, Texts]:
-        """Make a table of values for each column that goes by codes."""
-        places: dict[str, list[int]] = {}
-        for at, (name, numeric) in enumerate(self.program.columns):
-            if self.program.parts[at].kind == "codes" and numeric is not None:
-                places.setdefault(name, []).append(at)
-        most = self.plan.limits.max_texts
-        return {name: Texts(name, self.types[name], at, most) for name, at in places.items()}
 
     def sweep_texts(self, *, always: bool = False) -> None:
         """Let go of values that nothing refers to; results must have been taken."""

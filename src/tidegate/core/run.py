@@ -316,7 +316,6 @@ class Run:
         n = min(self.threads, MOST_PARTS)
         if bound.parts is None:
             self.let_go()
-            bound.state  # noqa: B018  brings all windows together
             bound.parts = KeyParts(bound, n)
         try:
             status, n_taken = bound.parts.push(bound, batch, rows)

@@ -7,13 +7,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.compare import assert_same_bits
 from reference.oracle import Want
 from reference.rowshapes import Amount, Gaps, Tally
 from reference.rowtimed import RowTimedCase
 from reference.strategies import cases, steps, ticks
-from reference.streams import Case, Said
-from reference.timed import Rules, assert_timed
+from reference.streams import Case
+from reference.timed import Rules, assert_one_answer, assert_row_by_row, assert_timed
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -27,20 +26,7 @@ BARS = st.sampled_from(
         *(Amount(("q",), 10), Amount(("q",), 4, "carry"), Amount(("q",), 20, complete_only=True)),
     ]
 )
-HARSH = (
-    Want("h", "sum", ("h",)),
-    Want("s", "std", ("s",)),
-    Want("v", "vwap", ("p", "s")),
-    Want("m", "median", ("s",)),
-    Want("all", "collect", ("p",)),
-)
 WAYS = ([("push", 8_191), ("restore", 0), ("rows", 7), ("push", 3)], [("push", 999)] * 9)
-
-
-def ruled(case: Case, rules: Rules, **changes) -> RowTimedCase:
-    """Give a case rules."""
-    fields = {name: getattr(case, name) for name in Case.__dataclass_fields__}
-    return RowTimedCase(**(fields | changes), rules=rules)
 
 
 @st.composite
@@ -64,51 +50,7 @@ def clock_cases(draw, rules, shapes, *, keyed=None):
         sources = [draw(st.sampled_from(["x", "y", None])) for _ in rows]
         table = table.append_column(rules.sources, pa.array(sources, pa.string()))
         rows = [row | {rules.sources: s} for row, s in zip(rows, sources, strict=True)]
-    return ruled(case, rules, grid=shape, table=table, rows=rows, by=by)
-
-
-def assert_one_answer(case, *ways):
-    """Hold every way to feed a case to the oracle and to the bits of one batch."""
-    whole = case.stream()
-    assert_timed(whole, case.says())
-    assert_same_bits_for(case, whole, ways)
-    if (
-        case.table.num_rows > 1000 and "h" in case.table.column_names
-    ):  # values in which every order of adding shows
-        harsh = dataclasses.replace(case, wants=HARSH)
-        assert_same_bits_for(harsh, harsh.stream(), ways)
-
-
-def assert_same_bits_for(case, whole, ways):
-    """Hold every way to feed a case to what one batch has said."""
-    for way in ways:
-        said = case.stream(way)
-        assert_same_bits(said.result, whole.result)
-        assert_same_bits(said.late, whole.late)
-        assert said.stats == whole.stats
-        assert repr(said.watermark) == repr(whole.watermark)
-
-
-def assert_row_by_row(case, n):
-    """Hold single rows, and snapshots between a few rows, to the oracle."""
-    n_rows = case.table.num_rows
-    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
-
-
-def one_shot_of(case):
-    side = tg.Side()
-    result = tg.aggregate(
-        case.table,
-        case.aggregator().plan.window,
-        on="t",
-        by=list(case.by) or None,
-        lateness=case.lateness,
-        nan=case.nan,
-        side=side,
-        **case.rules.options(),
-        **case.aggregations(),
-    )
-    return Said(result, side.late, side.stats, None)
+    return RowTimedCase.ruled(case, rules, grid=shape, table=table, rows=rows, by=by)
 
 
 def long_case(rules, shape, *, by=("k",), lateness=100, n_rows=12_000, **texture):
@@ -116,7 +58,7 @@ def long_case(rules, shape, *, by=("k",), lateness=100, n_rows=12_000, **texture
     settings_ = {"disorder": 400, "share": 0.05, "n_keys": 5} | texture
     table = ticks(7, n_rows, **settings_)
     wants = (Want("n", "rows"), Want("q", "sum", ("q",)), Want("s", "max", ("s",)))
-    return ruled(Case(table, shape, wants, by=by, lateness=lateness), rules)
+    return RowTimedCase.ruled(Case(table, shape, wants, by=by, lateness=lateness), rules)
 
 
 def rows(*times, **columns):
@@ -145,7 +87,7 @@ def test_sessions_of_keys_go_by_clocks_of_their_own_row_by_row(case, n):
 @FEW
 @given(clock_cases(BY_KEY, SESSIONS, keyed=True))
 def test_sessions_of_keys_go_by_clocks_of_their_own_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 @pytest.mark.parametrize(("shape", "allowed"), [(Gaps(3), None), (Gaps(6, 30), 150)], ids=repr)
@@ -174,7 +116,7 @@ def test_bars_of_keys_go_by_clocks_of_their_own_row_by_row(case, n):
 @FEW
 @given(clock_cases(BARS_BY_KEY, BARS, keyed=True))
 def test_bars_of_keys_go_by_clocks_of_their_own_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 LONG_BARS = [Tally(50), Tally(20, 7), Amount(("q",), 3000, "split", complete_only=True)]
@@ -213,7 +155,7 @@ def test_slowest_source_leads_sessions_row_by_row(case, n):
 @FEW
 @given(clock_cases(FROM, SESSIONS))
 def test_slowest_source_leads_sessions_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 def from_three(case):
@@ -254,7 +196,7 @@ def test_slowest_source_leads_bars_row_by_row(case, n):
 @FEW
 @given(clock_cases(BARS_FROM, BARS))
 def test_slowest_source_leads_bars_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 @pytest.mark.parametrize(
@@ -319,7 +261,7 @@ def test_bars_of_quiet_keys_end_row_by_row(case, n):
 @FEW
 @given(clock_cases(BARS_TTL, BARS, keyed=True))
 def test_bars_of_quiet_keys_end_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 @pytest.mark.parametrize("shape", [Tally(5), Tally(6, 2), LONG_BARS[2]], ids=repr)
@@ -352,7 +294,7 @@ def test_corrected_sessions_come_row_by_row_and_between_snapshots(case, n):
 @FEW
 @given(clock_cases(ALLOWING, SESSIONS))
 def test_corrected_sessions_come_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 @pytest.mark.parametrize(("by", "shape"), [((), Gaps(4, 40)), (("k",), Gaps(2))], ids=repr)
@@ -465,7 +407,7 @@ def test_many_keys_and_few_rows_at_a_time_give_the_same_sessions():
     table = pa.table({"t": times, "k": keys, "q": keys % 7})
     for rules in (Rules(allowed_lateness=25), Rules(ttl=10), Rules(ttl=5, allowed_lateness=9)):
         case = Case(table, Gaps(15), (Want("q", "sum", ("q",)),), by=("k",), lateness=4)
-        case = ruled(case, rules)
+        case = RowTimedCase.ruled(case, rules)
         assert_one_answer(case, [("push", 3_000)] + [("push", 7)] * 400)
 
 
@@ -616,7 +558,7 @@ def test_texts_wait_for_their_keys():
     case = Case(
         table, Tally(40), (Want("w", "last", ("w",)), Want("n", "nunique", ("w",))), by=("k",)
     )
-    case = ruled(dataclasses.replace(case, lateness=20), Rules(watermark="key"))
+    case = RowTimedCase.ruled(dataclasses.replace(case, lateness=20), Rules(watermark="key"))
     assert_one_answer(case, [("push", 100), ("restore", 0)] * 20)
 
 

@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 from reference.compare import assert_same_bits
 from reference.oracle import Grid, Want
 from reference.strategies import cases, steps, ticks
-from reference.streams import Case, Said
-from reference.timed import Rules, TimedCase, assert_timed
+from reference.streams import Case
+from reference.timed import (
+    Rules,
+    TimedCase,
+    assert_one_answer,
+    assert_row_by_row,
+    assert_timed,
+)
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -20,18 +26,6 @@ from tidegate._kernels.window_state import REVISIONS
 GRIDS = st.sampled_from(
     [Grid(10, 10), Grid(10, 5), Grid(7, 3), Grid(4, 9), Grid(30, 10, 0, "first")]
 )
-HARSH = (
-    Want("h", "sum", ("h",)),
-    Want("s", "std", ("s",)),
-    Want("v", "vwap", ("p", "s")),
-    Want("m", "median", ("s",)),
-)
-
-
-def ruled(case: Case, rules: Rules, **changes) -> TimedCase:
-    """Give a case rules."""
-    fields = {name: getattr(case, name) for name in Case.__dataclass_fields__}
-    return TimedCase(**(fields | changes), rules=rules)
 
 
 @st.composite
@@ -42,31 +36,11 @@ def timed_cases(draw, rules, *, by=None, types=("p", "q", "i")):
         by_row = [draw(st.sampled_from("abc")) for _ in case.rows]
         table = case.table.append_column("key", pa.array(by_row, pa.string()))
         rows = [row | {"key": key} for row, key in zip(case.rows, by_row, strict=True)]
-        case = ruled(case, Rules(), by=("key",), table=table, rows=rows)
-    return ruled(case, draw(rules), grid=draw(GRIDS))
+        case = TimedCase.ruled(case, Rules(), by=("key",), table=table, rows=rows)
+    return TimedCase.ruled(case, draw(rules), grid=draw(GRIDS))
 
 
 FEW = settings(max_examples=40)
-
-
-def assert_one_answer(case, *ways):
-    """Hold every way to feed a case to the oracle and to the bits of one batch."""
-    whole = case.stream()
-    assert_timed(whole, case.says())
-    assert_same_bits_for(case, whole, ways)
-    if case.table.num_rows > 1000:  # values in which every order of adding shows
-        harsh = dataclasses.replace(case, wants=HARSH)
-        assert_same_bits_for(harsh, harsh.stream(), ways)
-
-
-def assert_same_bits_for(case, whole, ways):
-    """Hold every way to feed a case to what one batch has said."""
-    for way in ways:
-        said = case.stream(way)
-        assert_same_bits(said.result, whole.result)
-        assert_same_bits(said.late, whole.late)
-        assert said.stats == whole.stats
-        assert repr(said.watermark) == repr(whole.watermark)
 
 
 FIFTIES = Grid(50, 50)
@@ -77,7 +51,7 @@ def long_case(rules, *, grid=FIFTIES, by=("k",), lateness=100, n_rows=21_000, **
     settings_ = {"disorder": 400, "share": 0.05, "n_keys": 5} | texture
     table = ticks(7, n_rows, **settings_)
     wants = (Want("n", "rows"), Want("q", "sum", ("q",)), Want("s", "max", ("s",)))
-    return ruled(Case(table, grid, wants, by=by, lateness=lateness), rules)
+    return TimedCase.ruled(Case(table, grid, wants, by=by, lateness=lateness), rules)
 
 
 def rows(*times, **columns):
@@ -94,7 +68,7 @@ def test_jumps_are_as_the_oracle_says_however_rows_are_cut(case, one, other):
 
 @given(timed_cases(st.integers(0, 40).map(lambda jump: Rules(max_jump=jump))))
 def test_jumps_are_rejected_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 def test_row_too_far_ahead_is_rejected_and_moves_nothing():
@@ -185,7 +159,7 @@ def test_jumps_in_a_long_stream():
     case = long_case(Rules(max_jump=5_000))
     times = case.table["t"].to_numpy().copy()
     times[500::997] += 10_000
-    case = ruled(case, case.rules, table=case.table.set_column(0, "t", pa.array(times)))
+    case = TimedCase.ruled(case, case.rules, table=case.table.set_column(0, "t", pa.array(times)))
     assert sum(left["reason"] == "time too far ahead" for left in case.says().left) > 20
     assert_one_answer(case, [("push", 8_191), ("restore", 0), ("rows", 7), ("push", 8_193)])
 
@@ -293,30 +267,13 @@ def test_corrections_come_as_the_oracle_says_however_rows_are_cut(case, one, oth
 @FEW
 @given(timed_cases(ALLOWING), st.integers(0, 3))
 def test_corrections_come_row_by_row_and_between_snapshots(case, n):
-    n_rows = case.table.num_rows
-    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
-
-
-def one_shot_of(case):
-    side = tg.Side()
-    result = tg.aggregate(
-        case.table,
-        case.aggregator().plan.window,
-        on="t",
-        by=list(case.by) or None,
-        lateness=case.lateness,
-        nan=case.nan,
-        side=side,
-        **case.rules.options(),
-        **case.aggregations(),
-    )
-    return Said(result, side.late, side.stats, None)
+    assert_row_by_row(case, n)
 
 
 @FEW
 @given(timed_cases(ALLOWING))
 def test_corrections_come_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 LONG_WAYS = ([("push", 8_191), ("restore", 0), ("rows", 7), ("push", 8_193)], [("push", 999)] * 15)
@@ -468,14 +425,13 @@ def test_keys_have_clocks_of_their_own_however_rows_are_cut(case, one, other):
 @FEW
 @given(timed_cases(BY_KEY, by="key"), st.integers(0, 3))
 def test_keys_have_clocks_of_their_own_row_by_row_and_between_snapshots(case, n):
-    n_rows = case.table.num_rows
-    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
+    assert_row_by_row(case, n)
 
 
 @FEW
 @given(timed_cases(BY_KEY, by="key"))
 def test_keys_have_clocks_of_their_own_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 @pytest.mark.parametrize("grid", [Grid(50, 50), Grid(60, 20)])
@@ -593,14 +549,13 @@ def test_slowest_source_leads_however_rows_are_cut(case, one, other):
 @FEW
 @given(cases_of_sources(), st.integers(0, 3))
 def test_slowest_source_leads_row_by_row_and_between_snapshots(case, n):
-    n_rows = case.table.num_rows
-    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
+    assert_row_by_row(case, n)
 
 
 @FEW
 @given(cases_of_sources())
 def test_slowest_source_leads_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 @pytest.mark.parametrize("by", [(), ("k",)])
@@ -705,14 +660,13 @@ def test_forgotten_keys_come_back_as_new_ones_however_rows_are_cut(case, one, ot
 @FEW
 @given(timed_cases(FORGETTING, by="key"), st.integers(0, 3))
 def test_forgotten_keys_come_back_as_new_ones_between_snapshots(case, n):
-    n_rows = case.table.num_rows
-    assert_one_answer(case, [("rows", n_rows)], [("push", n), ("restore", 0)] * (n_rows // 2))
+    assert_row_by_row(case, n)
 
 
 @FEW
 @given(timed_cases(FORGETTING, by="key"))
 def test_forgotten_keys_come_back_as_new_ones_in_one_shot_too(case):
-    assert_timed(one_shot_of(case), case.says())
+    assert_timed(case.one_shot(), case.says())
 
 
 @pytest.mark.parametrize(("grid", "allowed"), [(Grid(50, 50), 50), (Grid(60, 30), None)])

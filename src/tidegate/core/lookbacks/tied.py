@@ -12,7 +12,7 @@ import pyarrow as pa
 from tidegate._kernels.reorder import ReorderBuffer, rises
 from tidegate._kernels.rolling import RollingState
 from tidegate.core.binding import Binding, Values
-from tidegate.core.columns import Numbers, as_array, column_index, plain_type, time_column
+from tidegate.core.columns import Numbers, as_array, time_column
 from tidegate.core.durations import in_units
 from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
 from tidegate.core.eventtime import float_of_orders, order_of_floats
@@ -20,9 +20,8 @@ from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.labels import Labels
 from tidegate.core.lookbacks.lookback import LookMaker, Unmade, looking_back, ordered_columns
 from tidegate.core.making import Outputs
-from tidegate.core.parts import column_type, read_parts
+from tidegate.core.parts import read_parts
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
-from tidegate.core.texts import Texts
 from tidegate.core.windows import Look, Rolling, look_of
 
 if TYPE_CHECKING:
@@ -118,22 +117,12 @@ class Tied(Binding):
         self.state = self.new_state()
         self.buffer = ReorderBuffer(len(self.program.columns))
 
-    def _type_in(self, schema: pa.Schema, name: str) -> pa.DataType:
-        """Type of an input column; any will do where only its nulls count."""
-        if name in self._computed:
-            return column_type(schema, name)
-        return plain_type(schema.field(column_index(schema, name)).type)
-
     def _new_labels(self) -> dict[str, Labels]:
         """Make labels for each column that goes by codes."""
-        places: dict[str, list[int]] = {}
-        for at, (name, numeric) in enumerate(self.program.columns):
-            if self.program.parts[at].kind == "codes" and numeric is not None:
-                places.setdefault(name, []).append(at)
-        ordered, most = ordered_columns(self.program), self.plan.limits.max_texts
+        ordered = ordered_columns(self.program)
         return {
-            name: Labels(Texts(name, self.types[name], at, most), is_ordered=name in ordered)
-            for name, at in places.items()
+            name: Labels(texts, is_ordered=name in ordered)
+            for name, texts in self.new_texts().items()
         }
 
     def _lateness(self) -> int | float | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference.compare import assert_same_bits
 from reference.lookbacks import WINDOWS, rows_of
 from reference.strategies import steps
-from reference.streams import push, push_rows
+from reference.streams import fed
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -90,19 +90,8 @@ def test_functions_see_the_values_of_each_window_in_order(table, window, by):
 def test_any_cut_gives_the_same_answers(table, window, ways, by):
     whole = tg.aggregate(table, window, on="t", by=by, lateness=100, **MADE)
     live = tg.Aggregator(window, on="t", by=by, lateness=100, schema=table.schema, **MADE)
-    parts, done = [], 0
-    for kind, n_rows in [*ways, ("push", table.num_rows)]:
-        if kind == "restore":
-            live = tg.Aggregator.restore(live.snapshot(), functions=FUNCTIONS)
-            continue
-        rows = table.slice(done, n_rows)
-        done += rows.num_rows
-        if kind == "push":
-            parts.append(push(live, rows))
-        else:
-            push_rows(live, rows, ["t", *([by] if by else []), "x", "w", "d"])
-            parts.append(live.take())
-    assert_same_bits(pa.concat_tables([*parts, live.flush()]), whole)
+    columns = ["t", *([by] if by else []), "x", "w", "d"]
+    assert_same_bits(fed(live, table, ways, columns, FUNCTIONS).result, whole)
 
 
 @pytest.mark.parametrize("by", [None, "k"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reference.compare import assert_same_bits
 from reference.lookbacks import WINDOWS, rows_of
 from reference.strategies import steps
-from reference.streams import push, push_rows
+from reference.streams import fed
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -64,23 +64,10 @@ def test_any_cut_names_the_same_rows(table, window, ways, by, lateness):
     side = tg.Side()
     whole = tg.aggregate(table, window, lineage=True, side=side, **options)
     live = tg.Aggregator(window, schema=table.schema, lineage=True, **options)
-    parts, lates, done = [], [], 0
-    for kind, n_rows in [*ways, ("push", table.num_rows)]:
-        if kind == "restore":
-            live = tg.Aggregator.restore(live.snapshot())
-            continue
-        rows = table.slice(done, n_rows)
-        done += rows.num_rows
-        if kind == "push":
-            parts.append(push(live, rows))
-        else:
-            push_rows(live, rows, ["t", *([by] if by else []), "x", "w"])
-            parts.append(live.take())
-        lates.append(live.take_late())
-    parts.append(live.flush())
-    assert pa.concat_tables(parts).to_pylist() == whole.to_pylist()
-    assert pa.concat_tables(lates).to_pylist() == side.late.to_pylist()
-    assert live.stats == side.stats
+    said = fed(live, table, ways, ["t", *([by] if by else []), "x", "w"])
+    assert said.result.to_pylist() == whole.to_pylist()
+    assert said.late.to_pylist() == side.late.to_pylist()
+    assert said.stats == side.stats
 
 
 @pytest.mark.parametrize("shuffled", [0, 30], ids=["in order", "nearly in order"])

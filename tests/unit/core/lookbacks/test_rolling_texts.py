@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reference.compare import assert_same_bits
 from reference.lookbacks import WINDOWS, rows_of
 from reference.strategies import steps
-from reference.streams import push, push_rows
+from reference.streams import fed
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -121,19 +121,7 @@ def stream(table, window, ways, by):
     """Feed a table bit by bit; steps first, then the rest in one batch."""
     options = {"on": "t", "by": by, "lateness": 100, **made_of(table)}
     live = tg.Aggregator(window, schema=table.schema, **options)
-    parts, done = [], 0
-    for kind, n_rows in [*ways, ("push", table.num_rows)]:
-        if kind == "restore":
-            live = tg.Aggregator.restore(live.snapshot())
-            continue
-        rows = table.slice(done, n_rows)
-        done += rows.num_rows
-        if kind == "push":
-            parts.append(push(live, rows))
-        else:
-            push_rows(live, rows, ["t", *([by] if by else []), "p"])
-            parts.append(live.take())
-    return pa.concat_tables([*parts, live.flush()])
+    return fed(live, table, ways, ["t", *([by] if by else []), "p"]).result
 
 
 @settings(max_examples=80)
