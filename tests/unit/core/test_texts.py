@@ -313,7 +313,7 @@ def test_a_snapshot_of_other_values_is_refused(values):
     live = tg.Aggregator(tg.Tumbling(10), on="t", **MADE)
     live.push(table_of([1, 2], ["a", "b"]))
     bound = live._run.bound
-    other = bound._new_texts()["p"]
+    other = bound.new_texts()["p"]
 
     def take_up():
         other.load(pa.table({"value": values}))
