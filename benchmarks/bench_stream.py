@@ -41,19 +41,33 @@ def one_shot(ticks: pa.Table) -> pa.Table:
     )
 
 
-def push_batches(batches: list[pa.RecordBatch]) -> pa.Table:
+def push_batches(batches: list[Any], schema: pa.Schema) -> pa.Table:
     """Make the bars batch by batch, and take them as they are closed."""
-    live = aggregator(batches[0].schema)
+    live = aggregator(schema)
     bars = [live.push(batch) for batch in batches]
     return pa.concat_tables([*bars, live.flush()])
 
 
-def push_batches_take_last(batches: list[pa.RecordBatch]) -> pa.Table:
+def push_batches_take_last(batches: list[Any], schema: pa.Schema) -> pa.Table:
     """Make the bars batch by batch, and take them all at the end, as one call gives them."""
-    live = aggregator(batches[0].schema)
+    live = aggregator(schema)
     for batch in batches:
         live.push(batch, take=False)
     return live.flush()
+
+
+def batches_of(ticks: pa.Table, n_rows_each: int) -> list[pa.RecordBatch]:
+    """Cut rows into record batches."""
+    return ticks.to_batches(max_chunksize=n_rows_each)
+
+
+def arrays_of(ticks: pa.Table, n_rows_each: int) -> list[dict[str, np.ndarray[Any, Any]]]:
+    """Cut rows into dicts of NumPy arrays."""
+    columns = {name: ticks[name].to_numpy() for name in ticks.column_names}
+    return [
+        {name: values[at : at + n_rows_each] for name, values in columns.items()}
+        for at in range(0, ticks.num_rows, n_rows_each)
+    ]
 
 
 def tables_alone(bars: pa.Table, n_tables: int) -> pa.Table:
@@ -132,18 +146,23 @@ def bars_of_csp(outputs: dict[str, Any]) -> pa.Table:
         ("all taken at the end", push_batches_take_last),
     ],
 )
+@pytest.mark.parametrize(
+    ("kind", "cut"), [("record batches", batches_of), ("dicts of arrays", arrays_of)]
+)
 def test_push_of_batches(
     race: Any,
     ticks: pa.Table,
     n_rows_each: int,
     work: str,
-    push: Callable[[list[pa.RecordBatch]], pa.Table],
+    push: Callable[[list[Any], pa.Schema], pa.Table],
+    kind: str,
+    cut: Callable[[pa.Table, int], list[Any]],
 ) -> None:
-    batches = ticks.to_batches(max_chunksize=n_rows_each)
-    assert push(batches).equals(one_shot(ticks))
+    batches = cut(ticks, n_rows_each)
+    assert push(batches, ticks.schema).equals(one_shot(ticks))
     race(
-        f"push of {n_rows_each:,}-row batches, 1 s bars, {work}",
-        lambda: push(batches),
+        f"push of {n_rows_each:,}-row {kind}, 1 s bars, {work}",
+        lambda: push(batches, ticks.schema),
         {"our own one-shot, 1 thread": lambda: one_shot(ticks)},
         target=TARGET_BATCHES,
         n_rounds=N_ROUNDS,

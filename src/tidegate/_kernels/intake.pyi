@@ -1,12 +1,16 @@
-"""Record batches on their shortest way into a `WindowState`, and its results out."""
+"""Batches on their shortest way into a `WindowState`, and its results out."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from typing_extensions import disjoint_base
 
+from tidegate._kernels.arrays import Arrays
+from tidegate._kernels.row_buffer import RowTaker
 from tidegate._kernels.window_state import WindowState
+
+_Method = TypeVar("_Method", bound=Callable[..., pa.Table])
 
 @disjoint_base
 class Counts:
@@ -35,6 +39,12 @@ class Intake:
         export: Callable[[pa.RecordBatch, int], None],
         max_rows: int,
         keys: Any,
+        arrays: Arrays | None,
     ) -> Intake: ...
-    def push(self, batch: object, run: Any, hands_over: bool) -> pa.Table | None: ...
     def take(self, batch: object, run: Any) -> bool: ...
+
+@disjoint_base
+class BatchTaker(RowTaker):
+    _run: Any
+
+def by_intake(method: _Method) -> _Method: ...

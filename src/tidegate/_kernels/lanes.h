@@ -278,6 +278,26 @@ TG_INLINE int64_t tg_sum_of(tg_m8 v)
     tg_m2 u = TG_SHUFFLE(w, w, 0, 1) + TG_SHUFFLE(w, w, 2, 3);
     return u[0] + u[1];
 }
+/* Add the halves of 32 bits of the n integers at p, the lower ones without a sign, each with the
+ * bits of `bias` turned over. 2**31 of them cannot overflow. */
+TG_INLINE void tg_add_halves(const int64_t *p, int64_t n, int64_t bias, int near, int64_t *high,
+                             int64_t *low)
+{
+    tg_m8 above = {0}, below = {0};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        tg_m8 v = *(const tg_m8u *)(p + i) ^ bias;
+        tg_prefetch_of(p + i, near);
+        below += v & INT64_C(0xFFFFFFFF);
+        above += v >> 32;
+    }
+    *high += tg_sum_of(above);
+    *low += tg_sum_of(below);
+    for (; i < n; i++) {
+        *low += (p[i] ^ bias) & INT64_C(0xFFFFFFFF);
+        *high += (p[i] ^ bias) >> 32;
+    }
+}
 /* How many of the 16 values at p are not above `last`. */
 TG_INLINE int64_t tg_count_16(const int64_t *p, int64_t last)
 {

@@ -10,6 +10,8 @@ cdef extern from "lanes.h" nogil:
     v8 load "tg_load"(const double*)
     v8 load_part "tg_load_part"(const double*, int64_t, int64_t, double)
     void store8 "tg_store"(double*, v8)
+    void add_halves "tg_add_halves"(
+        const int64_t*, int64_t, int64_t, bint, int64_t*, int64_t*)
     void prefetch "tg_prefetch"(const void*)
     void prefetch_of "tg_prefetch_of"(const void*, bint)
     void prefetch_here "tg_prefetch_here"(const void*)

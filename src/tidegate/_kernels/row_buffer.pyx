@@ -1,7 +1,6 @@
 """Rows that come one at a time, gathered into columns."""
 
-cimport cython
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MIN, int32_t, int64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -9,19 +8,12 @@ from libc.string cimport memcpy, memset
 from tidegate._kernels.buffer cimport Buffer, buffer_of
 from tidegate._kernels.clock cimport see
 from tidegate._kernels.grid cimport Pane, has_to_grow, locate, order_of_float
+from tidegate._kernels.methods cimport METH_FASTCALL, PyCFunction, in_place_of
 from tidegate._kernels.records cimport FLOAT, SIGNED, UNSIGNED, Word
 from tidegate._kernels.store cimport live_slots
 from tidegate._kernels.window_state cimport WindowState
 
 cdef extern from "Python.h":
-    ctypedef void* PyCFunction
-    ctypedef struct PyMethodDef:
-        const char* ml_name
-        PyCFunction ml_meth
-        int ml_flags
-        const char* ml_doc
-    int METH_FASTCALL
-    object PyDescr_NewMethod(PyTypeObject* owner, PyMethodDef* method)
     int64_t PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
 
 cdef enum:
@@ -290,32 +282,6 @@ cdef object push_row(object taker, PyObject** row, Py_ssize_t n):
     return buffer.take_row(row, n)
 
 
-@cython.internal
-cdef class ByArray:
-    """Stands in for a method until the class is made."""
-
-    cdef bytes name, doc
-    cdef PyMethodDef definition
-
-    def __cinit__(self, method not None):
-        self.name = method.__name__.encode()
-        self.doc = f"{method.__name__}($self, /, *row)\n--\n\n{method.__doc__}".encode()
-        self.definition.ml_name = self.name
-        self.definition.ml_meth = <PyCFunction><void*>push_row
-        self.definition.ml_flags = METH_FASTCALL
-        self.definition.ml_doc = self.doc
-
-    def __set_name__(self, owner, str name):
-        """Take the place of the method."""
-        if not issubclass(owner, RowTaker):
-            raise TypeError(f"{owner.__name__} is no RowTaker")
-        FOREVER.append(self)  # anybody may have looked up the method
-        setattr(owner, name, PyDescr_NewMethod(<PyTypeObject*>owner, &self.definition))
-
-
-cdef list FOREVER = []
-
-
 def by_array(method):
     """Make a method of a `RowTaker` take its arguments as an array, on their way to the buffer.
 
@@ -327,11 +293,11 @@ def by_array(method):
 
     Notes
     -----
-    Arguments as an array (METH_FASTCALL) have no spelling in a `def`: a tuple of them costs a
-    quarter of the whole. A method of the class is found without a look at the instance, which
-    costs a sixth.
+    A tuple of arguments costs a quarter of the whole. A method of the class is found without a look
+    at the instance, which costs a sixth.
     """
-    return ByArray(method)
+    return in_place_of(method, "($self, /, *row)", RowTaker, <PyCFunction><void*>push_row,
+                       METH_FASTCALL)
 
 
 cdef Buffer copied(const void* source, Py_ssize_t size):

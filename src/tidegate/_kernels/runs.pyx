@@ -11,8 +11,8 @@ from libc.stdint cimport INT64_MIN, int64_t
 from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
 from tidegate._kernels.kept cimport kept_extend
 from tidegate._kernels.lanes cimport (
-    add8, add_product8, add_square8, greatest, greatest_of, least, least_of, load, load_part,
-    prefetch_of, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
+    add8, add_halves, add_product8, add_square8, greatest, greatest_of, least, least_of, load,
+    load_part, prefetch_of, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
 )
 from tidegate._kernels.moments cimport push_moments
 from tidegate._kernels.push cimport floats_of, has_floats, has_value, is_plain, push_end, push_row
@@ -228,19 +228,18 @@ cdef void sum_int_runs "tg_sum_int_runs"(
     """SUM_INT over runs of a column without nulls: halves of 32 bits can't overflow in a block."""
     cdef const int64_t* x = <const int64_t*>columns[acc.column].values + base
     cdef int64_t bias = INT64_MIN if columns[acc.column].numeric == UNSIGNED else 0
-    cdef Py_ssize_t r, i
-    cdef int64_t high, low, v
+    cdef Py_ssize_t r
+    cdef int64_t high, low
+    cdef const Run* run
     cdef wide_t total
     cdef Word* at
     for r in range(n_runs):
-        at = arena.records + runs[r].slot * arena.wide + acc.wide
+        run = &runs[r]
+        at = arena.records + run.slot * arena.wide + acc.wide
         high = low = 0
-        for i in range(runs[r].begin, runs[r].end):
-            v = x[i] ^ bias
-            low += v & <int64_t>0xFFFFFFFF
-            high += v >> 32
+        add_halves(x + run.begin, run.end - run.begin, bias, run.near, &high, &low)
         total = wide_of(at[0].u, at[1].i) + (<wide_t>high) * (<int64_t>1 << 32) + low
-        total = total - <wide_t>bias * (runs[r].end - runs[r].begin)
+        total = total - <wide_t>bias * (run.end - run.begin)
         at[0].u = wide_lo(total)
         at[1].i = wide_hi(total)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.arrays import Arrays
 from tidegate._kernels.gate import far_ahead
 from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
@@ -16,6 +17,7 @@ from tidegate.core.columns import (
     as_array,
     column_index,
     is_word,
+    numpy_word,
     plain_type,
     time_column,
 )
@@ -414,6 +416,18 @@ class Bound(Binding):
         if not schema.equals(self.checked):
             super().check(schema)
             self.places = self._places_in(schema)
+
+    @property
+    def arrays(self) -> Arrays | None:
+        """Finds the columns in dicts of arrays, where these can be read where they stand."""
+        if self.places is None or self.keys is not None:
+            return None
+        fields = [self.checked.field(place) for place in self.places]
+        dtypes = [numpy_word(field.type) for field in fields]
+        known = tuple(dtype for dtype in dtypes if dtype is not None)
+        if len(known) < len(fields) or any(dtype.kind == "M" for dtype in known[1:]):
+            return None  # among values NaT would be a null
+        return Arrays(np.ndarray, tuple(field.name for field in fields), known)
 
     def _places_in(self, schema: pa.Schema) -> tuple[int, ...] | None:
         """Where the times and the input columns stand, if batches can be read where they stand."""

@@ -20,6 +20,7 @@ __all__ = [
     "column_index",
     "fits_64_bits",
     "is_word",
+    "numpy_word",
     "plain",
     "plain_type",
     "stored",
@@ -228,6 +229,17 @@ def fits_64_bits(type: pa.DataType) -> bool:  # noqa: A002
 def is_word(type: pa.DataType) -> bool:  # noqa: A002
     """Tell whether Arrow keeps a type in plain words of 64 bits."""
     return np.dtype(_PHYSICAL.get(type.id, "V")).itemsize == _WORD_BYTES
+
+
+def numpy_word(type: pa.DataType) -> np.dtype[Any] | None:  # noqa: A002
+    """Return the NumPy type of 64 bits whose arrays Arrow reads as a type; None if there is none.
+
+    Of durations there is none here: what they hold may be NaT.
+    """
+    if pa.types.is_timestamp(type) and type.tz is None:
+        return np.dtype(f"M8[{type.unit}]")
+    is_number = pa.types.is_integer(type) or pa.types.is_floating(type)
+    return np.dtype(_PHYSICAL[type.id]) if is_number and is_word(type) else None
 
 
 def widened(values: pa.Array[Any]) -> Column:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tidegate._kernels.row_buffer import RowTaker, by_array
+from tidegate._kernels.intake import BatchTaker, by_intake
+from tidegate._kernels.row_buffer import by_array
 from tidegate.core import snapshot
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.errors import InputError, MergeError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Aggregator"]
 
 
-class Aggregator(RowTaker):
+class Aggregator(BatchTaker):
     """Event-time windows, fed bit by bit.
 
     The answer does not depend on how the rows were cut into batches: `push`, `push_row` and
@@ -127,6 +128,8 @@ class Aggregator(RowTaker):
     [20.0]
     """
 
+    _run: Run
+
     def __init__(
         self,
         window: AnyWindow,
@@ -185,6 +188,7 @@ class Aggregator(RowTaker):
 
     # ------------------------------------------------------------------------------------ rows in
 
+    @by_intake
     def push(self, batch: object, /, *, take: bool = True) -> pa.Table:
         """Take a batch of rows and hand over the windows that it closed.
 
@@ -222,8 +226,10 @@ class Aggregator(RowTaker):
         Notes
         -----
         O(n_rows), one pass without a copy of 64-bit columns without nulls. A record batch of the
-        schema of the last one, without keys, costs some 1 microsecond beside that, and a table of
-        results some 0.2 microseconds a column.
+        schema of the last one, without keys, costs some 1 microsecond beside that, a dict of NumPy
+        arrays half of it, and a table of results some 0.2 microseconds a column. A dict is read
+        where it stands if its columns are contiguous arrays of 64 bits in the machine's byte order,
+        the times in the unit of the last batch, without a time zone and without NaT.
 
         Examples
         --------
@@ -235,11 +241,6 @@ class Aggregator(RowTaker):
         [0, 10]
         """
         run = self._run
-        intake = run.intake
-        if intake is not None and self._buffer is None:
-            table = intake.push(batch, run, take)
-            if table is not None:
-                return table
         self._settle()
         run.push_input(batch)
         if self._buffer is not None:

@@ -353,6 +353,7 @@ class Run:
                 pa.RecordBatch._export_to_c,
                 WORTH_PARTS - 1 if self.threads > 1 and has_parts(bound) else MAX_BATCH,
                 bound.keys,
+                bound.arrays,
             )
         return self.intake
 
@@ -405,6 +406,14 @@ class Run:
             return None
         self.settle()
         return dump(bound.state)
+
+    def put_left_aside(self, data: object) -> None:
+        """Put the rows aside that were left out of what the user has, read where it stands."""
+        bound, batch = self.bound, data
+        if not isinstance(batch, pa.RecordBatch):
+            (batch,) = read_input(data, self.plan.inputs).batches(MAX_BATCH)
+        if bound is not None:
+            self.put_aside(bound, batch)
 
     def put_aside(self, bound: Bound, batch: pa.RecordBatch, times: Numbers | None = None) -> None:
         """Count the rows of a batch that were left out and put them on the side."""

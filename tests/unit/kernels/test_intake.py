@@ -1,5 +1,6 @@
-"""Record batches on the shortest way in: the same answers, the same errors, nothing kept."""
+"""Batches on the shortest way in: the same answers, the same errors, nothing kept."""
 
+import inspect
 import sys
 
 import numpy as np
@@ -40,6 +41,51 @@ def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
+class Derived(np.ndarray):
+    """Arrays of a class of one's own, which may mean anything."""
+
+
+def as_arrays(batch: pa.RecordBatch, **changed: object) -> dict[str, object]:
+    """Give a batch as a dict of NumPy arrays, some of which are others."""
+    return {name: batch[name].to_numpy() for name in batch.schema.names} | changed
+
+
+def strided(values: np.ndarray) -> np.ndarray:
+    return np.repeat(values, 2)[::2]
+
+
+def beside_words(values: np.ndarray) -> np.ndarray:
+    raw = np.frombuffer(b"\0" + values.tobytes(), np.uint8)[1:]
+    return raw.view(values.dtype)
+
+
+def read_only(values: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values.flags.writeable = False
+    return values
+
+
+ARRAYS = {
+    "arrays": as_arrays,
+    "more arrays": lambda batch: as_arrays(batch, more=np.zeros((7, 2))),
+    "arrays in another order": lambda batch: dict(reversed(as_arrays(batch).items())),
+    "strided": lambda batch: as_arrays(batch, x=strided(batch["x"].to_numpy())),
+    "strided times": lambda batch: as_arrays(batch, t=strided(batch["t"].to_numpy())),
+    "backwards": lambda batch: as_arrays(batch, n=batch["n"].to_numpy()[::-1].copy()[::-1]),
+    "big-endian": lambda batch: as_arrays(batch, x=batch["x"].to_numpy().astype(">f8")),
+    "big-endian times": lambda batch: as_arrays(batch, t=batch["t"].to_numpy().astype(">i8")),
+    "beside the words": lambda batch: as_arrays(batch, x=beside_words(batch["x"].to_numpy())),
+    "read-only": lambda batch: as_arrays(batch, x=read_only(batch["x"].to_numpy())),
+    "of a derived class": lambda batch: as_arrays(batch, x=batch["x"].to_numpy().view(Derived)),
+    "lists": lambda batch: batch.to_pydict(),
+    "an Arrow array among them": lambda batch: as_arrays(batch, n=batch["n"]),
+    "no rows in arrays": lambda batch: as_arrays(batch.slice(0, 0)),
+    "late rows in arrays": lambda batch: as_arrays(rows(0, batch.num_rows)),
+    "some late rows in arrays": lambda batch: as_arrays(
+        batch, t=np.where(np.arange(len(batch)) % 5 == 2, 3, batch["t"].to_numpy())
+    ),
+}
+
 UNLIKE = {
     "a null": lambda batch: with_null(batch, "x", 3),
     "a null time": lambda batch: with_null(batch, "t", 4),
@@ -79,8 +125,8 @@ UNLIKE = {
             "n": pa.chunked_array([batch["n"][:9], batch["n"][9:]]),
         }
     ),
-    "a dict": lambda batch: {name: batch[name].to_numpy() for name in batch.schema.names},
     "a list": lambda batch: batch.to_pylist(),
+    **ARRAYS,
 }
 
 
@@ -102,7 +148,10 @@ def test_a_batch_that_is_unlike_those_before_says_what_a_copy_says(unlike):
 def records_of(batch: object) -> list[dict[str, object]]:
     if isinstance(batch, list):
         return batch
-    return (pa.table(batch) if isinstance(batch, dict) else batch).to_pylist()
+    if isinstance(batch, dict):
+        columns = [np.asarray(batch[name]).tolist() for name in SCHEMA.names]
+        return [dict(zip(SCHEMA.names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return batch.to_pylist()
 
 
 def keyed_rows(first: int, n: int, kind: str, n_keys: int = 7) -> pa.RecordBatch:
@@ -215,8 +264,31 @@ def test_a_damaged_dictionary_is_refused_and_right_ones_go_on():
         (rows(50).append_column("x", rows(50)["x"]), tg.errors.ColumnTypeError),
         (7, tg.errors.ColumnTypeError),
         (None, tg.errors.ColumnTypeError),
+        (as_arrays(rows(50), x=rows(50)["n"].to_numpy()), tg.errors.ColumnTypeError),
+        (as_arrays(rows(50), n=rows(50)["n"].to_numpy().view("M8[ns]")), tg.errors.ColumnTypeError),
+        (as_arrays(rows(50), x=np.zeros((25, 1))), tg.errors.InputError),
+        (as_arrays(rows(50), x=np.zeros(24)), tg.errors.InputError),
+        (as_arrays(rows(50), x=None), tg.errors.ColumnTypeError),
+        (as_arrays(rows(50)) | {7: np.zeros(25)}, tg.errors.ColumnTypeError),
+        ({"t": np.arange(50, 75)}, tg.errors.ColumnNotFoundError),
     ],
-    ids=["text", "integers", "float times", "narrow", "missing", "twice", "a number", "None"],
+    ids=[
+        "text",
+        "integers",
+        "float times",
+        "narrow",
+        "missing",
+        "twice",
+        "a number",
+        "None",
+        "integers in an array",
+        "times in an array",
+        "a matrix",
+        "unequal lengths",
+        "None for an array",
+        "a name that is none",
+        "arrays missing",
+    ],
 )
 @pytest.mark.parametrize("as_table", [False, True], ids=["batch", "table"])
 def test_a_wrong_batch_is_refused_whole_and_right_ones_go_on(wrong, error, as_table):
@@ -243,9 +315,11 @@ def test_tables_that_were_taken_never_change_while_more_is_pushed():
 
 
 @pytest.mark.parametrize("n", [1, 24, 4096, 4097, MAX_BATCH, MAX_BATCH + 1])
-def test_batches_of_any_length_are_taken(n):
+@pytest.mark.parametrize("given_as", [plain, as_arrays])
+def test_batches_of_any_length_are_taken(n, given_as):
     aggregator, window = live(), tg.Tumbling(10)
-    taken = [aggregator.push(rows(0, 3)), aggregator.push(rows(3, n)), aggregator.push(rows(3 + n))]
+    cuts = [rows(0, 3), rows(3, n), rows(3 + n)]
+    taken = [aggregator.push(given_as(cut)) for cut in cuts]
     whole = tg.aggregate(pa.table(rows(0, n + 28)), window, *AGGREGATIONS, on="t")
     assert pa.concat_tables([*taken, aggregator.flush()]).equals(whole)
     assert aggregator.stats.rows_in == aggregator.stats.used == n + 28
@@ -270,6 +344,68 @@ def test_results_may_be_left_while_more_is_pushed(by, n_held):
             aggregator = tg.Aggregator.restore(aggregator.snapshot())
     assert pa.concat_tables([*held, aggregator.take()]).equals(pa.concat_tables(expected))
     assert aggregator.flush().equals(other.flush())
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_arrays_of_times_are_those_of_record_batches(unit):
+    aggregator, other = (tg.Aggregator(tg.Tumbling("10s"), *AGGREGATIONS, on="t") for _ in "ab")
+    for number in range(5):
+        batch = rows(25 * number)
+        times = (batch["t"].to_numpy().astype("M8[s]")).astype(f"M8[{unit}]")
+        if number == 3:
+            times[4] = np.datetime64("NaT")  # has no time, and is rejected
+        copied = batch.set_column(0, "t", pa.array(times))
+        assert aggregator.push(as_arrays(batch, t=times)).equals(other.push(copied))
+        assert aggregator.stats == other.stats
+    assert aggregator.stats.rejected == 1
+    assert aggregator.flush().equals(other.flush())
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "generic"])
+@pytest.mark.parametrize("n_before", [0, 2])
+def test_arrays_of_times_in_another_unit_are_refused(unit, n_before):
+    schema = pa.schema([("t", pa.timestamp("ms")), ("x", pa.float64()), ("n", pa.int64())])
+    aggregator = tg.Aggregator(tg.Tumbling("10ms"), *AGGREGATIONS, on="t", schema=schema)
+    for number in range(n_before):
+        batch = rows(25 * number)
+        aggregator.push(as_arrays(batch, t=batch["t"].to_numpy().astype("M8[ms]")))
+    before = aggregator.stats
+    times = rows(50)["t"].to_numpy()
+    wrong = times.astype("M8") if unit == "generic" else times.astype(f"M8[{unit}]")
+    with pytest.raises(tg.errors.ColumnTypeError, match="'t'"):
+        aggregator.push(as_arrays(rows(50), t=wrong))
+    assert aggregator.stats == before
+
+
+def test_a_dict_of_arrays_is_refused_with_its_late_rows():
+    aggregator = live(late="raise")
+    for number in range(3):
+        aggregator.push(as_arrays(rows(25 * number)))
+    before = aggregator.stats
+    with pytest.raises(tg.errors.LateRowError):
+        aggregator.push(as_arrays(rows(5)))
+    assert aggregator.stats == before
+
+
+@pytest.mark.parametrize("given_as", [plain, as_arrays])
+def test_push_takes_one_batch_and_the_choice_to_take(given_as):
+    aggregator = live()
+    for number in range(3):
+        aggregator.push(given_as(rows(25 * number)))
+    before = aggregator.stats
+    wrong_calls = [
+        ((), {}),
+        ((rows(75), True), {}),
+        ((rows(75),), {"taken": True}),
+        ((rows(75),), {"take": True, "more": 1}),
+        ((), {"batch": rows(75)}),
+    ]
+    for arguments, options in wrong_calls:
+        with pytest.raises(TypeError):
+            aggregator.push(*arguments, **options)
+    assert aggregator.stats == before
+    assert tg.Aggregator.push.__name__ == "push"
+    assert str(inspect.signature(tg.Aggregator.push)) == "(self, batch, /, *, take=True)"
 
 
 def test_nothing_left_before_the_types_are_known_is_an_empty_table():
@@ -378,5 +514,6 @@ def test_no_memory_of_a_batch_is_kept():
         batch = pa.record_batch({"t": t + 25 * n_more, "x": pa.array(values), "n": pa.array(t)})
         aggregator.push(batch)
         aggregator.push(misaligned(batch, "t"))  # looked at, and left to others
+        aggregator.push({"t": t, "x": values, "n": t})
     del batch
     assert (sys.getrefcount(values), sys.getrefcount(t)) == before
