@@ -62,8 +62,10 @@ cdef class OrderedRows(WaitingState):
 
     def close(self, int64_t watermark):
         """Let the rows before a time go; the largest time is the end of input."""
-        self.promise(watermark)
-        return self.release(self.router.clock.watermark, watermark == INT64_MAX)
+        cdef bint is_end = watermark == INT64_MAX
+        if not is_end:
+            self.promise(watermark)
+        return self.release(self.router.clock.watermark, is_end)
 
     # ------------------------------------------------------------------------------- state in, out
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tidegate.core.keyparts import KeyParts
     from tidegate.core.plan import Plan
 
-__all__ = ["Bound", "Rows", "WayBack", "rows_of", "times_of"]
+__all__ = ["FEWEST_SWEPT", "Bound", "Rows", "WayBack", "rows_of", "times_of"]
 
 
 class Rows(NamedTuple):

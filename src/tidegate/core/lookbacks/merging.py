@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.window_state import ORIGINS
 from tidegate.core.errors import MergeError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.lookbacks.rollingrun import one_batch
 from tidegate.core.lookbacks.tied import Tied
+from tidegate.core.merging import largest_of_sources
 from tidegate.core.picks import pick_rows
 
 if TYPE_CHECKING:
@@ -39,8 +41,9 @@ def merge_looks(mine: RollingRun, theirs: RollingRun) -> None:
     if theirs.tied is not None:
         if mine.tied is None:
             mine.tied = Tied(mine.plan, theirs.tied.late.input_schema)
-        mine.settle()
-        theirs.settle()
+        for run, tied in ((mine, mine.tied), (theirs, theirs.tied)):
+            run.settle()
+            tied.forgetting.sweep(share=1.0)
         _check(mine.tied, theirs.tied)
         codes = _codes_of_keys(mine.tied, theirs.tied)
         _come_to_one_time(mine, theirs, mine.tied, theirs.tied)
@@ -119,7 +122,10 @@ def _move_rows(mine: Tied, theirs: Tied, codes: npt.NDArray[np.int32]) -> None:
         fresh = mine.labels[name].of_codes(by[:-1].astype(np.int64))
         mine.follow()
         written = written.mapped(labels.texts.columns, partial(_relabelled, labels, fresh))
-    if not mine.load_labelled(written.recoded(codes)):
+    written = written.recoded(codes)
+    if mine.sources is not None and theirs.sources is not None:
+        written.extra[ORIGINS] = largest_of_sources(mine.sources, theirs.sources, written.extra)
+    if not mine.load_labelled(written):
         raise MemoryError("the rows of another look-back cannot be taken over")
 
 

@@ -94,14 +94,15 @@ class RollingRun(Run):
         tied = self.tie(batch.schema)
         if tied.labels:  # the labels of rows that were let go may move
             self._release(tied)
+        if tied.forgetting.is_due:
+            self._forget(tied)
         times, order, flags = tied.times_of(batch)
         flags = tied.waiting.flags_of(order, flags)
         sources = tied.codes_of_sources(batch)
         if self.plan.late == "raise":
             self._check_late(tied, (times, order, flags), sources)
         self._check_room(tied, batch.num_rows)
-        codes = None if tied.keys is None else tied.keys.encode(batch)
-        rows = Arrivals(order, codes, tied.columns_of(batch))
+        rows = Arrivals(order, self._key_codes(tied, batch), tied.columns_of(batch))
         try:
             tied.waiting.push(rows, flags, tied.n_keys, sources)
         except MemoryError as error:
@@ -111,6 +112,23 @@ class RollingRun(Run):
             self._put_aside(tied, batch, times)
         self.counts.rows_in += batch.num_rows
         return tied
+
+    def _forget(self, tied: Tied, share: float = 0.5) -> None:
+        """Forget the keys whose time is over."""
+        self._release(tied)
+        tied.forgetting.sweep(share)
+
+    def _key_codes(self, tied: Tied, batch: pa.RecordBatch) -> Numbers | None:
+        """Give the codes of the keys of a batch."""
+        if tied.keys is None:
+            return None
+        try:
+            return tied.keys.encode(batch)
+        except LimitError:
+            if self.plan.time.ttl is None:
+                raise
+        self._forget(tied, share=1.0)  # some may be forgotten
+        return tied.keys.encode(batch)
 
     def push_row(self, row: Sequence[object], batch_of: Callable[..., pa.RecordBatch]) -> bool:
         """Take one event; tell whether results wait: they are computed when they are asked for.
@@ -185,6 +203,9 @@ class RollingRun(Run):
     def _check_room(self, tied: Tied, n_rows: int) -> None:
         """Refuse a batch that would make more rows be kept than the limit allows."""
         kept, limit = len(tied.waiting) + tied.state.n_kept, self.plan.limits.max_look_back
+        if kept + n_rows > limit and self.plan.time.ttl is not None:
+            self._forget(tied)
+            kept = len(tied.waiting) + tied.state.n_kept
         if kept + n_rows > limit:
             raise LimitError(
                 f"{kept} rows are kept, and {n_rows} more would be more than "
@@ -323,6 +344,7 @@ class RollingRun(Run):
     def dump(self, tied: Tied) -> KeptRows:
         """Write the state down."""
         self.settle()
+        tied.forgetting.sweep()
         return tied.dump()
 
     def load(self, tied: Tied, kept: KeptRows) -> bool:

@@ -15,12 +15,14 @@ from tidegate.core.columns import Numbers, as_array, time_column
 from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import float_of_orders, order_of_floats
 from tidegate.core.failures import DisorderError
+from tidegate.core.lookbacks.forgetting import Forgetting
 from tidegate.core.lookbacks.labels import Labels
 from tidegate.core.lookbacks.lookback import LookMaker, Unmade, looking_back, ordered_columns
 from tidegate.core.lookbacks.waiting import Arrivals, KeptRows, Waiting
 from tidegate.core.making import Outputs
 from tidegate.core.parts import read_parts
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
+from tidegate.core.timekeeping import span_of
 from tidegate.core.windows import Look, Rolling, look_of
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Tied(Binding):
         self.schema = pa.schema(
             [*(pa.field(name, self.known[name]) for name in plan.places), *self.program.fields]
         )
+        self.forgetting = Forgetting(self)
         self.state = self.new_state()
         self.waiting = Waiting(plan, self.program, self.time_type)
 
@@ -79,7 +82,7 @@ class Tied(Binding):
             (1 if numeric is None else numeric, skip_nan and numeric == 0)
             for _, numeric in self.program.columns
         ]
-        return RollingState(
+        state = RollingState(
             self.program.accs,
             list(self.program.outputs),
             columns,
@@ -96,6 +99,9 @@ class Tied(Binding):
             self.window.min_samples,
             self.plan.limits.max_kept,
         )
+        if self.plan.time.ttl is not None:
+            state.forget_keys(*span_of(self.plan.time.ttl, self.time_type, "ttl"))
+        return state
 
     # ----------------------------------------------------------------------------------- the rows
 
@@ -290,7 +296,7 @@ class Tied(Binding):
             swept, moves = labels.swept(np.unique(np.concatenate(parts)))
             self.labels[name] = swept
             written = written.mapped(swept.texts.columns, moves.of)
-        self._begin_with(written)
+        self.begin_with(written)
 
     def follow(self) -> None:
         """Give the rows that are there the labels that their texts have now."""
@@ -301,9 +307,9 @@ class Tied(Binding):
         for name, moved in moves.items():
             if moved is not None:
                 written = written.mapped(self.labels[name].texts.columns, moved.of)
-        self._begin_with(written)
+        self.begin_with(written)
 
-    def _begin_with(self, written: KeptRows) -> None:
+    def begin_with(self, written: KeptRows) -> None:
         """Go on with what was written down, in a new state; the clocks stay as they are."""
         self.state = self.new_state()
         self.waiting.lay_anew(written.waiting)

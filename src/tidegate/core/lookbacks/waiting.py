@@ -12,7 +12,7 @@ from tidegate._kernels.ordered import OrderedRows
 from tidegate._kernels.reorder import rises
 from tidegate.core.clocking import clock_of, far_flags, jump_of, keep_time
 from tidegate.core.program import ROWS
-from tidegate.core.state import DONE, array_of
+from tidegate.core.state import DONE, array_of, recoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +82,10 @@ class KeptRows(NamedTuple):
         times, keys, columns = self.waiting
         heads = self.heads.reshape(-1, 5).copy()
         heads[:, 0] = codes[heads[:, 0]]
-        return self._replace(waiting=(times, codes[keys], columns), heads=heads.reshape(-1))
+        extra = {name: recoded(name, values, codes) for name, values in self.extra.items()}
+        return self._replace(
+            waiting=(times, codes[keys], columns), heads=heads.reshape(-1), extra=extra
+        )
 
 
 class Waiting:
