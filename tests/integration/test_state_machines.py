@@ -20,12 +20,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from reference.compare import assert_answers, assert_same_bits, disagreement
-from reference.lookbacks import WINDOWS, expected_of, rows_of
-from reference.oracle import NO_WINDOW, Boundaries, Grid, LocalCalendar, Want, watermark
+from reference.compare import assert_answers, assert_same_bits
+from reference.lookbacks import WINDOWS
+from reference.looktimed import LookCase
+from reference.oracle import Boundaries, Grid, LocalCalendar, Want
 from reference.rowshapes import Amount, Gaps, Tally
 from reference.strategies import KEYS, PRICES, VALUES, grids, mostly, wants
-from reference.streams import Case, aggregation, push_rows, window
+from reference.streams import Case, Said, aggregation, push_rows, window
+from reference.timed import Rules, assert_timed
 
 import tidegate as tg
 
@@ -99,6 +101,7 @@ class Feeding(RuleBasedStateMachine):
             lateness=self.case.lateness,
             nan=self.case.nan,
             schema=self.schema,
+            **self.case.options(),
             **{want.name: aggregation(want) for want in self.case.wants},
         )
 
@@ -220,70 +223,48 @@ class Windows(Feeding):
                 assert_same_bits(once.late, late)
 
 
-class LookBacks(Feeding):
-    """One result a row, over what it looks back on."""
+JUMPS = st.sampled_from([None, None, 30, 100])
+RULES = {
+    "plain": st.builds(Rules, max_jump=JUMPS),
+    "sources": st.builds(
+        Rules,
+        max_jump=JUMPS,
+        sources=st.sampled_from(["q", "k"]),
+        idle=st.one_of(st.none(), st.integers(0, 60)),
+    ),
+    "keys": st.builds(Rules, max_jump=JUMPS, watermark=st.just("key")),
+    "quiet": st.builds(Rules, max_jump=JUMPS, ttl=st.integers(0, 30)),
+}
 
-    @initialize(
-        window=WINDOWS,
-        plan=PLANS,
-        by=st.sampled_from([(), ("k",)]),
-        lateness=st.one_of(st.none(), st.integers(0, 20)),
-        nan=st.sampled_from(["value", "missing"]),
-        is_split=st.booleans(),
-    )
-    def start(
-        self,
-        window: tg.Rolling,
-        plan: tuple[Want, ...],
-        by: tuple[str, ...],
-        lateness: int | None,
-        nan: Any,
-        is_split: bool,
-    ) -> None:
-        is_split = is_split and bool(by)
-        lateness = None if is_split else lateness
-        case = Case(self.schema.empty_table(), Grid(1, 1), plan, by=by, lateness=lateness, nan=nan)
-        self.begin(window, case, is_split=is_split)
+
+class LookBacks(Feeding):
+    """One result a row, over what it looks back on, however time passes."""
+
+    @initialize(window=WINDOWS, plan=PLANS, data=st.data())
+    def start(self, window: tg.Rolling, plan: tuple[Want, ...], data: st.DataObject) -> None:
+        kind = data.draw(st.sampled_from(["plain", "plain", "sources", "keys", "quiet"]))
+        needs_keys = kind in ("keys", "quiet")
+        by = ("k",) if needs_keys else data.draw(st.sampled_from([(), ("k",)]))
+        is_split = kind == "plain" and bool(by) and data.draw(st.booleans())
+        lateness = None if is_split else data.draw(st.integers(0, 20))
+        if kind == "plain" and data.draw(st.booleans()):
+            lateness = None
+        rules = Rules() if is_split else data.draw(RULES[kind])
+        nan = data.draw(st.sampled_from(["value", "missing"]))
+        plain = Case(self.schema.empty_table(), window, plan, by=by, lateness=lateness, nan=nan)
+        self.begin(window, LookCase.ruled(plain, rules), is_split=is_split)
 
     def check(self, result: pa.Table, late: pa.Table, mark: Any) -> None:
-        used, said, expected_mark = self.taken()
-        used.sort(key=lambda row: row["t"])
-        assert result["t"].to_pylist() == [row["t"] for row in used]
-        for row, got in zip(used, result.to_pylist(), strict=True):
-            assert [got[name] for name in self.case.by] == [row[name] for name in self.case.by]
-            mine = [each for each in used if all(each[by] == row[by] for by in self.case.by)]
-            inside = rows_of(mine, row, self.window)
-            for want in self.case.wants:
-                expected = expected_of(inside, want, self.window, self.case.nan)
-                problem = disagreement(got[want.name], expected, want.kind)
-                assert problem is None, (want, row, got[want.name], expected, problem)
-        self.check_side(late, said, len(used))
-        assert mark == expected_mark
-
-    def taken(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int | None]:
-        """Tell the rows that are used, and those that are left out, with the last watermark."""
-        used, said, largest, promised = [], [], None, None
-        for ordinal, row in enumerate(self.rows):
-            promised = self.promised(promised, ordinal)
-            mark = watermark(largest, self.case.lateness, promised)
-            if row["t"] is None:
-                said.append({"row": ordinal, "reason": "null time", **NO_WINDOW})
-            elif mark is not None and row["t"] < mark:
-                size = self.window.size
-                starts = None if size is None else row["t"] - size
-                ends = None if size is None else row["t"]
-                place = {"window_start": starts, "window_end": ends, "late_by": mark - row["t"]}
-                said.append({"row": ordinal, "reason": "late", **place})
-            else:
-                used.append(row)
-                largest = row["t"] if largest is None else max(largest, row["t"])
-        promised = self.promised(promised, len(self.rows))
-        return used, said, watermark(largest, self.case.lateness, promised)
-
-    def promised(self, before: int | None, ordinal: int) -> int | None:
-        """Give the largest promise up to a row."""
-        told = self.promises.get(ordinal)
-        return before if told is None else told if before is None else max(before, told)
+        table = pa.Table.from_pylist(self.rows, schema=self.schema)
+        case = dataclasses.replace(self.case, table=table, rows=self.rows)
+        timed = case.says_with(self.promises)
+        assert_timed(Said(result, late, self.live.stats, mark), timed)
+        assert self.live.stats.pending == 0
+        assert mark == timed.watermark
+        if not self.promises:
+            once = case.one_shot(threads=3)
+            assert_same_bits(once.result, result)
+            assert_same_bits(once.late, late)
 
 
 @pytest.mark.parametrize("kind", [*SHAPES, "look-backs"])

@@ -91,6 +91,8 @@ class RowTimed:
     def move(self, clock: Any, row: Row, t: Time) -> None:
         """Move the clock of a row, and let out what that lets out."""
         self.largest[clock] = max(t, self.largest.get(clock, t))
+        if self.case.lateness is None:
+            return
         reached = self.largest[clock]
         if self.rules.sources is not None:
             source = row[self.rules.sources]

@@ -19,7 +19,7 @@ from reference.oracle import (
 from reference.rowshapes import Amount, RowShape, answer_of_rows, window_of
 
 import tidegate as tg
-from tidegate.core.windows import Empty, Window
+from tidegate.core.windows import AnyWindow, Empty
 
 StepKind = Literal["push", "rows", "restore"]
 Step = tuple[StepKind, int]
@@ -39,7 +39,7 @@ class Case:
     """Rows, and what is wanted of them."""
 
     table: pa.Table
-    grid: Shape | RowShape
+    grid: Shape | RowShape | tg.Rolling
     wants: tuple[Want, ...]
     on: str = "t"
     by: tuple[str, ...] = ()
@@ -177,8 +177,10 @@ def events(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*values, strict=True)
 
 
-def window(grid: Shape | RowShape, empty: Empty = "skip") -> Window:
+def window(grid: Shape | RowShape | tg.Rolling, empty: Empty = "skip") -> AnyWindow:
     """Make the window class that a shape stands for."""
+    if isinstance(grid, tg.Rolling):
+        return grid
     if isinstance(grid, RowShape):
         return window_of(grid)
     if isinstance(grid, Boundaries):

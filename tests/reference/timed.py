@@ -64,8 +64,9 @@ class TimedCase(Case):
     @property
     def inputs(self) -> list[str]:
         """What `push_row` takes behind the keys: the source, then the values."""
-        columns = [] if self.rules.sources is None else [self.rules.sources]
-        columns += [column for want in self.wants for column in want.columns]
+        columns = [column for want in self.wants for column in want.columns]
+        if self.rules.sources not in (None, *columns):  # it is among the values else
+            columns = [self.rules.sources, *columns]
         return [name for name in dict.fromkeys(columns) if name not in self.by]
 
     @classmethod

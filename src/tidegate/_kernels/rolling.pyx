@@ -7,6 +7,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memchr, memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.gate cimport is_far
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take, large_malloc
@@ -136,6 +137,9 @@ cdef class RollingState:
     cdef Target* targets
     cdef int64_t n_results
     cdef Share share_of
+    cdef bint forgets        # keys that are quiet for longer than
+    cdef int64_t ttl         # for int times
+    cdef double ttl_f        # and for float times
     cdef int64_t bad_row     # where a result does not fit
     cdef int bad_output
     cdef Py_buffer* views
@@ -312,6 +316,31 @@ cdef class RollingState:
         self.share_of.right = right
         self.share_of.base = base
 
+    def forget_keys(self, int64_t ttl, double ttl_f):
+        """Let keys begin anew that had no row for longer than a while; before any row.
+
+        Parameters
+        ----------
+        ttl, ttl_f : int, float
+            How long, for int times and for float times.
+        """
+        self.forgets = True
+        self.ttl = ttl
+        self.ttl_f = ttl_f
+
+    def forget_quiet(self, int64_t watermark):
+        """Let go of what is kept of the keys that a watermark finds quiet for too long.
+
+        Notes
+        -----
+        O(n_keys). It changes no result: a row that the watermark lets through would find the key
+        as quiet.
+        """
+        cdef int64_t k
+        for k in range(self.n_keys if self.forgets else 0):
+            if self.keys[k] != NULL and self.is_over(self.keys[k], watermark):
+                self.forget(k)
+
     cdef const void* view(self, int* n_views, source, Py_ssize_t size) except? NULL:
         """The memory of an array, checked for its size; NULL for None."""
         if source is None:
@@ -340,7 +369,31 @@ cdef class RollingState:
             return self.take_all(times, n, at)
         if self.room_for_keys(code + 1) != DONE:
             return NO_MEMORY
+        if self.forgets:
+            return self.take_lives(code, times, n, at)
         return self.take_on(code, times, n, at)
+
+    cdef int take_lives(
+        self, int64_t code, const int64_t* times, int64_t n, int64_t at
+    ) noexcept nogil:
+        """More rows of a key, which begins anew where it was quiet for too long."""
+        cdef int64_t begin = 0, i
+        cdef int status
+        if self.keys[code] != NULL and self.is_over(self.keys[code], times[0]):
+            self.forget(code)
+        for i in range(1, n):
+            if is_far(self.look.is_float, times[i], times[i - 1], self.ttl, self.ttl_f):
+                status = self.take_on(code, times + begin, i - begin, at + begin)
+                if status != DONE:
+                    return status
+                self.forget(code)
+                begin = i
+        return self.take_on(code, times + begin, n - begin, at + begin)
+
+    cdef bint is_over(self, const Kept* kept, int64_t time) noexcept nogil:
+        """Whether a time is too long after the last row of a key."""
+        return kept.rows.n > 0 and is_far(
+            self.look.is_float, time, kept.rows.times[kept.rows.n - 1], self.ttl, self.ttl_f)
 
     cdef int take_all(self, const int64_t* times, int64_t n, int64_t at) noexcept nogil:
         """All rows of a key, where they stand."""
@@ -539,6 +592,7 @@ cdef class RollingState:
         cdef int c
         if kept == NULL:
             return
+        self.kept = self.kept - kept.rows.n
         key_free(&kept.state, &self.scratch)
         for c in range(self.n_columns):
             if kept.rows.values != NULL:

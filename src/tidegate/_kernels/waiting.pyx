@@ -8,7 +8,7 @@ in `KeyQueues`, and are taken in the order in which their keys' rows let them go
 from cpython.buffer cimport PyBuffer_Release
 from libc.math cimport isfinite
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
-from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
@@ -29,18 +29,13 @@ cdef extern from *:
     """
 
 
+cdef enum:
+    SHORT = 16   # rows that are sorted by insertion
+
+
 cdef struct Sorted:
     int64_t time
     int64_t row
-
-
-cdef int by_time(const void* a, const void* b) noexcept nogil:
-    """Order of two rows: by time, then by arrival."""
-    cdef const Sorted* x = <const Sorted*>a
-    cdef const Sorted* y = <const Sorted*>b
-    if x.time != y.time:
-        return 1 if x.time > y.time else -1
-    return (x.row > y.row) - (x.row < y.row)
 
 
 cdef bint never_falls "tg_row_times_rise"(const int64_t* times, Py_ssize_t n) noexcept nogil:
@@ -48,16 +43,70 @@ cdef bint never_falls "tg_row_times_rise"(const int64_t* times, Py_ssize_t n) no
     return all_rise(times + 1, n - 1)
 
 
+cdef void sort_short(Sorted* rows, Py_ssize_t n) noexcept nogil:
+    """Sort a few rows by time; rows of one time stay in order."""
+    cdef Py_ssize_t i, at
+    cdef Sorted row
+    for i in range(1, n):
+        row = rows[i]
+        at = i
+        while at and rows[at - 1].time > row.time:
+            rows[at] = rows[at - 1]
+            at -= 1
+        rows[at] = row
+
+
+cdef void merge_halves(
+    Sorted* rows, Py_ssize_t middle, Py_ssize_t n, Sorted* spare
+) noexcept nogil:
+    """Merge two sorted halves; what lies right already, before and behind, is not touched."""
+    cdef Py_ssize_t first = 0, high = middle, at, i = 0, k = middle, half
+    cdef int64_t time = rows[middle].time
+    if rows[middle - 1].time <= time:
+        return
+    while first < high:
+        half = (first + high) // 2
+        if rows[half].time <= time:
+            first = half + 1
+        else:
+            high = half
+    memcpy(spare, rows + first, (middle - first) * sizeof(Sorted))
+    high = middle - first
+    at = first
+    while i < high:
+        if k < n and rows[k].time < spare[i].time:
+            rows[at] = rows[k]
+            k += 1
+        else:
+            rows[at] = spare[i]
+            i += 1
+        at += 1
+
+
+cdef void sort_rows(Sorted* rows, Py_ssize_t n, Sorted* spare) noexcept nogil:
+    """Sort rows by time; rows of one time stay in order. O(n) for rows that are nearly in order."""
+    cdef Py_ssize_t begin = 0, size = SHORT
+    while begin < n:
+        sort_short(rows + begin, min(size, n - begin))
+        begin += size
+    while size < n:
+        begin = 0
+        while begin < n - size:
+            merge_halves(rows + begin, size, min(2 * size, n - begin), spare)
+            begin += 2 * size
+        size *= 2
+
+
 cdef int in_order(const int64_t* times, int64_t* rows, Py_ssize_t n) noexcept nogil:
     """Bring the numbers of rows into order of their times; rows of one time stay in order."""
-    cdef Sorted* sorted_rows = <Sorted*>malloc((n + 1) * sizeof(Sorted))
+    cdef Sorted* sorted_rows = <Sorted*>malloc((2 * n + 1) * sizeof(Sorted))
     cdef Py_ssize_t i
     if sorted_rows == NULL:
         return NO_MEMORY
     for i in range(n):
         sorted_rows[i].time = times[rows[i]]
         sorted_rows[i].row = rows[i]
-    qsort(sorted_rows, n, sizeof(Sorted), by_time)
+    sort_rows(sorted_rows, n, sorted_rows + n)
     for i in range(n):
         rows[i] = sorted_rows[i].row
     free(sorted_rows)

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate._kernels.arrays import Arrays
-from tidegate._kernels.gate import far_ahead
 from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
 from tidegate.core.binding import Binding, Values, columns_of
+from tidegate.core.clocking import clock_of, far_flags, jump_of, keep_time
 from tidegate.core.columns import (
     Numbers,
     as_array,
@@ -21,9 +21,7 @@ from tidegate.core.columns import (
     plain_type,
     time_column,
 )
-from tidegate.core.durations import in_units
 from tidegate.core.edges import EdgeTable
-from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.keys import Keys
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from tidegate.core.keyparts import KeyParts
     from tidegate.core.plan import Plan
 
-__all__ = ["Bound", "Rows", "WayBack", "rows_of", "times_of"]
+__all__ = ["FEWEST_SWEPT", "Bound", "Rows", "WayBack", "rows_of", "times_of"]
 
 
 class Rows(NamedTuple):
@@ -111,8 +109,7 @@ class Bound(Binding):
             label=plan.grid_window.label,
             has_revisions=plan.time.allows,
         )
-        jump = plan.time.max_jump
-        self.jump = None if jump is None else span_of(jump, self.time_type, "max_jump")
+        self.jump = jump_of(plan, self.time_type)
         self.first: int | float | None = None
         self.table = table_of(plan.grid_window, self.time_type)
         self.filler: Filler | None = None
@@ -237,10 +234,8 @@ class Bound(Binding):
         if self.jump is None or not len(rows.order) or self.plan.time.watermark == "key":
             return rows
         self._cover_late(rows)
-        flags = np.empty(len(rows.order), np.uint8)
-        if not far_ahead(self.head, rows.order, rows.time_valid, *self.jump, flags):
-            return rows
-        return rows._replace(time_valid=flags)
+        flags = far_flags(self.head, rows.order, rows.time_valid, self.jump)
+        return rows if flags is None else rows._replace(time_valid=flags)
 
     def _cover_late(self, rows: Rows) -> None:
         """Bring the windows of rows behind the watermark, but ahead of all rows, into the table."""
@@ -338,22 +333,14 @@ class Bound(Binding):
             columns,
             self.keys is not None,
             tuple(self._grid()),
-            self._clock(),
+            clock_of(self.plan, self.time_type),
             self.plan.limits.max_open,
             self.plan.limits.max_kept,
         )
         self._lay_edges(state)
         for texts in self.texts.values():
             texts.lay(state)
-        allowed = self.plan.time.allowed_lateness
-        if allowed is not None:
-            state.allow(*span_of(allowed, self.time_type, "allowed_lateness"))
-        if self.plan.time.watermark == "key":
-            state.keep_clocks(self.jump is not None, *(self.jump or (0, 0.0)))
-        if self.sources is not None:
-            idle = self.plan.time.idle
-            span = (0, 0.0) if idle is None else span_of(idle, self.time_type, "idle")
-            state.follow_sources(idle is not None, *span)
+        keep_time(state, self.plan, self.time_type)
         if self.plan.time.ttl is not None:
             state.forget_keys(*span_of(self.plan.time.ttl, self.time_type, "ttl"))
         lay_rule(state, self)
@@ -374,16 +361,6 @@ class Bound(Binding):
             if INT64_MIN < time < INT64_MAX:
                 self.cover(time)
         return self.tables.take_filled(state, self.keys, self.filler)
-
-    def _clock(self) -> tuple[bool, bool, int, float]:
-        """The clock as a state takes it: whether it moves by rows, float times, lateness."""
-        lateness = self.plan.lateness
-        if lateness is None:
-            return False, self.is_float, 0, 0.0
-        units = in_units(lateness, self.time_type, "lateness")
-        if units < 0:
-            raise InputError(f"lateness is {lateness!r}: give a duration from 0 on")
-        return True, self.is_float, 0 if self.is_float else int(units), float(units)
 
     def batch_of(
         self,

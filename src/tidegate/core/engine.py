@@ -64,13 +64,13 @@ class Aggregator(BatchTaker):
         watermark, but not that far, lets each window of it that is closed come out again at once,
         by window end, after all that the rows before it have closed; the result has a column
         ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
-        is over for all of its windows. `Session` tells how one is corrected; `Count` and
-        `Threshold` have no corrections, for a late row would move every later window of theirs.
+        is over for all of its windows. `Session` tells how one is corrected; `Count`, `Threshold`
+        and `Rolling` have no corrections, for a late row would change every later window of theirs.
     watermark : {"stream", "key"}, default "stream"
         Whose rows move the watermark. With "key" each key has one of its own: its windows close,
         and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.
         The results come in the order of the rows that close them (of `Count` and `Threshold`: that
-        let the rows go that close them), of one row by window end.
+        let the rows go that close them; of `Rolling`: that let them go), of one row by window end.
     sources : str, optional
         The column that tells where a row comes from. The watermark is then that of the slowest
         source, the one with the least largest time; a source counts from its first row on.
@@ -85,7 +85,7 @@ class Aggregator(BatchTaker):
         rejected do not count for that). An unfinished window of `Count` or `Threshold` does not
         keep its key: where the next row of the key, in order of time, is further than this after
         the last one, or the watermark is, the window comes out as at the end of input, and the key
-        begins anew.
+        begins anew. So does a key of `Rolling`, whose rows before are not looked back on then.
     late : {"side", "drop", "raise"}, default "side"
         Late rows are kept for `take_late`, counted, or refused with their batch.
     nan : {"value", "missing"}, default "value"
@@ -277,7 +277,8 @@ class Aggregator(BatchTaker):
         passes; some 5 for `Rolling`. Rows are gathered a few thousand at a time; every other method
         sees them. Where that cannot be, a row costs what a batch of one row does, some 50
         microseconds: with ``late="raise"`` and ``lineage=True``, with aggregates of text in windows
-        that rows make, and for `Count` and `Threshold` with more options of time than `max_jump`.
+        that rows make, and for `Count`, `Threshold` and `Rolling` with more options of time than
+        `max_jump`.
 
         Examples
         --------

@@ -12,7 +12,7 @@ from tidegate.core.errors import LateRowError
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.picks import pick
 
-__all__ = ["LateSide", "late_row_error"]
+__all__ = ["LateSide", "LeftRow", "late_row_error"]
 
 # The row in its batch, its reason, start and end of its last window, the watermark.
 LeftRow: TypeAlias = tuple[int, int, int | float, int | float, int | float]

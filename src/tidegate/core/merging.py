@@ -16,12 +16,14 @@ from tidegate.core.state import OpenWindows, dump, load
 from tidegate.core.texts import inverse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidegate.core.columns import Numbers
     from tidegate.core.keys import Keys
     from tidegate.core.run import Run
     from tidegate.core.state import OpenWindows
 
-__all__ = ["merge"]
+__all__ = ["largest_of_sources", "merge"]
 
 
 def merge(mine: Run, theirs: Run) -> None:
@@ -106,7 +108,7 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
     theirs.sweep(share=1.0)
     windows = _open_windows(mine, theirs)
     if mine.sources is not None and theirs.sources is not None:
-        windows.extra[ORIGINS] = _largest_of_sources(mine.sources, theirs.sources, windows)
+        windows.extra[ORIGINS] = largest_of_sources(mine.sources, theirs.sources, windows.extra)
     mark: list[int] = []
     if mine.keys is not None and theirs.keys is not None:
         mark = mine.keys.mark()
@@ -123,14 +125,14 @@ def _move_windows(mine: Bound, theirs: Bound) -> None:
         raise MergeError("merge: a window of the same key is open in both aggregators")
 
 
-def _largest_of_sources(mine: Keys, theirs: Keys, windows: OpenWindows) -> Numbers:
+def largest_of_sources(mine: Keys, theirs: Keys, extra: Mapping[str, Numbers]) -> Numbers:
     """Give the largest times of the sources of another run in the order of our sources."""
     codes = np.concatenate(
         [mine.encode(batch) for batch in theirs.dump().combine_chunks().to_batches()]
         or [np.empty(0, np.int32)]
     )
     out = np.full(mine.n_keys, INT64_MIN)
-    largest = windows.extra[ORIGINS]
+    largest = extra[ORIGINS]
     out[codes[: len(largest)]] = largest
     return out
 

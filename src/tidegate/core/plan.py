@@ -182,6 +182,12 @@ class Plan:
         return list(dict.fromkeys(names))
 
     @property
+    def event(self) -> list[str]:
+        """The columns in the order in which `push_row` takes their values."""
+        sources = {self.time.sources} - {None, *self.by, *self.values}
+        return [self.on, *self.by, *filter(None, sources), *self.values]
+
+    @property
     def values(self) -> list[str]:
         """The columns that aggregations read, then those that the window adds up, each once."""
         columns = [column for _, item in self.results for column in item.columns]

@@ -30,6 +30,7 @@ __all__ = [
     "OF_MODE",
     "PAIRS",
     "POWERS",
+    "ROWS",
     "SIGNED",
     "SQUARES",
     "SQUARES_INT",

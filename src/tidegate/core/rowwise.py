@@ -33,7 +33,7 @@ _OTHER = 3  # in `RowBuffer`: not a number to Python
 
 def batch_of_row(run: Run, row: Sequence[object]) -> pa.RecordBatch:
     """Make a batch of one row; its types are those of the run, or guessed from the values."""
-    names = _names(run.plan)
+    names = run.plan.event
     if len(row) != len(names):
         raise _wrong_length(row, names)
     values: dict[str, Any] = dict(zip(names, row, strict=True))
@@ -145,7 +145,7 @@ def _tell_steps(buffer: RowSteps, bound: Bound) -> None:
     if jump is not None and plan.time.watermark != "key":  # with those the kernels look themselves
         buffer.reject_far(*jump)
     if bound.sources is not None and plan.time.sources is not None:
-        names = _names(plan)
+        names = plan.event
         is_apart = plan.time.sources not in (*plan.by, *plan.values)
         at = names.index(plan.time.sources)
         buffer.follow(at, is_apart, bound.sources.known, bound.sources.code)
@@ -215,7 +215,7 @@ class _Reader:
         For column -1 the value is the whole row, which has a wrong length.
         """
         if column < 0:
-            raise _wrong_length(value, _names(self._plan))
+            raise _wrong_length(value, self._plan.event)
         name, numeric, type_ = self._columns[column]
         kind = self._kinds[column]
         if kind == "codes":
@@ -239,12 +239,6 @@ def _plain_number(value: Any, numeric: int | None, name: str, type_: pa.DataType
         raise ColumnTypeError(
             f"column {name!r} is {type_}; push_row got {value!r} ({type(value).__name__})"
         ) from error
-
-
-def _names(plan: Plan) -> list[str]:
-    """The columns in the order in which a row has them."""
-    sources = {plan.time.sources} - {None, *plan.by, *plan.values}
-    return [plan.on, *plan.by, *filter(None, sources), *plan.values]
 
 
 def _wrong_length(row: Sequence[object], names: list[str]) -> InputError:

@@ -19,7 +19,8 @@ from tidegate.core.frames import framed, parts_of, table_bytes, table_in
 from tidegate.core.keys import Keys
 from tidegate.core.lookbacks.rolling import make_run
 from tidegate.core.lookbacks.rollingrun import RollingRun
-from tidegate.core.lookbacks.tied import KeptRows, Tied
+from tidegate.core.lookbacks.tied import Tied
+from tidegate.core.lookbacks.waiting import KeptRows
 from tidegate.core.plan import Plan
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import Run
@@ -47,7 +48,7 @@ def write(run: Run) -> bytes:
     sections: dict[str, bytes] = {}
     if isinstance(run, RollingRun) and run.tied is not None:
         kept = run.dump(run.tied)
-        header["bound"] = {"rolling": list(kept.clock)}
+        header["bound"] = {"clock": list(kept.clock), "used": run.used}
         sections = _rolling_sections(run.tied, kept, run.ready)
     if run.bound is not None:
         run.settle()
@@ -100,6 +101,10 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
         "late": table_bytes(tied.late.peek()),
         "ready": table_bytes(pa.concat_tables([tied.schema.empty_table(), *ready])),
     }
+    for name, each in kept.extra.items():
+        sections[f"extra_{name}"] = each.tobytes()
+    if tied.sources is not None:
+        sections["sources"] = table_bytes(tied.sources.dump())
     for number, (values, flags) in enumerate(kept.columns):
         sections[f"values_{number}"] = values.tobytes()
         sections[f"flags_{number}"] = flags.tobytes()
@@ -131,7 +136,7 @@ def read(data: bytes, functions: Mapping[str, object] | None = None) -> Run:
         run.counts = Counts(*counts)
         if isinstance(run, RollingRun):
             if header["bound"] is not None:
-                _take_up(run, header["bound"]["rolling"], sections)
+                _take_up(run, header["bound"], sections)
         elif header["bound"] is not None:
             run.bound, run.ready = _bound(run.plan, header["bound"], sections)
     except SnapshotError:
@@ -172,11 +177,7 @@ def _bound(
         np.frombuffer(bytes(sections["codes"]), np.int32),
         np.frombuffer(bytes(sections["records"]), np.int64),
         np.frombuffer(bytes(sections["kept"]), np.int64),
-        {
-            name.removeprefix("extra_"): np.frombuffer(bytes(section), np.int64)
-            for name, section in sections.items()
-            if name.startswith("extra_")
-        },
+        _extra(sections),
     )
     bound.cover_windows(windows)
     for number, texts in enumerate(bound.texts.values()):
@@ -198,22 +199,29 @@ def _bound(
     return bound, [ready] if ready.num_rows else []
 
 
-def _take_up(run: RollingRun, clock: list[Any], sections: dict[str, memoryview]) -> None:
+def _take_up(run: RollingRun, header: dict[str, Any], sections: dict[str, memoryview]) -> None:
     """Tie the plan of a look-back again and fill its state."""
     columns = pa.ipc.read_schema(pa.py_buffer(bytes(sections["columns"])))
     tied = Tied(run.plan, columns)
     if tied.keys is not None:
         tied.keys = Keys.load(table_in(sections["keys"]), run.plan.by, run.plan.limits.max_keys)
         tied.keys.bind(columns)
-    largest, promised, used = clock
-    for time in (largest, promised):
-        if time is not None and not _is_time(time, tied.is_float):
-            raise SnapshotError("the clock of the snapshot is none")
+    if tied.sources is not None:
+        names = tied.sources.names
+        tied.sources = Keys.load(table_in(sections["sources"]), names, run.plan.limits.max_keys)
+        tied.sources.bind(columns)
+        tied.waiting.state.origins_upto(tied.sources.n_keys)
+    largest, watermark = header["clock"]
+    used = header["used"]
+    if not all(type(n) is int and -(2**63) <= n < 2**63 for n in (largest, watermark)):
+        raise SnapshotError("the clock of the snapshot is none")
     if type(used) is not int or not 0 <= used < 2**62:
         raise SnapshotError("the clock of the snapshot is none")
+    run.used = used
     numbers = range(len(tied.program.columns))
     kept = KeptRows(
-        (largest, promised, used),
+        (largest, watermark),
+        _extra(sections),
         (
             _words(sections["waiting_times"]),
             np.frombuffer(bytes(sections["waiting_codes"]), np.int32),
@@ -235,11 +243,13 @@ def _take_up(run: RollingRun, clock: list[Any], sections: dict[str, memoryview])
     run.ready = [ready] if ready.num_rows else []
 
 
-def _is_time(time: Any, is_float: bool) -> bool:
-    """Whether a number of the header can be a time."""
-    if is_float:
-        return type(time) is float
-    return type(time) is int and -(2**63) <= time < 2**63
+def _extra(sections: dict[str, memoryview]) -> dict[str, Any]:
+    """Read what the options of time have a state know."""
+    return {
+        name.removeprefix("extra_"): np.frombuffer(bytes(section), np.int64)
+        for name, section in sections.items()
+        if name.startswith("extra_")
+    }
 
 
 def _words(section: memoryview) -> Any:

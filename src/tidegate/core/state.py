@@ -27,6 +27,7 @@ __all__ = [
     "array_of",
     "dump",
     "load",
+    "recoded",
 ]
 
 # The statuses of _kernels/records.pxd.
@@ -53,7 +54,7 @@ class OpenWindows(NamedTuple):
     ) -> OpenWindows:
         """Keep what is of some keys, in order of their new codes; others have no windows."""
         extra = {
-            name: values[codes] if name.startswith("key_") else _recoded(name, values, new_codes)
+            name: values[codes] if name.startswith("key_") else recoded(name, values, new_codes)
             for name, values in self.extra.items()
         }
         if KEY_RANKS in extra:
@@ -62,11 +63,11 @@ class OpenWindows(NamedTuple):
 
     def recoded(self, codes: npt.NDArray[np.int32]) -> OpenWindows:
         """Give the keys other codes."""
-        extra = {name: _recoded(name, values, codes) for name, values in self.extra.items()}
+        extra = {name: recoded(name, values, codes) for name, values in self.extra.items()}
         return self._replace(codes=codes[self.codes], extra=extra)
 
 
-def _recoded(
+def recoded(
     name: str, values: npt.NDArray[np.int64], codes: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.int64]:
     """Give the keys other codes in what a state has beside its windows."""

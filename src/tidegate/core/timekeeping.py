@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from tidegate.core.durations import Duration, in_units, plain_duration, read_duration
 from tidegate.core.errors import ColumnTypeError, InputError
-from tidegate.core.rowwindows import Count, RowWindow, Threshold
-from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
+from tidegate.core.rowwindows import Count, Threshold
+from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,8 @@ class Timekeeping:
     end, and so on.
 
     A quiet key is forgotten where it has no open window. What `Count` and `Threshold` have begun of
-    it, which may never be whole, comes out then, as at the end of input.
+    it, which may never be whole, comes out then, as at the end of input. Of a look-back nothing is
+    unfinished: what goes are the rows that the key would look back on.
     """
 
     max_jump: Duration | None = None
@@ -87,24 +88,18 @@ class Timekeeping:
             raise InputError(
                 f"watermark is {self.watermark!r}: choose from {', '.join(get_args(Clocking))}"
             )
-        if self.allows and isinstance(plan.window, Count | Threshold):
+        if self.allows and isinstance(plan.window, Count | Threshold | Rolling):
             raise InputError(
-                f"allowed_lateness does not go with tg.{type(plan.window).__name__}: where its "
-                f"windows begin and end depends on all rows before, so that a late row would move "
-                f"every later window; give more lateness instead"
+                f"allowed_lateness does not go with tg.{type(plan.window).__name__}: it "
+                f"takes rows in order of time, so that a late row would change every later window "
+                f"that reaches back to it; give more lateness instead"
             )
-        for name in self.plain():
-            if not isinstance(plan.window, RowWindow | Tumbling | Sliding | Edges | Calendar):
-                raise InputError(
-                    f"{name} is for windows of a grid or of rows, not for "
-                    f"tg.{type(plan.window).__name__}; leave it out"
-                )
         for name in self.plain().keys() - {"max_jump"}:
             if plan.lateness is None:
                 raise InputError(
                     f"{name} is for a watermark that moves by the rows: give lateness too"
                 )
-            if plan.grid_window.empty != "skip":
+            if not isinstance(plan.window, Rolling) and plan.grid_window.empty != "skip":
                 raise InputError(
                     f"{name} does not go with empty={plan.grid_window.empty!r}, for windows "
                     f"without rows follow the watermark of all rows; leave one of them out"

@@ -235,7 +235,7 @@ class TracedRun(Run):
         batch_of_row: Callable[[Run, Sequence[object]], pa.RecordBatch],
     ) -> bool:
         """Take one row, as a batch."""
-        names = [self.plan.on, *self.plan.by, *self.plan.values[:-1]]
+        names = self.plan.event[:-1]
         if len(row) != len(names):
             raise InputError(
                 f"push_row takes {len(names)} values ({', '.join(names)}), got {len(row)}: {row!r}"

@@ -350,7 +350,12 @@ class Rolling:
     as much as their window is long. Rows of `push_row` are gathered.
 
     In a stream, rows are answered when the watermark has passed them; until then they wait. A row
-    is late when its time is before the watermark.
+    is late when its time is before the watermark. With ``watermark="key"`` the rows of a key wait
+    for its own watermark, and results come in the order of the rows that let them go, those that
+    one row lets go in time order. With ``ttl`` a key begins anew with a row that is further than
+    this after the one before: it looks back on nothing, and what is kept of keys that the
+    watermark finds quiet for so long is let go. There is no ``allowed_lateness``: one row more
+    would change every later window that reaches back to it.
 
     Examples
     --------

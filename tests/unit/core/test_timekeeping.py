@@ -170,11 +170,6 @@ def test_jump_must_be_a_duration_from_0_on(max_jump):
         tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", max_jump=max_jump, schema=rows(1).schema)
 
 
-def test_look_back_has_no_jump():
-    with pytest.raises(errors.InputError, match=r"max_jump .* tg\.Rolling"):
-        tg.Aggregator(tg.Rolling(10), agg.rows(), on="t", max_jump=5)
-
-
 @given(st.lists(st.one_of(st.integers(-99, 99), st.none())), st.integers(0, 60), st.integers(0, 9))
 def test_watermark_alone_rejects_jumps_alike(times, jump, cut):
     alone = tg.Watermark(5, max_jump=jump)
@@ -509,7 +504,6 @@ def test_open_windows_of_keys_with_clocks_are_limited():
         (tg.Tumbling(10), {"late": "raise"}, "raise"),
         (tg.Tumbling(10), {"lateness": None}, "lateness"),
         (tg.Tumbling(10, empty="zero"), {}, "empty"),
-        (tg.Rolling(10), {}, "Rolling"),
         (tg.Tumbling(10), {"watermark": "keys"}, "choose from stream, key"),
     ],
 )

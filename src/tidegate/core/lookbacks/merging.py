@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.window_state import ORIGINS
 from tidegate.core.errors import MergeError
+from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.lookbacks.rollingrun import one_batch
 from tidegate.core.lookbacks.tied import Tied
+from tidegate.core.merging import largest_of_sources
 from tidegate.core.picks import pick_rows
 
 if TYPE_CHECKING:
@@ -19,11 +22,7 @@ if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
     from tidegate.core.lookbacks.labels import Labels
     from tidegate.core.lookbacks.rollingrun import RollingRun
-    from tidegate.core.lookbacks.tied import KeptRows
-
 __all__ = ["merge_looks"]
-
-Time = TypeVar("Time", int, float)
 
 
 def merge_looks(mine: RollingRun, theirs: RollingRun) -> None:
@@ -42,9 +41,12 @@ def merge_looks(mine: RollingRun, theirs: RollingRun) -> None:
     if theirs.tied is not None:
         if mine.tied is None:
             mine.tied = Tied(mine.plan, theirs.tied.late.input_schema)
+        for run, tied in ((mine, mine.tied), (theirs, theirs.tied)):
+            run.settle()
+            tied.forgetting.sweep(share=1.0)
         _check(mine.tied, theirs.tied)
         codes = _codes_of_keys(mine.tied, theirs.tied)
-        _come_to_one_time(mine, theirs)
+        _come_to_one_time(mine, theirs, mine.tied, theirs.tied)
         _move_rows(mine.tied, theirs.tied, codes)
         mine.tied.late.put_back(theirs.tied.late.take())
         _move_results(mine, theirs, mine.tied)
@@ -65,7 +67,7 @@ def _check(mine: Tied, theirs: Tied) -> None:
             f"merge: more than max_late={limits.max_late} rows would wait on the side: call "
             f"take_late() before"
         )
-    kept = sum(len(tied.buffer) + tied.state.n_kept for tied in (mine, theirs))
+    kept = sum(len(tied.waiting) + tied.state.n_kept for tied in (mine, theirs))
     if kept > limits.max_look_back:
         raise MergeError(
             f"merge: {kept} rows would be kept, more than max_look_back={limits.max_look_back}: "
@@ -98,20 +100,17 @@ def _codes_of_keys(mine: Tied, theirs: Tied) -> npt.NDArray[np.int32]:
     return codes
 
 
-def _come_to_one_time(mine: RollingRun, theirs: RollingRun) -> None:
+def _come_to_one_time(
+    mine: RollingRun, theirs: RollingRun, my_tied: Tied, their_tied: Tied
+) -> None:
     """Let both come to the later of the two watermarks, and answer what that lets."""
-    largest = _later(mine.largest, theirs.largest)
-    promised = _later(mine.promised, theirs.promised)
-    for run in (mine, theirs):
-        run.largest, run.promised = largest, promised
-        run.settle()
-
-
-def _later(one: Time | None, other: Time | None) -> Time | None:
-    """The later of two times that may not be known."""
-    if one is None or other is None:
-        return other if one is None else one
-    return max(one, other)
+    clocks = my_tied.waiting.state.clock, their_tied.waiting.state.clock
+    largest, mark = (max(times) for times in zip(*clocks, strict=True))
+    my_tied.waiting.state.come_to(largest, mark)
+    if mark > INT64_MIN:
+        for run in (mine, theirs):
+            run.close(mark)
+            run.settle()
 
 
 def _move_rows(mine: Tied, theirs: Tied, codes: npt.NDArray[np.int32]) -> None:
@@ -123,22 +122,16 @@ def _move_rows(mine: Tied, theirs: Tied, codes: npt.NDArray[np.int32]) -> None:
         fresh = mine.labels[name].of_codes(by[:-1].astype(np.int64))
         mine.follow()
         written = written.mapped(labels.texts.columns, partial(_relabelled, labels, fresh))
-    if not mine.load_labelled(_recoded(written, codes)):
+    written = written.recoded(codes)
+    if mine.sources is not None and theirs.sources is not None:
+        written.extra[ORIGINS] = largest_of_sources(mine.sources, theirs.sources, written.extra)
+    if not mine.load_labelled(written):
         raise MemoryError("the rows of another look-back cannot be taken over")
 
 
 def _relabelled(labels: Labels, fresh: Numbers, values: Numbers) -> Numbers:
     """Give values the labels that theirs have in another table, by code."""
     return fresh[labels.codes_of(values)]
-
-
-def _recoded(written: KeptRows, codes: npt.NDArray[np.int32]) -> KeptRows:
-    """Give the keys of rows other codes."""
-    times, keys, columns = written.waiting
-    heads = written.heads.reshape(-1, 5).copy()
-    heads[:, 0] = codes[heads[:, 0]]
-    waiting = (times, codes[keys], columns)
-    return written._replace(waiting=waiting, heads=heads.reshape(-1))
 
 
 def _move_results(mine: RollingRun, theirs: RollingRun, tied: Tied) -> None:

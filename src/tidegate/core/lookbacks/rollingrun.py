@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.watermarks import watermarks
 from tidegate.core.batch import read_input
-from tidegate.core.binding import Values
 from tidegate.core.columns import Numbers
-from tidegate.core.errors import AggregateOverflowError, LateRowError, LimitError
+from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.failures import DisorderError
-from tidegate.core.lookbacks.gathering import Gathered
+from tidegate.core.lookbacks.gathering import Gathered, can_gather
 from tidegate.core.lookbacks.lookback import Unmade
 from tidegate.core.lookbacks.shares import answer_in_shares
-from tidegate.core.lookbacks.tied import NULL_TIME, Arrivals, KeptRows, Tied
+from tidegate.core.lookbacks.tied import Tied
+from tidegate.core.lookbacks.waiting import LATE, Arrivals, KeptRows
+from tidegate.core.rowrule import late_bar_error
 from tidegate.core.run import Run, Stats
-from tidegate.core.state import array_of
 
 if TYPE_CHECKING:
+    from tidegate.core.late import LeftRow
     from tidegate.core.plan import Plan
 
 __all__ = ["RollingRun", "one_batch"]
-
-Left: TypeAlias = "tuple[int, int, int | float, int | float, int | float]"
 
 
 class RollingRun(Run):
@@ -43,10 +40,6 @@ class RollingRun(Run):
     ----------
     tied : Tied or None
         None before the types of the columns are known.
-    largest : int, float or None
-        The largest time seen, as the user has it.
-    promised : int, float or None
-        What `close` has said of the watermark.
     used : int
         Rows that have been answered.
     """
@@ -54,8 +47,6 @@ class RollingRun(Run):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.tied: Tied | None = None
-        self.largest: int | float | None = None
-        self.promised: int | float | None = None
         self.used = 0
         self.unmade: list[Unmade] = []  # results behind those that are ready
         self._gathered: Gathered | None = None  # rows that came one by one
@@ -101,27 +92,43 @@ class RollingRun(Run):
     def _take_in(self, batch: pa.RecordBatch) -> Tied:
         """Let the rows of a batch wait, all of them or none."""
         tied = self.tie(batch.schema)
+        if tied.labels:  # the labels of rows that were let go may move
+            self._release(tied)
+        if tied.forgetting.is_due:
+            self._forget(tied)
         times, order, flags = tied.times_of(batch)
-        late, marks, largest = self._late(tied, times, flags)
-        if self.plan.late == "raise" and late is not None:
-            raise self._late_error(late, times, marks)
+        flags = tied.waiting.flags_of(order, flags)
+        sources = tied.codes_of_sources(batch)
+        if self.plan.late == "raise":
+            self._check_late(tied, (times, order, flags), sources)
         self._check_room(tied, batch.num_rows)
-        rows = Arrivals(
-            order,
-            None if tied.keys is None else tied.keys.encode(batch),
-            tied.columns_of(batch),
-        )
-        has_place = None if flags is None else flags == 1
-        if late is not None:
-            has_place = ~late if has_place is None else has_place & ~late
-        if has_place is not None and not has_place.all():
-            rows = rows.taken(has_place)
-            self._put_aside(tied, batch, (times, flags), late, marks)
-        rows = rows.in_time_order()
-        tied.buffer.push(rows.order, rows.codes, _filled(rows.columns))
-        self.largest = largest
+        rows = Arrivals(order, self._key_codes(tied, batch), tied.columns_of(batch))
+        try:
+            tied.waiting.push(rows, flags, tied.n_keys, sources)
+        except MemoryError as error:
+            self.broken = error
+            raise
+        if tied.waiting.state.n_left:
+            self._put_aside(tied, batch, times)
         self.counts.rows_in += batch.num_rows
         return tied
+
+    def _forget(self, tied: Tied, share: float = 0.5) -> None:
+        """Forget the keys whose time is over."""
+        self._release(tied)
+        tied.forgetting.sweep(share)
+
+    def _key_codes(self, tied: Tied, batch: pa.RecordBatch) -> Numbers | None:
+        """Give the codes of the keys of a batch."""
+        if tied.keys is None:
+            return None
+        try:
+            return tied.keys.encode(batch)
+        except LimitError:
+            if self.plan.time.ttl is None:
+                raise
+        self._forget(tied, share=1.0)  # some may be forgotten
+        return tied.keys.encode(batch)
 
     def push_row(self, row: Sequence[object], batch_of: Callable[..., pa.RecordBatch]) -> bool:
         """Take one event; tell whether results wait: they are computed when they are asked for.
@@ -130,20 +137,22 @@ class RollingRun(Run):
         """
         self.take_gathered()
         tied = self._take_in(batch_of(self, row))
-        if self.plan.late == "raise":
-            mark = self._mark()
-            is_due = mark is not None and tied.buffer.has_before(tied.order_of(mark))
-        else:
-            self._gathered = Gathered(tied, self.largest, self.promised)
-            is_due = self._gathered.is_due
-        return is_due or bool(self.ready or self.unmade)
+        if can_gather(self.plan):
+            self._gathered = Gathered(tied)
+        return self._is_due
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether results wait, computed or not."""
+        has_ready = self.tied is not None and self.tied.waiting.state.n_ready > 0
+        return has_ready or bool(self.ready or self.unmade)
 
     def gather(self, row: Sequence[object]) -> bool | None:
         """Take one event that is as those before it, as `push_row`; None where it is not taken."""
         gathered = self._gathered
         if gathered is None or not gathered.take(row):
             return None
-        return gathered.is_due or bool(self.ready or self.unmade)
+        return gathered.is_due or self._is_due
 
     def take_gathered(self) -> None:
         """Let the rows that were gathered wait with the others."""
@@ -158,9 +167,13 @@ class RollingRun(Run):
         times, order, flags = tied.times_of(batch)
         codes = None if tied.keys is None else tied.keys.encode(batch)
         rows = Arrivals(order, codes, tied.columns_of(batch))
-        if flags is not None and not (flags == 1).all():
-            rows = rows.taken(flags == 1)
-            self._put_aside(tied, batch, (times, flags), None, None)
+        reasons = tied.waiting.reasons(times, order, flags)
+        if reasons is not None:
+            rows = rows.taken(reasons == 0)
+            rejected = np.flatnonzero(reasons).tolist()
+            self._count_left(
+                tied, batch, times, [(row, int(reasons[row]), 0, 0, 0) for row in rejected], 0
+            )
         self.counts.rows_in += batch.num_rows
         self.used += len(rows.order)
         if codes is not None or threads > 1:  # the kernel sees the order of each key only
@@ -173,47 +186,26 @@ class RollingRun(Run):
         for answer in answers:
             self._put(answer)
 
-    def _late(
-        self, tied: Tied, times: Numbers, flags: Numbers | None
-    ) -> tuple[npt.NDArray[np.bool_] | None, Numbers | None, int | float | None]:
-        """Tell which rows are late (None: none), the watermark at each, and the largest time."""
-        late = np.zeros(len(times), np.bool_)
-        if tied.lateness is None:
-            if self.promised is None:
-                return None, None, self.largest
-            marks = np.full(len(times), self.promised, times.dtype)
-            largest = self.largest
-        else:
-            marks = np.empty(len(times), times.dtype)
-            is_known = self.largest is not None
-            nowhere = -np.inf if tied.is_float else INT64_MIN
-            so_far = nowhere if self.largest is None else self.largest
-            is_known, so_far = watermarks(
-                times, flags, tied.lateness, is_known, so_far, marks, late.view(np.uint8)
-            )
-            largest = so_far if is_known else None
-        if self.promised is not None:
-            np.maximum(marks, self.promised, out=marks)
-            late = times < marks
-            if flags is not None:
-                late &= flags == 1
-        return (late if late.any() else None), marks, largest
-
-    def _late_error(
-        self, late: npt.NDArray[np.bool_], times: Numbers, marks: Numbers | None
-    ) -> LateRowError:
-        """Make the error for the first late row where ``late="raise"``."""
-        row = int(late.argmax())
-        mark = None if marks is None else marks[row].item()
-        return LateRowError(
-            f"row {self.counts.rows_in + row} is late: its time {times[row].item()} in column "
-            f"{self.plan.on!r} is before the watermark {mark}; nothing of the batch was taken. "
-            f'Give more lateness, or late="side"'
-        )
+    def _check_late(
+        self,
+        tied: Tied,
+        stamps: tuple[Numbers, Numbers, Numbers | None],
+        sources: Numbers | None,
+    ) -> None:
+        """Raise for the first late row, before anything is taken."""
+        times, order, flags = stamps
+        known: Any = {} if sources is None else {"sources": sources}
+        found = tied.waiting.state.rehearse(order, flags, **known)
+        if found is not None:
+            time = times[found[0]].item()
+            raise late_bar_error(found, self.counts.rows_in, self.plan.on, time)
 
     def _check_room(self, tied: Tied, n_rows: int) -> None:
         """Refuse a batch that would make more rows be kept than the limit allows."""
-        kept, limit = len(tied.buffer) + tied.state.n_kept, self.plan.limits.max_look_back
+        kept, limit = len(tied.waiting) + tied.state.n_kept, self.plan.limits.max_look_back
+        if kept + n_rows > limit and self.plan.time.ttl is not None:
+            self._forget(tied)
+            kept = len(tied.waiting) + tied.state.n_kept
         if kept + n_rows > limit:
             raise LimitError(
                 f"{kept} rows are kept, and {n_rows} more would be more than "
@@ -221,28 +213,19 @@ class RollingRun(Run):
                 f"batches, or raise the limit; nothing of the batch was taken"
             )
 
-    def _put_aside(
-        self,
-        tied: Tied,
-        batch: pa.RecordBatch,
-        stamps: tuple[Numbers, Numbers | None],
-        late: npt.NDArray[np.bool_] | None,
-        marks: Numbers | None,
-    ) -> None:
+    def _put_aside(self, tied: Tied, batch: pa.RecordBatch, times: Numbers) -> None:
         """Count the rows of a batch that have no place, and put them on the side."""
-        times, flags = stamps
-        left: list[Left] = []
-        is_left = np.zeros(len(times), np.bool_) if late is None else late.copy()
-        if flags is not None:
-            is_left |= flags != 1
-        for row in np.flatnonzero(is_left).tolist():
-            if late is not None and late[row] and marks is not None:
-                end = times[row].item()
-                left.append((row, 0, self._start(tied, end), end, marks[row].item()))
-            else:
-                reason = NULL_TIME if flags is None else int(flags[row]) or NULL_TIME
-                left.append((row, reason, 0, 0, 0))
-        n_late = 0 if late is None else int(late.sum())
+        given, late, _ = tied.waiting.take_left()
+        left = [
+            (row, reason, self._start(tied, end) if reason == LATE else start, end, mark)
+            for row, reason, start, end, mark in given
+        ]
+        self._count_left(tied, batch, times, left, late)
+
+    def _count_left(
+        self, tied: Tied, batch: pa.RecordBatch, times: Numbers, left: list[LeftRow], n_late: int
+    ) -> None:
+        """Count rows, and put them on the side."""
         self.counts.late += n_late
         self.counts.rejected += len(left) - n_late
         if self.plan.late != "drop":
@@ -256,25 +239,10 @@ class RollingRun(Run):
 
     # -------------------------------------------------------------------------------- results out
 
-    def _release(self, tied: Tied, *, is_end: bool = False) -> None:
+    def _release(self, tied: Tied) -> None:
         """Answer the rows that the watermark has passed."""
-        mark = self._mark()
-        if not len(tied.buffer) or (mark is None and not is_end):
-            return
-        order = 0 if mark is None else tied.order_of(mark)
-        times, codes, columns = tied.buffer.release(order, is_end)
-        rows = Arrivals(
-            array_of(times, np.int64),
-            None if tied.keys is None else array_of(codes, np.int32),
-            [
-                (
-                    None if numeric is None else array_of(values, np.int64),
-                    None if flags is None else array_of(flags, np.uint8),
-                )
-                for (values, flags), (_, numeric) in zip(columns, tied.program.columns, strict=True)
-            ],
-        )
-        if not len(rows.order):
+        rows = tied.waiting.take()
+        if rows is None:
             return
         try:
             answer = tied.answer(rows)
@@ -296,26 +264,11 @@ class RollingRun(Run):
         if sum(some.n_values for some in self.unmade) > self.plan.limits.max_kept:
             self._make()
 
-    def _mark(self) -> int | float | None:
-        """The watermark, as the user has times."""
-        mark = self.promised
-        if self.largest is not None and self.tied is not None and self.tied.lateness is not None:
-            reached = self.largest - self.tied.lateness
-            reached = reached if self.tied.is_float else max(reached, INT64_MIN)
-            mark = reached if mark is None else max(mark, reached)
-        return mark
-
     def close(self, watermark: int) -> None:
         """Answer the rows before a time in the kernels' order; all for the largest there is."""
-        tied = self.tied
-        if tied is None:
-            return
-        if watermark == INT64_MAX:
-            self._release(tied, is_end=True)
-            return
-        mark = tied.numbers_of(np.array([watermark], np.int64))[0].item()
-        self.promised = mark if self.promised is None else max(self.promised, mark)
-        self._release(tied)
+        if self.tied is not None:
+            self.tied.waiting.close(watermark)
+            self._release(self.tied)
 
     def settle(self) -> None:
         """Compute the results that are due, and call the functions of the user's."""
@@ -365,10 +318,10 @@ class RollingRun(Run):
     @property
     def watermark(self) -> Any:
         """The watermark as `Aggregator.watermark` gives it."""
-        mark = self._mark()
-        if mark is None or self.tied is None or not pa.types.is_timestamp(self.tied.time_type):
-            return mark
-        return np.datetime64(int(mark), self.tied.time_type.unit)
+        if self.tied is None or self.tied.waiting.state.watermark is None:
+            return None
+        mark, type_ = self.tied.waiting.state.watermark, self.tied.time_type
+        return np.datetime64(int(mark), type_.unit) if pa.types.is_timestamp(type_) else mark
 
     @property
     def stats(self) -> Stats:
@@ -382,7 +335,7 @@ class RollingRun(Run):
             used=self.used,
             late=self.counts.late,
             rejected=self.counts.rejected,
-            pending=0 if self.tied is None else len(self.tied.buffer),
+            pending=0 if self.tied is None else len(self.tied.waiting),
             windows=self.counts.windows + ready,
         )
 
@@ -391,24 +344,13 @@ class RollingRun(Run):
     def dump(self, tied: Tied) -> KeptRows:
         """Write the state down."""
         self.settle()
-        return KeptRows((self.largest, self.promised, self.used), *tied.dump())
+        tied.forgetting.sweep()
+        return tied.dump()
 
     def load(self, tied: Tied, kept: KeptRows) -> bool:
         """Go on from what was written down; False where it cannot be."""
         self.tied = tied
-        self.largest, self.promised, self.used = kept.clock
         return tied.load(kept)
-
-
-def _filled(columns: list[Values]) -> list[tuple[Numbers | None, Numbers | None]]:
-    """View columns as the buffer takes them: in memory without gaps."""
-    return [
-        (
-            None if values is None else np.ascontiguousarray(values),
-            None if flags is None else np.ascontiguousarray(flags),
-        )
-        for values, flags in columns
-    ]
 
 
 def one_batch(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:

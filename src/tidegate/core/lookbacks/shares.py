@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tidegate._kernels.rolling import RollingState
     from tidegate.core.columns import Numbers
     from tidegate.core.lookbacks.lookback import Unmade
-    from tidegate.core.lookbacks.tied import Arrivals, Tied
+    from tidegate.core.lookbacks.tied import Tied
+    from tidegate.core.lookbacks.waiting import Arrivals
 
 __all__ = ["answer_in_shares"]
 

@@ -3,82 +3,32 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.reorder import ReorderBuffer, rises
 from tidegate._kernels.rolling import RollingState
 from tidegate.core.binding import Binding, Values
 from tidegate.core.columns import Numbers, as_array, time_column
-from tidegate.core.durations import in_units
-from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
+from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import float_of_orders, order_of_floats
 from tidegate.core.failures import DisorderError
+from tidegate.core.lookbacks.forgetting import Forgetting
 from tidegate.core.lookbacks.labels import Labels
 from tidegate.core.lookbacks.lookback import LookMaker, Unmade, looking_back, ordered_columns
+from tidegate.core.lookbacks.waiting import Arrivals, KeptRows, Waiting
 from tidegate.core.making import Outputs
 from tidegate.core.parts import read_parts
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
+from tidegate.core.timekeeping import span_of
 from tidegate.core.windows import Look, Rolling, look_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from tidegate.core.plan import Plan
 
-__all__ = ["NULL_TIME", "Arrivals", "KeptRows", "Tied"]
-
-NULL_TIME, NAN_TIME, FAR_TIME = 1, 2, 3  # the reasons of `late.REASONS`
-
-
-class Arrivals(NamedTuple):
-    """Rows of a batch that have a place, in order of arrival or of time."""
-
-    order: Numbers  # (n_rows,) int64, times in the kernels' order
-    codes: Numbers | None  # (n_rows,) int32
-    columns: list[Values]
-
-    def taken(self, rows: slice | npt.NDArray[Any]) -> Arrivals:
-        """Pick rows, by number or by a mask, or those of a slice."""
-        return Arrivals(
-            self.order[rows],
-            None if self.codes is None else self.codes[rows],
-            [
-                (None if values is None else values[rows], None if flags is None else flags[rows])
-                for values, flags in self.columns
-            ],
-        )
-
-    def in_time_order(self) -> Arrivals:
-        """Sort by time; rows of one time stay in order."""
-        return self if rises(self.order) else self.taken(np.argsort(self.order, kind="stable"))
-
-
-class KeptRows(NamedTuple):
-    """The state of a run, written down."""
-
-    clock: tuple[int | float | None, int | float | None, int]  # largest, promised, used
-    waiting: tuple[Numbers, Numbers, list[tuple[Numbers, Numbers]]]  # times, codes, columns
-    heads: Numbers
-    sums: Numbers
-    times: Numbers
-    columns: list[tuple[Numbers, Numbers]]
-
-    def mapped(self, places: Sequence[int], by: Callable[[Numbers], Numbers]) -> KeptRows:
-        """Put other values into some of the columns; what is null becomes 0."""
-        times, codes, waiting = self.waiting
-        waiting, kept = list(waiting), list(self.columns)
-        for columns in (waiting, kept):
-            for at in places:
-                values, flags = columns[at]
-                there = flags != 0
-                mapped = np.zeros(len(values), np.int64)
-                mapped[there] = by(values[there])
-                columns[at] = mapped, flags
-        return self._replace(waiting=(times, codes, waiting), columns=kept)
+__all__ = ["Tied"]
 
 
 class Tied(Binding):
@@ -110,12 +60,12 @@ class Tied(Binding):
         self._maker = LookMaker(self.program, self.labels, plan.limits.max_kept)
         self.window = _rolling(plan)
         self.look: Look = look_of(self.window, self.time_type)
-        self.lateness = self._lateness()
         self.schema = pa.schema(
             [*(pa.field(name, self.known[name]) for name in plan.places), *self.program.fields]
         )
+        self.forgetting = Forgetting(self)
         self.state = self.new_state()
-        self.buffer = ReorderBuffer(len(self.program.columns))
+        self.waiting = Waiting(plan, self.program, self.time_type)
 
     def _new_labels(self) -> dict[str, Labels]:
         """Make labels for each column that goes by codes."""
@@ -125,15 +75,6 @@ class Tied(Binding):
             for name, texts in self.new_texts().items()
         }
 
-    def _lateness(self) -> int | float | None:
-        """How far the watermark stays behind, in the unit of the times; None: it waits."""
-        if self.plan.lateness is None:
-            return None
-        units = in_units(self.plan.lateness, self.time_type, "lateness")
-        if units < 0:
-            raise InputError(f"lateness is {self.plan.lateness!r}: give a duration from 0 on")
-        return units
-
     def new_state(self) -> RollingState:
         """Make a state without rows."""
         skip_nan = self.plan.nan == "missing"
@@ -141,7 +82,7 @@ class Tied(Binding):
             (1 if numeric is None else numeric, skip_nan and numeric == 0)
             for _, numeric in self.program.columns
         ]
-        return RollingState(
+        state = RollingState(
             self.program.accs,
             list(self.program.outputs),
             columns,
@@ -158,24 +99,27 @@ class Tied(Binding):
             self.window.min_samples,
             self.plan.limits.max_kept,
         )
+        if self.plan.time.ttl is not None:
+            state.forget_keys(*span_of(self.plan.time.ttl, self.time_type, "ttl"))
+        return state
 
     # ----------------------------------------------------------------------------------- the rows
 
     def times_of(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, Numbers | None]:
-        """View the times of a batch: as they are, in the kernels' order, and their flags.
-
-        Flags are 1 for a time that has a place, else 0 and the reasons but for "late" (see
-        `late.REASONS`): here null is 0.
-        """
+        """View the times of a batch: as they are, in the kernels' order, and their flags."""
         times, flags = time_column(batch, self.plan.on)
         if not self.is_float:
             return times, times, flags
         order, flags = order_of_floats(times, flags)
-        far = np.isinf(times)
-        if far.any():
-            flags = np.ones(len(times), np.uint8) if flags is None else flags.copy()
-            flags[far & (flags == 1)] = FAR_TIME
         return times, order, flags
+
+    def codes_of_sources(self, batch: pa.RecordBatch) -> Numbers | None:
+        """Give the codes of the sources of the rows, where there are several."""
+        if self.sources is None:
+            return None
+        codes = self.sources.encode(batch)
+        self.waiting.state.origins_upto(self.sources.n_keys)
+        return codes
 
     def columns_of(self, batch: pa.RecordBatch) -> list[Values]:
         """View the columns of a batch as the kernels take them.
@@ -285,13 +229,13 @@ class Tied(Binding):
 
     # ------------------------------------------------------------------------------- state in, out
 
-    def dump(self) -> tuple[Any, ...]:
+    def dump(self) -> KeptRows:
         """Write the rows that wait, and those that are kept, down, with codes for labels."""
         self.sweep()
         written = self.written()
         for labels in self.labels.values():
             written = written.mapped(labels.texts.columns, labels.codes_of)
-        return written[1:]
+        return written
 
     def load(self, kept: KeptRows) -> bool:
         """Take over what was written down; False where it cannot be."""
@@ -308,16 +252,11 @@ class Tied(Binding):
 
     def written(self) -> KeptRows:
         """Write the rows that wait, and those that are kept, down."""
-        times, codes, columns = self.buffer.peek()
-        waiting = (
-            array_of(times, np.int64),
-            array_of(codes, np.int32),
-            [_kept(values, flags, len(self.buffer)) for values, flags in columns],
-        )
         heads, sums, rows, kept = self.state.dump()
         return KeptRows(
-            (None, None, 0),
-            waiting,
+            self.waiting.state.clock,
+            self.waiting.extra(),
+            self.waiting.peek(),
             np.frombuffer(heads, np.int64),
             np.frombuffer(sums, np.uint8),
             np.frombuffer(rows, np.int64),
@@ -329,12 +268,13 @@ class Tied(Binding):
 
     def load_labelled(self, kept: KeptRows) -> bool:
         """Take over rows with labels; False where it cannot be."""
-        times, codes, columns = kept.waiting
-        if not rises(times) or len(codes) != len(times):
-            return False
+        codes = kept.waiting[1]
         if len(codes) and not (codes.min() >= 0 and codes.max() < self.n_keys):
             return False
-        self.buffer.push(times, codes, columns)
+        return self.waiting.load(kept, self.n_keys) and self._load_kept(kept)
+
+    def _load_kept(self, kept: KeptRows) -> bool:
+        """Take over the rows that are kept; False where it cannot be."""
         return self.state.load(kept.heads, kept.sums, kept.times, kept.columns, self.n_keys)
 
     def busy_keys(self) -> npt.NDArray[np.int64]:
@@ -356,7 +296,7 @@ class Tied(Binding):
             swept, moves = labels.swept(np.unique(np.concatenate(parts)))
             self.labels[name] = swept
             written = written.mapped(swept.texts.columns, moves.of)
-        self._begin_with(written)
+        self.begin_with(written)
 
     def follow(self) -> None:
         """Give the rows that are there the labels that their texts have now."""
@@ -367,13 +307,13 @@ class Tied(Binding):
         for name, moved in moves.items():
             if moved is not None:
                 written = written.mapped(self.labels[name].texts.columns, moved.of)
-        self._begin_with(written)
+        self.begin_with(written)
 
-    def _begin_with(self, written: KeptRows) -> None:
-        """Go on with what was written down, in a new state."""
+    def begin_with(self, written: KeptRows) -> None:
+        """Go on with what was written down, in a new state; the clocks stay as they are."""
         self.state = self.new_state()
-        self.buffer = ReorderBuffer(len(self.program.columns))
-        if not self.load_labelled(written):
+        self.waiting.lay_anew(written.waiting)
+        if not self._load_kept(written):
             raise MemoryError("the rows of a look-back cannot be laid anew")
 
 
@@ -384,12 +324,6 @@ def _are_codes(column: tuple[Numbers, Numbers], n_codes: int) -> bool:
         return False
     there = values[flags != 0]
     return not len(there) or bool(there.min() >= 0 and there.max() < n_codes)
-
-
-def _kept(values: Any, flags: Any, n: int) -> tuple[Numbers, Numbers]:
-    """View a column of rows that wait."""
-    valid = np.ones(n, np.uint8) if flags is None else array_of(flags, np.uint8)
-    return array_of(values, np.int64), valid
 
 
 def _rolling(plan: Plan) -> Rolling:

@@ -35,7 +35,7 @@ class TracedLook(RollingRun):
 
     def push_row(self, row: Sequence[object], batch_of: Callable[..., pa.RecordBatch]) -> bool:
         """Take one event, as a batch."""
-        names = [self.plan.on, *self.plan.by, *self.plan.values[:-1]]
+        names = self.plan.event[:-1]
         if len(row) != len(names):
             raise InputError(
                 f"push_row takes {len(names)} values ({', '.join(names)}), got {len(row)}: {row!r}"

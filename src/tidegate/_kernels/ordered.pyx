@@ -1,0 +1,113 @@
+"""Rows in order of time, handed over as they are: what look-backs are computed of.
+
+Which rows are late, which are rejected, and when a row has waited long enough is told by what bars
+go by, `WaitingState`. Nothing is made of the rows here: those whose time has come are given on.
+"""
+
+cimport cython
+from libc.stdint cimport INT64_MAX, int64_t
+
+from tidegate._kernels.key_queues cimport KeyQueues
+from tidegate._kernels.records cimport DONE
+from tidegate._kernels.waiting cimport WaitingState
+
+from tidegate._kernels.reorder import ReorderBuffer
+
+
+@cython.final
+cdef class OrderedRows(WaitingState):
+    """The watermark, the rows that wait for it, and those that it has let go.
+
+    It is made as a `WindowState`, without a grid, and opens no windows.
+    """
+
+    cdef list given             # (times, codes, columns) of rows that were let go
+    cdef Py_ssize_t n_given
+
+    def __cinit__(self, *args):
+        self.given = []
+
+    cdef int take_views(
+        self, object times, object codes, list columns, Py_ssize_t n_rows, Py_ssize_t n
+    ) except -1:
+        """Let the first n of some rows go."""
+        if n:
+            self.given.append((times, codes, columns, n))
+            self.n_given = self.n_given + n
+        return DONE
+
+    def take(self):
+        """Hand over the rows whose time has come.
+
+        Returns
+        -------
+        list of (times, codes, [(values, valid), ...], n_rows)
+            Parts, one behind the other; of each the first n_rows rows: int64 and int32 (None
+            without keys), and of each column 8-byte words or None, and uint8 or None: all valid.
+            Rows are in order of time; where each key has a watermark of its own, in the order in
+            which their keys' rows let them go, those of a key in order of time.
+        """
+        given, self.given = self.given, []
+        self.n_given = 0
+        return given
+
+    @property
+    def n_ready(self):
+        """How many rows wait for `take`."""
+        return self.n_given
+
+    def has_before(self, int64_t time):
+        """Tell whether a row waits that is before a time; of one watermark for all keys."""
+        return self.waiting.has_before(time)
+
+    def close(self, int64_t watermark):
+        """Let the rows before a time go; the largest time is the end of input."""
+        cdef bint is_end = watermark == INT64_MAX
+        if not is_end:
+            self.promise(watermark)
+        return self.release(self.router.clock.watermark, is_end)
+
+    # ------------------------------------------------------------------------------- state in, out
+
+    @property
+    def clock(self):
+        """The largest time and the watermark, in the kernels' order."""
+        return self.router.clock.largest, self.router.clock.watermark
+
+    def come_to(self, int64_t largest, int64_t watermark):
+        """Move the largest time, and the watermark, up; rows that wait stay where they are."""
+        self.router.clock.largest = max(self.router.clock.largest, largest)
+        self.promise(watermark)
+
+    def count_keys(self, Py_ssize_t n_keys):
+        """Make room for the codes of keys below n_keys."""
+        self.make_room(n_keys)
+
+    def peek(self):
+        """Copy the rows that wait out, as `ReorderBuffer.peek` and `KeyQueues.peek` do."""
+        return self.waiting.peek()
+
+    def let_wait(self, const int64_t[::1] times not None, codes, list columns not None):
+        """Let rows wait that have been looked at before: those of `peek`, in its order.
+
+        Returns
+        -------
+        bool
+            False, and none waits, where they are not in that order.
+        """
+        cdef Py_ssize_t i
+        if not self.clocks.on:
+            for i in range(1, times.shape[0]):
+                if times[i] < times[i - 1]:
+                    return False
+        self.waiting.push(times, codes, columns)
+        return True
+
+    def forget_waiting(self):
+        """Let go of all rows that wait, for `let_wait`."""
+        if self.clocks.on:
+            self.waiting = self.queues = KeyQueues(self.n_columns)
+            if self.queues.make_keys(self.clocks.n) != DONE:
+                raise MemoryError
+        else:
+            self.waiting = ReorderBuffer(self.n_columns)
