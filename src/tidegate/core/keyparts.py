@@ -9,12 +9,12 @@ by key, as one state gives them.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tidegate.core.eventtime import INT64_MIN
+from tidegate.core.lookup import Lookup
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import ASKS_LATER, DONE, array_of, dump, load
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["MOST_PARTS", "WORTH_PARTS", "KeyParts", "has_parts"]
 
 WORTH_PARTS = 1 << 16  # rows of a batch: a millisecond of work, some tenths of it to begin threads
-CHUNK = 1 << 17  # rows whose keys are looked up at a time
 GROUP = 3  # 2**3 codes: the kernels take the rows of eight keys together
 MANY_GROUPS = 16  # for each part, for none to have many more than another
 MOST_PARTS = 256  # as `WindowState.take_part` has it
@@ -91,38 +90,22 @@ class KeyParts:
         While keys of a chunk of rows are looked up, the states take the rows before it.
         """
         bound.cover_rows(rows)
-        n_rows, keys = len(rows.order), bound.keys
-        if keys is None:
+        if bound.keys is None:
             raise ValueError("a plan without keys has no parts")
-        codes = np.empty(n_rows, np.int32)
-        stops = [0] * len(self.states)
-        known: list[SimpleQueue[tuple[int, int]]] = [SimpleQueue() for _ in self.states]
-
-        def tell(end: int, n_keys: int) -> None:
-            for queue in known:
-                queue.put((end, n_keys))
+        n_rows, stops = len(rows.order), [0] * len(self.states)
+        lookup = Lookup(bound.keys, batch, len(self.states))
 
         def take(number: int) -> int:
             end, status = 0, DONE
             while end < n_rows and status == DONE:
-                end, n_keys = known[number].get()
+                end, n_keys = lookup.wait(number)
                 if n_keys >= 0:
                     status, stops[number] = _push_upto(
-                        self.states[number], rows, codes, end, n_keys, stops[number]
+                        self.states[number], rows, lookup.codes, end, n_keys, stops[number]
                     )
             return status
 
-        def look_up() -> None:
-            try:
-                for begin in range(0, n_rows, CHUNK):
-                    end = min(begin + CHUNK, n_rows)
-                    codes[begin:end] = keys.encode(batch.slice(begin, end - begin))
-                    tell(end, keys.n_keys)
-            except BaseException:
-                tell(n_rows, -1)
-                raise
-
-        status = self._all(bound, take, look_up)
+        status = self._all(bound, take, lookup.run)
         return status, 0 if self.failed is None else stops[self.states.index(self.failed)]
 
     def close(self, bound: Bound, watermark: int) -> int:

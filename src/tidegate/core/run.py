@@ -27,6 +27,7 @@ from tidegate.core.state import (
     dump,
     load,
 )
+from tidegate.core.windowparts import WORTH_WINDOWS, can_have_windows_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -165,7 +166,7 @@ class Run:
         bound = self.bind(batch.schema)
         if bound.texts:
             self.sweep_texts(bound)
-        if not self._goes_in_parts(bound, batch.num_rows):
+        if not self._may_be_shared(bound, batch.num_rows):
             intake = self._intake_of(bound)
             if intake is not None and intake.take(batch, self):
                 return
@@ -179,7 +180,7 @@ class Run:
     ) -> None:
         """Take a batch whose rows may be too many for the side, or go back to before it."""
         self.settle()
-        way_back, counts = bound.mark(), self.counts.as_tuple()
+        way_back, counts, n_ready = bound.mark(), self.counts.as_tuple(), len(self.ready)
         held, self._holds_still = self._holds_still, True
         try:
             self._push_rows(bound, batch, later)
@@ -189,6 +190,7 @@ class Run:
         if bound.late.n_rows <= most:
             return
         bound.go_back(way_back)
+        del self.ready[n_ready:]
         self.counts = Counts(*counts)
         self.let_go()
         raise LimitError(
@@ -276,8 +278,9 @@ class Run:
             self._refuse_late(bound, batch, rows, sources)
         if bound.is_crowded():
             self._sweep(bound)
-        if self._goes_in_parts(bound, len(rows.order)):
-            self._push_parts(bound, batch, rows)
+        if self._may_be_shared(bound, len(rows.order)) and (
+            self._push_windows_apart(bound, batch, rows) or self._push_parts(bound, batch, rows)
+        ):
             return
         mark, codes = self._codes_of(bound, batch)
         guard = self.guard(bound, len(rows.order))
@@ -299,22 +302,55 @@ class Run:
             self.put_aside(bound, batch, rows.times)
         self.counts.rows_in += len(rows.order)
 
-    def _goes_in_parts(self, bound: Bound, n_rows: int) -> bool:
-        """Whether several threads take so many rows: that is worth it, and no limit is near."""
-        if self.threads < 2 or n_rows < WORTH_PARTS or not has_parts(bound):
+    def _may_be_shared(self, bound: Bound, n_rows: int) -> bool:
+        """Whether several threads may take so many rows: that is worth it, and no limit is near."""
+        if n_rows < self._worth(bound):
             return False
         limits, windows = self.plan.limits, bound.parts or bound.head
         return (
             bound.n_keys + n_rows <= limits.max_keys
             and windows.n_open + n_rows <= limits.max_open
             and windows.n_kept + n_rows * bound.n_keeping <= limits.max_kept
-            and (bound.parts is not None or windows.n_open * MOST_MOVED <= n_rows)
         )
 
-    def _push_parts(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> None:
-        """Take the rows of a batch on several threads, each with some of the keys."""
+    def _worth(self, bound: Bound) -> int:
+        """How many rows at least are worth several threads; more than there may be: none are."""
+        if self.threads > 1 and has_parts(bound):
+            return WORTH_PARTS
+        if self.threads > 1 and can_have_windows_apart(bound):
+            return WORTH_WINDOWS
+        return MAX_BATCH + 1
+
+    def _push_windows_apart(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bool:
+        """Take the rows of a batch on several threads, each with some of the windows, if it can."""
+        if not can_have_windows_apart(bound):
+            return False
+        state = bound.state
+        try:
+            taken = bound.window_parts.push(bound, batch, rows, min(self.threads, MOST_PARTS))
+        except BaseException:
+            self.broken = InputError("a push has failed half way: restore a snapshot")
+            raise
+        if taken is None:
+            return False
+        if bound.head is not state:
+            self.let_go()
+        if taken.status != DONE:
+            self.fail(bound, taken.status, taken.row)
+        if bound.head.n_left:
+            self.put_aside(bound, batch, rows.times)
+        self.ready.extend(table for table in taken.tables if table is not None and table.num_rows)
+        self.counts.rows_in += len(rows.order)
+        return True
+
+    def _push_parts(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bool:
+        """Take the rows of a batch on several threads, each with some of the keys, if it can."""
         n = min(self.threads, MOST_PARTS)
+        if not has_parts(bound):
+            return False
         if bound.parts is None:
+            if bound.head.n_open * MOST_MOVED > len(rows.order):
+                return False
             self.let_go()
             bound.parts = KeyParts(bound, n)
         try:
@@ -327,6 +363,7 @@ class Run:
         if bound.head.n_left:
             self.put_aside(bound, batch, rows.times)
         self.counts.rows_in += len(rows.order)
+        return True
 
     def _fail_in_part(self, bound: Bound, parts: KeyParts, status: int, row: int) -> None:
         """Raise for the status of one of the parts."""
@@ -351,7 +388,7 @@ class Run:
                 bound.places,
                 pa.RecordBatch,
                 pa.RecordBatch._export_to_c,
-                WORTH_PARTS - 1 if self.threads > 1 and has_parts(bound) else MAX_BATCH,
+                min(self._worth(bound) - 1, MAX_BATCH),
                 bound.keys,
             )
         return self.intake

@@ -1,4 +1,4 @@
-"""Threads of a stream: whatever number of them, the same results, late rows, counts and state."""
+"""Keys of a stream on threads: any number gives the same results, late rows, counts and state."""
 
 import dataclasses
 import pickle
@@ -13,7 +13,7 @@ from reference.strategies import ticks
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import keyparts, run
+from tidegate.core import keyparts, lookup, run
 
 N_ROWS = 30_000  # some blocks of the kernels
 WANTS = {
@@ -46,10 +46,12 @@ THREADS = [2, 3, 4]
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    """Let batches of a few rows be worth threads, however much is open."""
+    """Let batches of a few rows be worth threads, however much is open, by keys alone."""
     monkeypatch.setattr(run, "WORTH_PARTS", 8)
     monkeypatch.setattr(run, "MOST_MOVED", 0)
-    monkeypatch.setattr(keyparts, "CHUNK", 3_000)
+    monkeypatch.setattr(run, "can_have_windows_apart", lambda _: False)
+    monkeypatch.setattr(lookup, "CHUNK", 3_000)
+    monkeypatch.setattr(lookup, "FIRST", 1_000)
 
 
 @pytest.fixture(scope="module", params=["sorted", "late", "many"])
