@@ -807,6 +807,11 @@ cdef class WindowState:
             n += self.plan.accs[a].kept != NULL
         return n
 
+    @property
+    def can_deal(self):
+        """Whether the kernels take rows of eight keys together, see `deal_rows`."""
+        return can_deal(&self.plan, self.columns, self.n_columns)
+
     def take_lists(self, int output):
         """Hand over the lists of an output, before or after `take_results`.
 

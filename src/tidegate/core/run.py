@@ -14,8 +14,15 @@ from tidegate.core.bound import Bound, Rows, rows_of, times_of
 from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
-from tidegate.core.keyparts import MOST_PARTS, WORTH_PARTS, KeyParts, has_parts
+from tidegate.core.keyparts import (
+    MOST_PARTS,
+    WORTH_PARTS,
+    KeyParts,
+    has_parts,
+    is_better_in_parts,
+)
 from tidegate.core.late import late_row_error
+from tidegate.core.lookup import push_ahead
 from tidegate.core.rowrule import check_rows, first_late, late_bar_error
 from tidegate.core.rowwindows import Session
 from tidegate.core.state import (
@@ -279,7 +286,9 @@ class Run:
         if bound.is_crowded():
             self._sweep(bound)
         if self._may_be_shared(bound, len(rows.order)) and (
-            self._push_windows_apart(bound, batch, rows) or self._push_parts(bound, batch, rows)
+            self._push_windows_apart(bound, batch, rows)
+            or self._push_parts(bound, batch, rows)
+            or self._push_ahead(bound, batch, rows)
         ):
             return
         mark, codes = self._codes_of(bound, batch)
@@ -346,7 +355,7 @@ class Run:
     def _push_parts(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bool:
         """Take the rows of a batch on several threads, each with some of the keys, if it can."""
         n = min(self.threads, MOST_PARTS)
-        if not has_parts(bound):
+        if not has_parts(bound) or not is_better_in_parts(bound, rows, n):
             return False
         if bound.parts is None:
             if bound.head.n_open * MOST_MOVED > len(rows.order):
@@ -360,6 +369,22 @@ class Run:
             raise
         if status != DONE:
             self._fail_in_part(bound, bound.parts, status, n_taken)
+        if bound.head.n_left:
+            self.put_aside(bound, batch, rows.times)
+        self.counts.rows_in += len(rows.order)
+        return True
+
+    def _push_ahead(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bool:
+        """Take the rows of a batch with keys while a thread looks up those to come."""
+        if not has_parts(bound):
+            return False
+        try:
+            status, n_taken = push_ahead(bound, batch, rows)
+        except BaseException:
+            self.broken = InputError("a push has failed half way: restore a snapshot")
+            raise
+        if status != DONE:
+            self.fail(bound, status, n_taken)
         if bound.head.n_left:
             self.put_aside(bound, batch, rows.times)
         self.counts.rows_in += len(rows.order)

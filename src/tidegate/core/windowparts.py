@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate._kernels.cuts import find_cut
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
-from tidegate.core.lookup import Lookup
+from tidegate.core.lookup import Lookup, push_upto
 from tidegate.core.ranges import table_of_range
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE, FOREIGN
@@ -301,17 +301,8 @@ class _Work:
                     return Stop(NOT_DONE, row)
                 continue
             end = min(known, piece.end)
-            status, row = state.push(
-                rows.order[:end],
-                None if rows.time_valid is None else rows.time_valid[:end],
-                None if self._lookup is None else self._lookup.codes[:end],
-                n_keys,
-                [
-                    (None if values is None else values[:end], None if v is None else v[:end])
-                    for values, v in rows.columns
-                ],
-                row,
-            )
+            codes = None if self._lookup is None else self._lookup.codes
+            status, row = push_upto(state, rows, codes, end, n_keys, row)
         return Stop(status, row)
 
     def _settled(self, stops: list[Stop]) -> tuple[int, Stop]:

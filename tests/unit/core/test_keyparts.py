@@ -13,7 +13,7 @@ from reference.strategies import ticks
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import keyparts, lookup, run
+from tidegate.core import bound, keyparts, lookup, run
 
 N_ROWS = 30_000  # some blocks of the kernels
 WANTS = {
@@ -50,6 +50,7 @@ def _small(monkeypatch):
     monkeypatch.setattr(run, "WORTH_PARTS", 8)
     monkeypatch.setattr(run, "MOST_MOVED", 0)
     monkeypatch.setattr(run, "can_have_windows_apart", lambda _: False)
+    monkeypatch.setattr(run, "is_better_in_parts", lambda *_: True)
     monkeypatch.setattr(lookup, "CHUNK", 3_000)
     monkeypatch.setattr(lookup, "FIRST", 1_000)
 
@@ -290,6 +291,25 @@ def test_plan_says_nothing_of_threads():
     assert plans[0] == plans[1]
     assert pickle.dumps(plans[0]) == pickle.dumps(plans[1])
     assert "threads" not in {field.name for field in dataclasses.fields(tg.Plan)}
+
+
+@pytest.mark.parametrize(
+    ("threads", "wants", "n", "is_better"),
+    [
+        (2, WANTS, 9_000, True),
+        (2, WANTS, 900, False),
+        (2, {"spread": agg.std("s"), "net": agg.sum("q")}, 9_000, False),
+        (3, {"spread": agg.std("s"), "net": agg.sum("q")}, 9_000, True),
+        (3, DEALT, 9_000, False),
+        (2, DEALT, 9_000, False),
+    ],
+)
+def test_parts_are_for_what_gains_by_them(threads, wants, n, is_better):
+    table = ticks(5, n)
+    live = tg.Aggregator(tg.Tumbling(97), on="t", by="k", **wants)
+    live.push(table.slice(0, 1))
+    rows = bound.rows_of(table.combine_chunks().to_batches()[0], live._run.bound)
+    assert keyparts.is_better_in_parts(live._run.bound, rows, threads) == is_better
 
 
 def test_worth_is_a_batch_of_many_rows():

@@ -347,6 +347,7 @@ def test_results_of_many_windows_are_made_by_all(monkeypatch):
 
 def test_windows_on_threads_and_keys_on_threads_take_turns(monkeypatch):
     monkeypatch.setattr(run, "has_parts", keyparts.has_parts)
+    monkeypatch.setattr(run, "is_better_in_parts", lambda *_: True)
     monkeypatch.setattr(run, "MOST_MOVED", 0)
     table = ticks(2, N_ROWS, disorder=30, share=0.2)
     options = {"on": "t", "by": "k", "lateness": 40, **WANTS}
