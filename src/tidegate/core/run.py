@@ -11,20 +11,13 @@ import pyarrow as pa
 from tidegate._kernels.intake import Counts, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
-from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
+from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
-from tidegate.core.keyparts import (
-    MOST_PARTS,
-    WORTH_PARTS,
-    KeyParts,
-    has_parts,
-    is_better_in_parts,
-)
 from tidegate.core.late import late_row_error
-from tidegate.core.lookup import push_ahead
 from tidegate.core.rowrule import check_rows, first_late, late_bar_error
 from tidegate.core.rowwindows import Session
+from tidegate.core.sharing import fail_in_part, least_shared, may_be_shared, push_shared
 from tidegate.core.state import (
     ASKS_LATER,
     DONE,
@@ -34,7 +27,6 @@ from tidegate.core.state import (
     dump,
     load,
 )
-from tidegate.core.windowparts import WORTH_WINDOWS, can_have_windows_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BATCH", "Run", "Stats"]
 
-MOST_MOVED = 8  # rows a window that is open, from which windows are moved to threads
 MAX_BATCH = 1 << 20  # rows taken at a time: bounds what key codes and flags need
 
 
@@ -173,7 +164,7 @@ class Run:
         bound = self.bind(batch.schema)
         if bound.texts:
             self.sweep_texts(bound)
-        if not self._may_be_shared(bound, batch.num_rows):
+        if not may_be_shared(self, bound, batch.num_rows):
             intake = self._intake_of(bound)
             if intake is not None and intake.take(batch, self):
                 return
@@ -285,11 +276,7 @@ class Run:
             self._refuse_late(bound, batch, rows, sources)
         if bound.is_crowded():
             self._sweep(bound)
-        if self._may_be_shared(bound, len(rows.order)) and (
-            self._push_windows_apart(bound, batch, rows)
-            or self._push_parts(bound, batch, rows)
-            or self._push_ahead(bound, batch, rows)
-        ):
+        if push_shared(self, bound, batch, rows):
             return
         mark, codes = self._codes_of(bound, batch)
         guard = self.guard(bound, len(rows.order))
@@ -311,91 +298,6 @@ class Run:
             self.put_aside(bound, batch, rows.times)
         self.counts.rows_in += len(rows.order)
 
-    def _may_be_shared(self, bound: Bound, n_rows: int) -> bool:
-        """Whether several threads may take so many rows: that is worth it, and no limit is near."""
-        if n_rows < self._worth(bound):
-            return False
-        limits, windows = self.plan.limits, bound.parts or bound.head
-        return (
-            bound.n_keys + n_rows <= limits.max_keys
-            and windows.n_open + n_rows <= limits.max_open
-            and windows.n_kept + n_rows * bound.n_keeping <= limits.max_kept
-        )
-
-    def _worth(self, bound: Bound) -> int:
-        """How many rows at least are worth several threads; more than there may be: none are."""
-        if self.threads > 1 and has_parts(bound):
-            return WORTH_PARTS
-        if self.threads > 1 and can_have_windows_apart(bound):
-            return WORTH_WINDOWS
-        return MAX_BATCH + 1
-
-    def _push_windows_apart(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bool:
-        """Take the rows of a batch on several threads, each with some of the windows, if it can."""
-        if not can_have_windows_apart(bound):
-            return False
-        state = bound.state
-        try:
-            taken = bound.window_parts.push(bound, batch, rows, min(self.threads, MOST_PARTS))
-        except BaseException:
-            self.broken = InputError("a push has failed half way: restore a snapshot")
-            raise
-        if taken is None:
-            return False
-        if bound.head is not state:
-            self.let_go()
-        if taken.status != DONE:
-            self.fail(bound, taken.status, taken.row)
-        if bound.head.n_left:
-            self.put_aside(bound, batch, rows.times)
-        self.ready.extend(table for table in taken.tables if table is not None and table.num_rows)
-        self.counts.rows_in += len(rows.order)
-        return True
-
-    def _push_parts(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bool:
-        """Take the rows of a batch on several threads, each with some of the keys, if it can."""
-        n = min(self.threads, MOST_PARTS)
-        if not has_parts(bound) or not is_better_in_parts(bound, rows, n):
-            return False
-        if bound.parts is None:
-            if bound.head.n_open * MOST_MOVED > len(rows.order):
-                return False
-            self.let_go()
-            bound.parts = KeyParts(bound, n)
-        try:
-            status, n_taken = bound.parts.push(bound, batch, rows)
-        except BaseException:
-            self.broken = InputError("a push has failed half way: restore a snapshot")
-            raise
-        if status != DONE:
-            self._fail_in_part(bound, bound.parts, status, n_taken)
-        if bound.head.n_left:
-            self.put_aside(bound, batch, rows.times)
-        self.counts.rows_in += len(rows.order)
-        return True
-
-    def _push_ahead(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bool:
-        """Take the rows of a batch with keys while a thread looks up those to come."""
-        if not has_parts(bound):
-            return False
-        try:
-            status, n_taken = push_ahead(bound, batch, rows)
-        except BaseException:
-            self.broken = InputError("a push has failed half way: restore a snapshot")
-            raise
-        if status != DONE:
-            self.fail(bound, status, n_taken)
-        if bound.head.n_left:
-            self.put_aside(bound, batch, rows.times)
-        self.counts.rows_in += len(rows.order)
-        return True
-
-    def _fail_in_part(self, bound: Bound, parts: KeyParts, status: int, row: int) -> None:
-        """Raise for the status of one of the parts."""
-        if parts.failed is not None:
-            bound.state = parts.failed
-        self.fail(bound, status, row)
-
     def _intake_of(self, bound: Bound) -> Intake | None:
         """Find or make what takes the batches of the schema that was checked last."""
         if bound.places is None or not bound.is_laid or bound.is_special:
@@ -413,7 +315,7 @@ class Run:
                 bound.places,
                 pa.RecordBatch,
                 pa.RecordBatch._export_to_c,
-                min(self._worth(bound) - 1, MAX_BATCH),
+                min(least_shared(self, bound) - 1, MAX_BATCH),
                 bound.keys,
             )
         return self.intake
@@ -518,7 +420,7 @@ class Run:
         if self.bound is not None:
             status = self.bound.close(watermark)
             if status != DONE and self.bound.parts is not None:
-                self._fail_in_part(self.bound, self.bound.parts, status, 0)
+                fail_in_part(self, self.bound, self.bound.parts, status, 0)
             if status != DONE:
                 self.fail(self.bound, status, 0)
 

@@ -125,7 +125,7 @@ class WindowParts:
         Parameters
         ----------
         bound : Bound
-            Its state has all open windows. Afterwards it is the last of the states returned.
+            Afterwards its state is the last of those returned.
         batch : pyarrow.RecordBatch
             The rows.
         rows : Rows
@@ -145,10 +145,11 @@ class WindowParts:
         cuts = _cuts(bound, rows, n, self._last)
         if not cuts:
             return None
-        states = [bound.head, *(self._spare(bound) for _ in cuts)]
+        first = bound.state  # with all windows, if they were in parts
+        states = [first, *(self._spare(bound) for _ in cuts)]
         for state, cut in zip(states[1:], cuts, strict=True):
-            state.begin_at(bound.head, cut.edge)
-        used = bound.head.used
+            state.begin_at(first, cut.edge)
+        used = first.used
         work = _Work(bound, batch, rows, cuts, states)
         taken = work.run()
         if len(taken.states) < len(states):

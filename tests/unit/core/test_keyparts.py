@@ -13,7 +13,7 @@ from reference.strategies import ticks
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import bound, keyparts, lookup, run
+from tidegate.core import bound, keyparts, lookup, sharing
 
 N_ROWS = 30_000  # some blocks of the kernels
 WANTS = {
@@ -47,10 +47,10 @@ THREADS = [2, 3, 4]
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     """Let batches of a few rows be worth threads, however much is open, by keys alone."""
-    monkeypatch.setattr(run, "WORTH_PARTS", 8)
-    monkeypatch.setattr(run, "MOST_MOVED", 0)
-    monkeypatch.setattr(run, "can_have_windows_apart", lambda _: False)
-    monkeypatch.setattr(run, "is_better_in_parts", lambda *_: True)
+    monkeypatch.setattr(sharing, "WORTH_PARTS", 8)
+    monkeypatch.setattr(sharing, "MOST_MOVED", 0)
+    monkeypatch.setattr(sharing, "can_have_windows_apart", lambda _: False)
+    monkeypatch.setattr(sharing, "is_better_in_parts", lambda *_: True)
     monkeypatch.setattr(lookup, "CHUNK", 3_000)
     monkeypatch.setattr(lookup, "FIRST", 1_000)
 

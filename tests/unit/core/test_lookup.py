@@ -10,7 +10,7 @@ from reference.strategies import ticks
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import lookup, run
+from tidegate.core import lookup, sharing
 
 WANTS = {"n": agg.rows(), "total": agg.sum("h"), "close": agg.last("p"), "middle": agg.median("s")}
 DEALT = {"mean": agg.mean("h"), "high": agg.max("s")}
@@ -19,9 +19,9 @@ DEALT = {"mean": agg.mean("h"), "high": agg.max("s")}
 @pytest.fixture(autouse=True)
 def pushed(monkeypatch):
     """Let batches of a few rows be taken so, and count them."""
-    monkeypatch.setattr(run, "WORTH_PARTS", 8)
-    monkeypatch.setattr(run, "can_have_windows_apart", lambda _: False)
-    monkeypatch.setattr(run, "is_better_in_parts", lambda *_: False)
+    monkeypatch.setattr(sharing, "WORTH_PARTS", 8)
+    monkeypatch.setattr(sharing, "can_have_windows_apart", lambda _: False)
+    monkeypatch.setattr(sharing, "is_better_in_parts", lambda *_: False)
     monkeypatch.setattr(lookup, "CHUNK", 3_000)
     monkeypatch.setattr(lookup, "FIRST", 500)
     seen = []
@@ -30,7 +30,7 @@ def pushed(monkeypatch):
         seen.append(batch.num_rows)
         return lookup.push_ahead(bound, batch, rows)
 
-    monkeypatch.setattr(run, "push_ahead", noted)
+    monkeypatch.setattr(sharing, "push_ahead", noted)
     return seen
 
 

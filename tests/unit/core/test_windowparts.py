@@ -10,7 +10,7 @@ from reference.strategies import ticks
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import keyparts, lookup, run, windowparts
+from tidegate.core import keyparts, lookup, sharing, windowparts
 
 N_ROWS = 30_000  # some blocks of the kernels
 WANTS = {
@@ -40,9 +40,9 @@ KEYS = [None, "k"]
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     """Let batches of a few rows be worth threads, again and again."""
-    monkeypatch.setattr(run, "WORTH_PARTS", 8)
-    monkeypatch.setattr(run, "WORTH_WINDOWS", 8)
-    monkeypatch.setattr(run, "has_parts", lambda _: False)
+    monkeypatch.setattr(sharing, "WORTH_PARTS", 8)
+    monkeypatch.setattr(sharing, "WORTH_WINDOWS", 8)
+    monkeypatch.setattr(sharing, "has_parts", lambda _: False)
     monkeypatch.setattr(lookup, "CHUNK", 3_000)
     monkeypatch.setattr(lookup, "FIRST", 1_000)
     monkeypatch.setattr(windowparts, "PAUSE", 0)
@@ -346,9 +346,9 @@ def test_results_of_many_windows_are_made_by_all(monkeypatch):
 
 
 def test_windows_on_threads_and_keys_on_threads_take_turns(monkeypatch):
-    monkeypatch.setattr(run, "has_parts", keyparts.has_parts)
-    monkeypatch.setattr(run, "is_better_in_parts", lambda *_: True)
-    monkeypatch.setattr(run, "MOST_MOVED", 0)
+    monkeypatch.setattr(sharing, "has_parts", keyparts.has_parts)
+    monkeypatch.setattr(sharing, "is_better_in_parts", lambda *_: True)
+    monkeypatch.setattr(sharing, "MOST_MOVED", 0)
     table = ticks(2, N_ROWS, disorder=30, share=0.2)
     options = {"on": "t", "by": "k", "lateness": 40, **WANTS}
     one = tg.Aggregator(tg.Tumbling(97), **options)
