@@ -119,14 +119,21 @@ def test_cost_of_a_row_does_not_grow(
     lines.append(f"{name}, {n_keys:,} keys | {told} ns a row | growth {growth:.2f}")
 
 
-def pushed(rows: Rows, threads: int, **wants: Any) -> Callable[[], pa.Table]:
+TEN_SECONDS = tg.Tumbling("10s")
+
+
+def pushed(
+    rows: Rows,
+    threads: int,
+    window: Any = TEN_SECONDS,
+    by: str | None = "key",
+    **wants: Any,
+) -> Callable[[], pa.Table]:
     """Push batches of a million rows into a stream."""
     batches = rows.combine_chunks().to_batches(max_chunksize=1 << 20)
 
     def push() -> pa.Table:
-        live = tg.Aggregator(
-            tg.Tumbling("10s"), on="time", by="key", lateness="1s", threads=threads, **wants
-        )
+        live = tg.Aggregator(window, on="time", by=by, lateness="1s", threads=threads, **wants)
         return pa.concat_tables([*map(live.push, batches), live.flush()])
 
     return push
@@ -160,6 +167,19 @@ ON_THREADS: dict[str, tuple[int, Callable[[Rows, int], Callable[[], pa.Table]]]]
     "stream, medians, 100 keys": (
         100,
         lambda rows, n: pushed(rows, n, middle=agg.median("price"), spread=agg.mad("price")),
+    ),
+    "stream, OHLC and vwap": (1, lambda rows, n: pushed(rows, n, by=None, **OHLCV)),
+    "stream, medians": (
+        1,
+        lambda rows, n: pushed(rows, n, by=None, middle=agg.median("price")),
+    ),
+    "stream, OHLC and vwap, an hour, 100 keys": (
+        100,
+        lambda rows, n: pushed(rows, n, tg.Tumbling("1h"), **OHLCV),
+    ),
+    "stream, means, an hour, 100 keys": (
+        100,
+        lambda rows, n: pushed(rows, n, tg.Tumbling("1h"), **WANTS),
     ),
     "as-of join": (
         1,

@@ -21,6 +21,12 @@ cdef enum Reason:
     FAR_AHEAD   # its time is further ahead than it may be
 
 
+cdef enum Passing:   # rows outside of [share_first, share_last] that are seen, and no more
+    REFUSES_ALL
+    PASSES_EARLIER
+    PASSES_LATER
+
+
 cdef struct Left:
     int64_t row          # in the batch
     int64_t pane         # of a late row
@@ -57,6 +63,7 @@ cdef struct Router:
     int64_t closed_to    # all windows that end up to here have been closed
     int64_t share_first  # rows outside [share_first, share_last] are somebody else's
     int64_t share_last
+    int passes           # which of these are only seen: some `Passing`
     Part part            # the keys that are taken; the others' rows are only seen
     int64_t used
     int64_t falls        # runs that began before the largest time: rows of a window apart

@@ -167,6 +167,13 @@ cdef inline void step(const Grid* grid, Pane* pane) noexcept nogil:
     pane.closes_at = pane.last + 1
 
 
+cdef inline bint is_before_share(const Router* router, int64_t time) noexcept nogil:
+    """Whether a row of the pane where the router is belongs to others, who have earlier rows."""
+    if router.passes == PASSES_EARLIER:  # its windows may all be theirs as well
+        return time < router.share_first or router.pane.closes_at <= router.closed_to
+    return time < router.share_first and router.clock.watermark < router.share_first
+
+
 cdef inline int enter(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     Py_ssize_t row, bint* enters
@@ -191,8 +198,12 @@ cdef inline int enter(
             router.pane = pane
             router.has_pane = True
             router.place = -1
-    if time < router.share_first or time > router.share_last:
-        return FOREIGN
+    if time > router.share_last or is_before_share(router, time):
+        if router.passes != (
+                PASSES_LATER if time > router.share_last else PASSES_EARLIER):
+            return FOREIGN
+        note(router, times, row, row + 1, time)
+        return DONE
     if not router.pane.covered:  # in no window: nothing can be closed
         enters[0] = True
         return DONE

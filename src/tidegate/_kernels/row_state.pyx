@@ -259,7 +259,7 @@ cdef class RowState(WindowState):
 
     # ---------------------------------------------------------------------------------- results out
 
-    cdef void write_edges(self, Word* starts, Word* ends) noexcept:
+    cdef void write_edges(self, Word* starts, Word* ends) noexcept nogil:
         """Start and end of every result; they leave with these."""
         cdef Py_ssize_t i, n = self.results.n
         for i in range(n):

@@ -78,7 +78,7 @@ cdef class WindowState:
     ) noexcept nogil
     cdef int64_t next_due(self) noexcept
     cdef Py_ssize_t move_into(self, Slab slab) noexcept
-    cdef void write_edges(self, Word* starts, Word* ends) noexcept
+    cdef void write_edges(self, Word* starts, Word* ends) noexcept nogil
     cdef int make_room(self, Py_ssize_t n_keys) except -1
     cdef Py_ssize_t point_at(self, list parts, Results** results) except -1
     cdef int load_origins(self, const int64_t[::1] largest) except -1

@@ -33,7 +33,8 @@ from tidegate._kernels.records cimport (
     UNSIGNED, WEIGHTED, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
-    IS_LATE, Left, LeftRows, Offer, Router, enter_dry, is_in_part, route_rows, route_runs,
+    IS_LATE, REFUSES_ALL, Left, LeftRows, Offer, Router, enter_dry, is_in_part, route_rows,
+    route_runs,
 )
 from tidegate._kernels.revise cimport correct
 from tidegate._kernels.slab cimport Slab
@@ -634,7 +635,8 @@ cdef class WindowState:
         memset(&edges, 0, sizeof(Block))
         if not block_grow(&edges, 0, n * 8 + 1):
             raise MemoryError
-        self.write_edges(<Word*>self.results.windows, <Word*>edges.at)
+        with nogil:
+            self.write_edges(<Word*>self.results.windows, <Word*>edges.at)
         starts, codes, outputs = results_take(&self.results)
         return n, starts, block_take(&edges, n * 8), codes, outputs
 
@@ -665,7 +667,7 @@ cdef class WindowState:
         self.results.n = 0
         return at
 
-    cdef void write_edges(self, Word* starts, Word* ends) noexcept:
+    cdef void write_edges(self, Word* starts, Word* ends) noexcept nogil:
         """Start and end of the window of every result; `starts` may be the window numbers."""
         cdef const Grid* grid = &self.router.grid
         cdef int64_t window, step = grid.width * grid.per_step
@@ -804,6 +806,11 @@ cdef class WindowState:
         for a in range(self.plan.n_accs):
             n += self.plan.accs[a].kept != NULL
         return n
+
+    @property
+    def can_deal(self):
+        """Whether the kernels take rows of eight keys together, see `deal_rows`."""
+        return can_deal(&self.plan, self.columns, self.n_columns)
 
     def take_lists(self, int output):
         """Hand over the lists of an output, before or after `take_results`.
@@ -1263,10 +1270,52 @@ cdef class WindowState:
         """Count runs that other states have seen fall."""
         self.router.falls += n
 
-    def restrict(self, int64_t first, int64_t last):
-        """Refuse rows outside [first, last]: a push stops there with FOREIGN."""
+    def gather_left(self, list others not None):
+        """Take over the rows that other states have left out; they go before its own."""
+        cdef WindowState other
+        cdef LeftRows left
+        memset(&left, 0, sizeof(LeftRows))
+        for other in [*others, self]:
+            left.capacity += other.left.n
+        left.rows = <Left*>malloc((left.capacity + 1) * sizeof(Left))
+        if left.rows == NULL:
+            raise MemoryError
+        for other in [*others, self]:
+            if other.left.n:
+                memcpy(left.rows + left.n, other.left.rows, other.left.n * sizeof(Left))
+            left.n += other.left.n
+            other.left.n = 0
+        free(self.left.rows)
+        self.left = left
+
+    def restrict(self, int64_t first, int64_t last, int passes=REFUSES_ALL):
+        """Refuse rows outside [first, last]: a push stops there with FOREIGN.
+
+        Parameters
+        ----------
+        first, last : int
+            Where panes begin and end. Once the watermark is at `first`, rows before it are no
+            longer refused: the windows that end up to there get no more rows.
+        passes : int
+            1: rows before `first` are seen, and left to others; 2: rows after `last` are.
+        """
         self.router.share_first = first
         self.router.share_last = last
+        self.router.passes = passes
+
+    def begin_at(self, WindowState other not None, int64_t upto):
+        """Begin, without a row, where another state stands: with the windows that end after `upto`.
+
+        The other one is of the same plan, and all its rows are in windows that end up to there.
+        """
+        self.router.clock = other.router.clock
+        self.router.closed_to = max(upto, other.router.closed_to)
+        self.router.used = self.router.falls = 0
+        self.router.has_pane = False
+        self.left.n = 0
+        self.results.n = 0
+        if self.store.n_open:
+            store_clear(&self.store)
 
     def clear(self):
         """Forget all open windows."""

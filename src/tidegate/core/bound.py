@@ -33,6 +33,7 @@ from tidegate.core.rowrule import lay_rule, state_class
 from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.timekeeping import span_of
+from tidegate.core.windowparts import WindowParts
 from tidegate.core.windows import Grid, Sliding, grid_of, is_laid_by_first, table_of
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Bound(Binding):
         if plan.grid_window.empty != "skip":
             self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
         self.parts: KeyParts | None = None  # where the open windows are, if not in the head
+        self.window_parts = WindowParts()
         self.head = self.new_state()
         self.n_keeping = self.head.n_keeping  # values that are kept of a row
         # Whether a batch may need more than its rows' way into the state.
@@ -220,7 +222,8 @@ class Bound(Binding):
     @property
     def _states(self) -> list[WindowState]:
         """The states there are."""
-        return [self.head, *([] if self.parts is None else self.parts.states)]
+        parts = [] if self.parts is None else self.parts.states
+        return [self.head, *parts, *self.window_parts.spares]
 
     def _lay_edges(self, state: WindowState) -> None:
         """Give a state the table of boundaries."""

@@ -95,11 +95,15 @@ class Aggregator(BatchTaker):
     schema : pyarrow.Schema, optional
         The columns and their types, where they must be known before the first row comes.
     threads : int, default 1
-        At most how many threads `push` and `flush` use; results, late rows and snapshots have the
-        same bits for any number. Each takes whole keys. One thread alone takes batches of less than
-        65,536 rows, or of not many more rows than there are open windows; plans without keys,
-        windows that are no grid's, text, bytes, wide decimals, `agg.collect` and `agg.custom`,
-        and all options of time but `lateness` and `max_jump`.
+        At most how many threads `push` and `flush` use; results and late rows have the same bits
+        for any number, also where a snapshot goes on with another. Each takes whole windows of a
+        batch that is roughly in order, and so long that the watermark passes the windows of all but
+        the last thread. Of other batches with keys each takes whole keys, where that pays: with
+        more than two threads, or for quantiles, modes and the like. Else, and with keys only, one
+        takes the rows while another looks up the keys of those to come. One thread alone takes
+        batches of less than 65,536 rows (262,144 without keys), windows that are no grid's, text,
+        bytes, wide decimals, `agg.collect` and `agg.custom`, and all options of time but `lateness`
+        and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
         order of arrival from 0 on. Every row number is kept while its windows are open.

@@ -9,14 +9,13 @@ by key, as one state gives them.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tidegate.core.eventtime import INT64_MIN
+from tidegate.core.lookup import Lookup, push_upto
 from tidegate.core.rowwindows import RowWindow
-from tidegate.core.state import ASKS_LATER, DONE, array_of, dump, load
+from tidegate.core.state import DONE, array_of, dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,16 +23,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidegate._kernels.window_state import WindowState
-    from tidegate.core.binding import Values
     from tidegate.core.bound import Bound, Rows
-    from tidegate.core.codes import Codes
 
-__all__ = ["MOST_PARTS", "WORTH_PARTS", "KeyParts", "has_parts"]
+__all__ = ["MOST_PARTS", "WORTH_PARTS", "KeyParts", "has_parts", "is_better_in_parts"]
 
 WORTH_PARTS = 1 << 16  # rows of a batch: a millisecond of work, some tenths of it to begin threads
-CHUNK = 1 << 17  # rows whose keys are looked up at a time
 GROUP = 3  # 2**3 codes: the kernels take the rows of eight keys together
 MANY_GROUPS = 16  # for each part, for none to have many more than another
+MANY_PANES = 16  # in a batch, to have more to do with results than with rows
 MOST_PARTS = 256  # as `WindowState.take_part` has it
 
 
@@ -50,6 +47,21 @@ def has_parts(bound: Bound) -> bool:
         and bound.program.gives_words
         and not bound.texts
     )
+
+
+def is_better_in_parts(bound: Bound, rows: Rows, n: int) -> bool:
+    """Whether n states with some keys each are quicker than one, with keys looked up ahead.
+
+    Each of them has to look at all rows, and to copy those that are its own: some 2 ns a row. What
+    the kernels take eight keys at a time costs no more than that, and two threads gain nothing
+    either, but where values are kept and most of the work is with the results.
+    """
+    if n > 2:
+        return not bound.head.can_deal
+    first, last = int(rows.order[0]), int(rows.order[-1])
+    end = bound.head.pane_end(first) if bound.n_keeping else None
+    after = None if end is None else bound.head.pane_end(end)
+    return end is not None and after is not None and last - first > MANY_PANES * (after - end)
 
 
 class KeyParts:
@@ -91,38 +103,22 @@ class KeyParts:
         While keys of a chunk of rows are looked up, the states take the rows before it.
         """
         bound.cover_rows(rows)
-        n_rows, keys = len(rows.order), bound.keys
-        if keys is None:
+        if bound.keys is None:
             raise ValueError("a plan without keys has no parts")
-        codes = np.empty(n_rows, np.int32)
-        stops = [0] * len(self.states)
-        known: list[SimpleQueue[tuple[int, int]]] = [SimpleQueue() for _ in self.states]
-
-        def tell(end: int, n_keys: int) -> None:
-            for queue in known:
-                queue.put((end, n_keys))
+        n_rows, stops = len(rows.order), [0] * len(self.states)
+        lookup = Lookup(bound.keys, batch, len(self.states))
 
         def take(number: int) -> int:
             end, status = 0, DONE
             while end < n_rows and status == DONE:
-                end, n_keys = known[number].get()
+                end, n_keys = lookup.wait(number)
                 if n_keys >= 0:
-                    status, stops[number] = _push_upto(
-                        self.states[number], rows, codes, end, n_keys, stops[number]
+                    status, stops[number] = push_upto(
+                        self.states[number], rows, lookup.codes, end, n_keys, stops[number]
                     )
             return status
 
-        def look_up() -> None:
-            try:
-                for begin in range(0, n_rows, CHUNK):
-                    end = min(begin + CHUNK, n_rows)
-                    codes[begin:end] = keys.encode(batch.slice(begin, end - begin))
-                    tell(end, keys.n_keys)
-            except BaseException:
-                tell(n_rows, -1)
-                raise
-
-        status = self._all(bound, take, look_up)
+        status = self._all(bound, take, lookup.run)
         return status, 0 if self.failed is None else stops[self.states.index(self.failed)]
 
     def close(self, bound: Bound, watermark: int) -> int:
@@ -167,21 +163,3 @@ class KeyParts:
     def n_kept(self) -> int:
         """How many values they keep."""
         return sum(state.n_kept for state in self.states)
-
-
-def _push_upto(
-    state: WindowState, rows: Rows, codes: Codes, end: int, n_keys: int, start: int
-) -> tuple[int, int]:
-    """Push the rows [start, end) of a batch; the status, and at which row it stopped."""
-    columns: list[Values] = [
-        (None if values is None else values[:end], None if valid is None else valid[:end])
-        for values, valid in rows.columns
-    ]
-    valid = None if rows.time_valid is None else rows.time_valid[:end]
-    status, later = ASKS_LATER, None
-    while status == ASKS_LATER:
-        status, start = state.push(
-            rows.order[:end], valid, codes[:end], n_keys, columns, start, later
-        )
-        later = INT64_MIN  # whatever comes may be before all that is open
-    return status, start

@@ -11,13 +11,13 @@ import pyarrow as pa
 from tidegate._kernels.intake import Counts, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
-from tidegate.core.errors import AggregateOverflowError, InputError, LimitError
+from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
-from tidegate.core.keyparts import MOST_PARTS, WORTH_PARTS, KeyParts, has_parts
 from tidegate.core.late import late_row_error
 from tidegate.core.rowrule import check_rows, first_late, late_bar_error
 from tidegate.core.rowwindows import Session
+from tidegate.core.sharing import fail_in_part, least_shared, may_be_shared, push_shared
 from tidegate.core.state import (
     ASKS_LATER,
     DONE,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BATCH", "Run", "Stats"]
 
-MOST_MOVED = 8  # rows a window that is open, from which windows are moved to threads
 MAX_BATCH = 1 << 20  # rows taken at a time: bounds what key codes and flags need
 
 
@@ -165,7 +164,7 @@ class Run:
         bound = self.bind(batch.schema)
         if bound.texts:
             self.sweep_texts(bound)
-        if not self._goes_in_parts(bound, batch.num_rows):
+        if not may_be_shared(self, bound, batch.num_rows):
             intake = self._intake_of(bound)
             if intake is not None and intake.take(batch, self):
                 return
@@ -179,7 +178,7 @@ class Run:
     ) -> None:
         """Take a batch whose rows may be too many for the side, or go back to before it."""
         self.settle()
-        way_back, counts = bound.mark(), self.counts.as_tuple()
+        way_back, counts, n_ready = bound.mark(), self.counts.as_tuple(), len(self.ready)
         held, self._holds_still = self._holds_still, True
         try:
             self._push_rows(bound, batch, later)
@@ -189,6 +188,7 @@ class Run:
         if bound.late.n_rows <= most:
             return
         bound.go_back(way_back)
+        del self.ready[n_ready:]
         self.counts = Counts(*counts)
         self.let_go()
         raise LimitError(
@@ -276,8 +276,7 @@ class Run:
             self._refuse_late(bound, batch, rows, sources)
         if bound.is_crowded():
             self._sweep(bound)
-        if self._goes_in_parts(bound, len(rows.order)):
-            self._push_parts(bound, batch, rows)
+        if push_shared(self, bound, batch, rows):
             return
         mark, codes = self._codes_of(bound, batch)
         guard = self.guard(bound, len(rows.order))
@@ -299,41 +298,6 @@ class Run:
             self.put_aside(bound, batch, rows.times)
         self.counts.rows_in += len(rows.order)
 
-    def _goes_in_parts(self, bound: Bound, n_rows: int) -> bool:
-        """Whether several threads take so many rows: that is worth it, and no limit is near."""
-        if self.threads < 2 or n_rows < WORTH_PARTS or not has_parts(bound):
-            return False
-        limits, windows = self.plan.limits, bound.parts or bound.head
-        return (
-            bound.n_keys + n_rows <= limits.max_keys
-            and windows.n_open + n_rows <= limits.max_open
-            and windows.n_kept + n_rows * bound.n_keeping <= limits.max_kept
-            and (bound.parts is not None or windows.n_open * MOST_MOVED <= n_rows)
-        )
-
-    def _push_parts(self, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> None:
-        """Take the rows of a batch on several threads, each with some of the keys."""
-        n = min(self.threads, MOST_PARTS)
-        if bound.parts is None:
-            self.let_go()
-            bound.parts = KeyParts(bound, n)
-        try:
-            status, n_taken = bound.parts.push(bound, batch, rows)
-        except BaseException:
-            self.broken = InputError("a push has failed half way: restore a snapshot")
-            raise
-        if status != DONE:
-            self._fail_in_part(bound, bound.parts, status, n_taken)
-        if bound.head.n_left:
-            self.put_aside(bound, batch, rows.times)
-        self.counts.rows_in += len(rows.order)
-
-    def _fail_in_part(self, bound: Bound, parts: KeyParts, status: int, row: int) -> None:
-        """Raise for the status of one of the parts."""
-        if parts.failed is not None:
-            bound.state = parts.failed
-        self.fail(bound, status, row)
-
     def _intake_of(self, bound: Bound) -> Intake | None:
         """Find or make what takes the batches of the schema that was checked last."""
         if bound.places is None or not bound.is_laid or bound.is_special:
@@ -351,7 +315,7 @@ class Run:
                 bound.places,
                 pa.RecordBatch,
                 pa.RecordBatch._export_to_c,
-                WORTH_PARTS - 1 if self.threads > 1 and has_parts(bound) else MAX_BATCH,
+                min(least_shared(self, bound) - 1, MAX_BATCH),
                 bound.keys,
                 bound.arrays,
             )
@@ -465,7 +429,7 @@ class Run:
         if self.bound is not None:
             status = self.bound.close(watermark)
             if status != DONE and self.bound.parts is not None:
-                self._fail_in_part(self.bound, self.bound.parts, status, 0)
+                fail_in_part(self, self.bound, self.bound.parts, status, 0)
             if status != DONE:
                 self.fail(self.bound, status, 0)
 

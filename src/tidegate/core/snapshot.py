@@ -73,7 +73,9 @@ def _sections(bound: Bound, windows: OpenWindows, ready: list[pa.Table]) -> dict
         "records": windows.records.tobytes(),
         "kept": windows.kept.tobytes(),
         "late": table_bytes(bound.late.peek()),
-        "ready": table_bytes(pa.concat_tables([bound.schema.empty_table(), *ready])),
+        "ready": table_bytes(
+            pa.concat_tables([bound.schema.empty_table(), *ready]).combine_chunks()
+        ),
     }
     for name, values in windows.extra.items():
         sections[f"extra_{name}"] = values.tobytes()

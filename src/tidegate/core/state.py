@@ -19,6 +19,7 @@ __all__ = [
     "ASKS_LATER",
     "DISORDER",
     "DONE",
+    "FOREIGN",
     "NEEDS_EDGES",
     "OVERFLOWED",
     "TOO_MANY_KEPT",

@@ -1,4 +1,4 @@
-"""Threads of a stream: whatever number of them, the same results, late rows, counts and state."""
+"""Keys of a stream on threads: any number gives the same results, late rows, counts and state."""
 
 import dataclasses
 import pickle
@@ -13,7 +13,7 @@ from reference.strategies import ticks
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import keyparts, run
+from tidegate.core import bound, keyparts, lookup, sharing
 
 N_ROWS = 30_000  # some blocks of the kernels
 WANTS = {
@@ -46,10 +46,13 @@ THREADS = [2, 3, 4]
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    """Let batches of a few rows be worth threads, however much is open."""
-    monkeypatch.setattr(run, "WORTH_PARTS", 8)
-    monkeypatch.setattr(run, "MOST_MOVED", 0)
-    monkeypatch.setattr(keyparts, "CHUNK", 3_000)
+    """Let batches of a few rows be worth threads, however much is open, by keys alone."""
+    monkeypatch.setattr(sharing, "WORTH_PARTS", 8)
+    monkeypatch.setattr(sharing, "MOST_MOVED", 0)
+    monkeypatch.setattr(sharing, "can_have_windows_apart", lambda _: False)
+    monkeypatch.setattr(sharing, "is_better_in_parts", lambda *_: True)
+    monkeypatch.setattr(lookup, "CHUNK", 3_000)
+    monkeypatch.setattr(lookup, "FIRST", 1_000)
 
 
 @pytest.fixture(scope="module", params=["sorted", "late", "many"])
@@ -288,6 +291,25 @@ def test_plan_says_nothing_of_threads():
     assert plans[0] == plans[1]
     assert pickle.dumps(plans[0]) == pickle.dumps(plans[1])
     assert "threads" not in {field.name for field in dataclasses.fields(tg.Plan)}
+
+
+@pytest.mark.parametrize(
+    ("threads", "wants", "n", "is_better"),
+    [
+        (2, WANTS, 9_000, True),
+        (2, WANTS, 900, False),
+        (2, {"spread": agg.std("s"), "net": agg.sum("q")}, 9_000, False),
+        (3, {"spread": agg.std("s"), "net": agg.sum("q")}, 9_000, True),
+        (3, DEALT, 9_000, False),
+        (2, DEALT, 9_000, False),
+    ],
+)
+def test_parts_are_for_what_gains_by_them(threads, wants, n, is_better):
+    table = ticks(5, n)
+    live = tg.Aggregator(tg.Tumbling(97), on="t", by="k", **wants)
+    live.push(table.slice(0, 1))
+    rows = bound.rows_of(table.combine_chunks().to_batches()[0], live._run.bound)
+    assert keyparts.is_better_in_parts(live._run.bound, rows, threads) == is_better
 
 
 def test_worth_is_a_batch_of_many_rows():
