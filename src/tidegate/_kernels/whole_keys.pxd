@@ -1,0 +1,16 @@
+"""Windows of many keys that begin and end within a block of rows."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from tidegate._kernels.deal cimport Dealer
+from tidegate._kernels.output cimport Results
+from tidegate._kernels.records cimport Column, Plan
+from tidegate._kernels.store cimport Store
+
+
+cdef bint try_wholes(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexcept nogil
+cdef int read_whole_keys(
+    const Plan* plan, const Column* columns, int n_columns, const int32_t* codes, Py_ssize_t base,
+    Py_ssize_t n_rows, Py_ssize_t n_keys, int64_t window, Dealer* dealer, Results* results,
+    bint* is_read,
+) noexcept nogil
