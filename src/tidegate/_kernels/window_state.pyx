@@ -541,7 +541,7 @@ cdef class WindowState:
             return status
         self.router.whole_to = pane.last + 1
         self.router.closed_to = max(self.router.closed_to, self.router.whole_to)
-        self.router.used += offer.n_whole
+        self.router.used = self.router.used + offer.n_whole
         see(&self.router.clock, offer.largest)
         n_taken[0] = offer.n_whole
         return DONE
