@@ -38,6 +38,7 @@ cdef extern from *:
     ctypedef struct Exact8 "tg_exact8":
         v8 hi
         v8 lo
+    void prefetch_words "tg_prefetch_words"(const int64_t*, int64_t) nogil
     m8 no_odd "tg_no_odd"() nogil
     bint no_bit "tg_no_bit"(m8) nogil
     v8 words_of8 "tg_words_of8"(const int64_t*) nogil
@@ -55,7 +56,7 @@ cdef struct Table:  # a column of a window, dealt out
     Results* results
     Places places
     int column
-    int64_t window
+    const Whole* rows
 
 
 cdef bint try_wholes(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexcept nogil:
@@ -144,14 +145,20 @@ cdef inline Py_ssize_t read_loop(
     cdef m8 odd = no_odd()
     cdef Py_ssize_t first, at = results.n, size
     cdef const double* hands = table.dealer.hands
+    cdef const int64_t* coming = table.rows.times + table.rows.base + table.rows.n
+    cdef int64_t n_values
     cdef int outcome, j
     for first in range(0, table.dealer.n_keys, 8):  # LANES
-        size = 0
+        size = n_values = 0
         for j in range(LANES):
             n[j] = table.dealer.held[first + j]
             size += n[j] > 0
+            n_values += n[j]
         if not size:
             continue
+        if table.places.counts:  # the bus is idle here; the times of the next window come first
+            prefetch_words(coming, n_values)
+            coming += n_values
         outcome = play_anew(&kept, sums, squares, squares, hands + first * STRIDE, n)
         if squares and outcome == TOO_FAR:
             outcome = play_anew(&kept, sums, squares, False, hands + first * STRIDE, n)
@@ -168,7 +175,7 @@ cdef inline Py_ssize_t read_loop(
             size = at
             for j in range(LANES):
                 if n[j]:
-                    results.windows[size] = table.window
+                    results.windows[size] = table.rows.window
                     results.codes[size] = <int32_t>(first + j)
                     size += 1
             at = size
@@ -188,16 +195,17 @@ cdef Py_ssize_t read_hands "tg_read_hands"(void* table_) noexcept nogil:
 
 
 cdef int read_whole_keys(
-    const Plan* plan, const Column* columns, int n_columns, const int32_t* codes, Py_ssize_t base,
-    Py_ssize_t n_rows, Py_ssize_t n_keys, int64_t window, Dealer* dealer, Results* results,
-    bint* is_read,
+    const Plan* plan, const Column* columns, int n_columns, const Whole* rows, Py_ssize_t n_keys,
+    Dealer* dealer, Results* results, bint* is_read,
 ) noexcept nogil:
-    """Turn the rows [base, base + n_rows), a whole window, into results, where that can be.
+    """Turn the rows of a whole window into results, where that can be.
 
-    All columns must be plain, and the plan one that can be dealt. Otherwise nothing has happened.
+    All columns must be plain, the plan one that can be dealt, and the codes below `n_keys`. Else
+    nothing has happened.
     """
     cdef Table table
     cdef Py_ssize_t n = 0
+    cdef const double* x
     cdef int status = dealer_room(dealer, n_keys)
     is_read[0] = False
     if status == DONE:
@@ -207,13 +215,14 @@ cdef int read_whole_keys(
     table.dealer = dealer
     table.plan = plan
     table.results = results
-    table.window = window
+    table.rows = rows
     for c in range(n_columns):
         places_of(plan, c, &table.places)
         table.places.counts = c == 0
         table.column = c
         n = -1
-        if deal(dealer, <const double*>columns[c].values + base, codes + base, n_rows) == n_rows:
+        x = <const double*>columns[c].values + rows.base
+        if deal(dealer, x, rows.codes + rows.base, rows.n) == rows.n:
             n = read_hands(&table)
         memset(dealer.held, 0, dealer.n_keys * sizeof(int32_t))
         if n < 0:

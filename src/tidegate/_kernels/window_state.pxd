@@ -11,6 +11,7 @@ from tidegate._kernels.route cimport Left, LeftRows, Offer, Router
 from tidegate._kernels.slab cimport Slab
 from tidegate._kernels.store cimport Store
 from tidegate._kernels.whole cimport Scratch
+from tidegate._kernels.whole_keys cimport Whole
 
 
 cdef class WindowState:
@@ -76,7 +77,7 @@ cdef class WindowState:
         Py_ssize_t size, Py_ssize_t* n_taken, Py_ssize_t* n_seated, Offer* offer
     ) noexcept nogil
     cdef int take_whole_keys(
-        self, const int32_t* codes, Py_ssize_t at, const Offer* offer, Py_ssize_t* n_taken
+        self, Whole* rows, int64_t largest, Py_ssize_t* n_taken
     ) noexcept nogil
     cdef int close_older_half(self) noexcept nogil
     cdef int spill(

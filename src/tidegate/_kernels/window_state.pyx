@@ -47,7 +47,7 @@ from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.whole cimport (
     all_plain, read_wholes, scratch_free, scratch_init,
 )
-from tidegate._kernels.whole_keys cimport read_whole_keys
+from tidegate._kernels.whole_keys cimport Whole, read_whole_keys
 
 cdef extern from *:
     """
@@ -508,6 +508,7 @@ cdef class WindowState:
     ) noexcept nogil:
         """Find the records of rows, but for those of a whole window, which is read instead."""
         cdef bint takes_wholes
+        cdef Whole rows
         cdef int status
         if offer != NULL:
             offer.n_whole = 0
@@ -515,7 +516,11 @@ cdef class WindowState:
                             self.slots, n_taken, n_seated, offer)
         if status != DONE or offer == NULL or not offer.n_whole:
             return status
-        status = self.take_whole_keys(codes, at, offer, n_taken)
+        rows.times = times
+        rows.codes = codes
+        rows.base = at
+        rows.n = offer.n_whole
+        status = self.take_whole_keys(&rows, offer.largest, n_taken)
         if status != DONE or n_taken[0]:
             return status
         takes_wholes = offer.takes_wholes
@@ -526,24 +531,24 @@ cdef class WindowState:
         return status
 
     cdef int take_whole_keys(
-        self, const int32_t* codes, Py_ssize_t at, const Offer* offer, Py_ssize_t* n_taken
+        self, Whole* rows, int64_t largest, Py_ssize_t* n_taken
     ) noexcept nogil:
         """Close what is older than a whole window, then read it; no row is taken where it can't."""
         cdef Pane pane = self.router.pane
         cdef bint is_read = False
         cdef int status = close_windows(
             &self.router, &self.store, &self.results, edge(&self.router.grid, pane.index))
+        rows.window = pane.index
         if status == DONE:
-            status = read_whole_keys(
-                &self.plan, self.columns, self.n_columns, codes, at, offer.n_whole,
-                self.store.n_recent, pane.index, &self.dealer, &self.results, &is_read)
+            status = read_whole_keys(&self.plan, self.columns, self.n_columns, rows,
+                                     self.store.n_recent, &self.dealer, &self.results, &is_read)
         if not is_read:
             return status
         self.router.whole_to = pane.last + 1
         self.router.closed_to = max(self.router.closed_to, self.router.whole_to)
-        self.router.used = self.router.used + offer.n_whole
-        see(&self.router.clock, offer.largest)
-        n_taken[0] = offer.n_whole
+        self.router.used = self.router.used + rows.n
+        see(&self.router.clock, largest)
+        n_taken[0] = rows.n
         return DONE
 
     cdef int close_older_half(self) noexcept nogil:
