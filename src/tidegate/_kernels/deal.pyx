@@ -100,7 +100,7 @@ cdef inline bint deal_one(double* hands, int32_t* held, int32_t code, double x) 
     return True
 
 
-cdef Py_ssize_t deal(
+cdef inline Py_ssize_t deal_run(
     Dealer* dealer, const double* x, const int32_t* codes, Py_ssize_t n
 ) noexcept nogil:
     """Deal out values until a hand is full; how many were dealt."""
@@ -120,10 +120,17 @@ cdef Py_ssize_t deal(
     return n
 
 
+cdef Py_ssize_t deal(
+    Dealer* dealer, const double* x, const int32_t* codes, Py_ssize_t n
+) noexcept nogil:
+    """Do that for other kernels."""
+    return deal_run(dealer, x, codes, n)
+
+
 cdef Py_ssize_t deal_some(
     Dealer* dealer, const double* x, const int32_t* codes, const int32_t* rows, Py_ssize_t n
 ) noexcept nogil:
-    """Do what `deal` does, with the values and codes of some rows."""
+    """Do what `deal_run` does, with the values and codes of some rows."""
     cdef Py_ssize_t i
     for i in range(n):
         if not deal_one(dealer.hands, dealer.held, codes[rows[i]], x[rows[i]]):
@@ -271,7 +278,7 @@ cdef int deal_rows(
         i = 0
         while i < n_rows:
             if rows == NULL:
-                i += deal(dealer, x + i, codes + i, n_rows - i)
+                i += deal_run(dealer, x + i, codes + i, n_rows - i)
             else:
                 i += deal_some(dealer, x, codes, rows + i, n_rows - i)
             if take_hands(dealer, plan, c, &places, store, place) != DONE:
