@@ -9,6 +9,13 @@ TG_INLINE void tg_prefetch_soon(const void *p)
     __builtin_prefetch((const double *)p + 512, 0, 2);
 }
 
+/* Ask for n words that are wanted soon after. */
+TG_INLINE void tg_prefetch_words(const int64_t *p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 8)
+        __builtin_prefetch(p + i, 0, 2);
+}
+
 /* Eight vectors, each with values of one key, become eight with a value of each key. */
 TG_INLINE void tg_turn8(tg_v8 *v)
 {

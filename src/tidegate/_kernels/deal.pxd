@@ -11,12 +11,19 @@ cdef struct Dealer:
     int32_t* held       # by key code: how many values its hand has
     Py_ssize_t n_keys
     int pause           # runs that are not dealt
+    int n_vain          # panes in a row that were not read straight off their hands after all
+    int pause_wholes    # panes that are not tried
     Word* nobody        # a record for lanes without a key
 
 
 cdef bint can_deal(const Plan* plan, const Column* columns, int n_columns) noexcept nogil
 cdef void dealer_free(Dealer* dealer) noexcept nogil
+cdef bint may_deal(const Store* store, Py_ssize_t n_rows) noexcept nogil
 cdef bint is_worth(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexcept nogil
+cdef int dealer_room(Dealer* dealer, Py_ssize_t n_keys) noexcept nogil
+cdef Py_ssize_t deal(
+    Dealer* dealer, const double* x, const int32_t* codes, Py_ssize_t n
+) noexcept nogil
 cdef int deal_rows(
     Dealer* dealer, const Plan* plan, const Column* columns, int n_columns, Store* store,
     int32_t place, const int32_t* codes, const int32_t* rows, Py_ssize_t base, Py_ssize_t n_rows,

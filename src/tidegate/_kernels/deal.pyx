@@ -6,15 +6,14 @@ the same bits. Whether a value needs care shows when the eight are done: then no
 their hands are taken row by row.
 """
 
-from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
-from tidegate._kernels.fused cimport Places, is_fused, places_of
-from tidegate._kernels.lanes cimport (
-    add8, add_square8, collect8, greatest, least, load, see_odd, see_wild, seen,
-    splat, spread8, v8, where_above,
+from tidegate._kernels.eights cimport (
+    DEPTH, NEEDS_CARE, STRIDE, TAKEN, TOO_FAR, Eight, first_of_hands, play,
 )
+from tidegate._kernels.fused cimport Places, is_fused, places_of
+from tidegate._kernels.lanes cimport collect8, greatest, least, splat, spread8, v8
 from tidegate._kernels.push cimport push_extreme, push_squares, push_sum
 from tidegate._kernels.records cimport (
     DONE, FLOAT, LANES, LEAST, NO_MEMORY, NULLS, ROWS, SQUARES, SUM, Acc, Column, Plan, Word,
@@ -33,22 +32,12 @@ cdef extern from *:
         const tg_places *, const double *, const int64_t *, double **);
     """
     void prefetch_soon "tg_prefetch_soon"(const void*) nogil
-    void turn8 "tg_turn8"(v8*) nogil
-    void add_near8 "tg_add_near8"(v8*, v8*, v8, v8) nogil
-    bint are_near8 "tg_are_near8"(v8, v8, v8) nogil
     v8 shifts8 "tg_shifts8"(v8, v8) nogil
 
 cdef enum:
-    DEPTH = 96       # values of a hand
-    STRIDE = 104     # from a hand to the next: a power of two would crowd a few sets of the cache
     WORTH = 2        # rows of a run for every key, from which dealing pays
     MOST = 1 << 14   # keys
     PAUSE = 16       # runs that are not dealt after one that had too many rows of few keys
-
-cdef enum Outcome:
-    TAKEN
-    TOO_FAR          # from their shift: the differences are not exact
-    NEEDS_CARE       # a NaN, an infinity or a wild value
 
 
 cdef bint can_deal(const Plan* plan, const Column* columns, int n_columns) noexcept nogil:
@@ -70,9 +59,15 @@ cdef void dealer_free(Dealer* dealer) noexcept nogil:
     free(dealer.held)
 
 
+cdef bint may_deal(const Store* store, Py_ssize_t n_rows) noexcept nogil:
+    """Whether dealing a run of so many rows may pay."""
+    return (n_rows >= WORTH * <Py_ssize_t>store.n_recent and store.n_recent <= MOST
+            and not store.hashed)
+
+
 cdef bint is_worth(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexcept nogil:
     """Whether a run of so many rows is dealt."""
-    if n_rows < WORTH * <Py_ssize_t>store.n_recent or store.n_recent > MOST or store.hashed:
+    if not may_deal(store, n_rows):
         return False
     if dealer.pause:
         dealer.pause -= 1
@@ -80,7 +75,7 @@ cdef bint is_worth(Dealer* dealer, const Store* store, Py_ssize_t n_rows) noexce
     return True
 
 
-cdef int make_room(Dealer* dealer, Py_ssize_t n_keys) noexcept nogil:
+cdef int dealer_room(Dealer* dealer, Py_ssize_t n_keys) noexcept nogil:
     """Make room for so many keys."""
     cdef Py_ssize_t rounded = (n_keys + LANES - 1) // LANES * LANES
     if n_keys <= dealer.n_keys:
@@ -105,7 +100,7 @@ cdef inline bint deal_one(double* hands, int32_t* held, int32_t code, double x) 
     return True
 
 
-cdef Py_ssize_t deal(
+cdef inline Py_ssize_t deal_run(
     Dealer* dealer, const double* x, const int32_t* codes, Py_ssize_t n
 ) noexcept nogil:
     """Deal out values until a hand is full; how many were dealt."""
@@ -125,50 +120,22 @@ cdef Py_ssize_t deal(
     return n
 
 
+cdef Py_ssize_t deal(
+    Dealer* dealer, const double* x, const int32_t* codes, Py_ssize_t n
+) noexcept nogil:
+    """Do that for other kernels."""
+    return deal_run(dealer, x, codes, n)
+
+
 cdef Py_ssize_t deal_some(
     Dealer* dealer, const double* x, const int32_t* codes, const int32_t* rows, Py_ssize_t n
 ) noexcept nogil:
-    """Do what `deal` does, with the values and codes of some rows."""
+    """Do what `deal_run` does, with the values and codes of some rows."""
     cdef Py_ssize_t i
     for i in range(n):
         if not deal_one(dealer.hands, dealer.held, codes[rows[i]], x[rows[i]]):
             return i
     return n
-
-
-cdef struct Eight:  # what eight records keep of a column
-    v8 hi
-    v8 lo
-    v8 square_hi
-    v8 square_lo
-    v8 shift
-    v8 down
-    v8 up
-    v8 odd
-
-
-cdef inline void turn_hands(const double* hands, Py_ssize_t k, v8* values) noexcept nogil:
-    """Values [k, k + 8) of eight hands, turned: one vector for each place in them."""
-    cdef int j
-    for j in range(LANES):
-        values[j] = load(hands + j * STRIDE + k)
-    turn8(values)
-
-
-cdef inline void step(
-    Eight* kept, bint sums, bint squares, bint near, v8 x, v8 to_sum
-) noexcept nogil:
-    """A value of each of eight keys."""
-    if sums:
-        add8(&kept.hi, &kept.lo, to_sum)
-    else:
-        kept.odd = see_odd(kept.odd, x)
-    if squares and near:
-        add_near8(&kept.square_hi, &kept.square_lo, x, kept.shift)
-    elif squares:
-        add_square8(&kept.square_hi, &kept.square_lo, x, kept.shift)
-    kept.down = least(kept.down, x)
-    kept.up = greatest(kept.up, x)
 
 
 cdef inline void keep(
@@ -196,18 +163,8 @@ cdef inline int advance_loop(
 ) noexcept nogil:
     """Eight records over their hands; the flags are constants where this is inlined."""
     cdef Eight kept
-    cdef v8 no = splat(-0.0)
-    cdef v8[LANES] values
-    cdef double[LANES] first
-    cdef Py_ssize_t k = 0, j, all_have = n[0], most = n[0]
-    for j in range(LANES):
-        first[j] = hands[j * STRIDE] if n[j] else 0.0
-        all_have = min(all_have, n[j])
-        most = max(most, n[j])
-    kept.odd = splat(0.0)
-    kept.down = splat(INFINITY)
-    kept.up = splat(-INFINITY)
-    kept.shift = load(first)  # for lanes without a value: any that the record has will do
+    cdef int outcome
+    kept.shift = first_of_hands(hands, n)  # without a value: any that the record has will do
     if sums:
         kept.hi = collect8(records, places.sum)
         kept.lo = collect8(records, places.sum + 1)
@@ -215,25 +172,10 @@ cdef inline int advance_loop(
         kept.square_hi = collect8(records, places.squares)
         kept.square_lo = collect8(records, places.squares + 1)
         kept.shift = shifts8(collect8(records, places.squares + 2), kept.shift)
-    while k + LANES <= all_have:
-        turn_hands(hands, k, values)
-        for j in range(LANES):
-            step(&kept, sums, squares, near, values[j], values[j])
-        k += LANES
-    while k < most:
-        turn_hands(hands, k, values)
-        for j in range(min(<Py_ssize_t>LANES, most - k)):
-            step(&kept, sums, squares, near, where_above(n, k + j, values[j], kept.shift),
-                 where_above(n, k + j, values[j], no))
-        k += LANES
-    if sums:
-        kept.odd = see_odd(kept.odd, kept.hi)
-    if seen(see_wild(see_wild(kept.odd, kept.down), kept.up)):
-        return NEEDS_CARE
-    if squares and near and not are_near8(kept.down, kept.up, kept.shift):
-        return TOO_FAR
-    keep(places, sums, squares, &kept, records)
-    return TAKEN
+    outcome = play(&kept, sums, squares, near, hands, n)
+    if outcome == TAKEN:
+        keep(places, sums, squares, &kept, records)
+    return outcome
 
 
 cdef int advance "tg_advance"(
@@ -324,7 +266,7 @@ cdef int deal_rows(
     cdef Py_ssize_t i, n_turns = 0
     cdef const double* x
     cdef Places places
-    cdef int status = make_room(dealer, store.n_recent)
+    cdef int status = dealer_room(dealer, store.n_recent)
     if status == DONE:
         status = store_reserve(store, store.n_recent)
     if status != DONE:
@@ -336,7 +278,7 @@ cdef int deal_rows(
         i = 0
         while i < n_rows:
             if rows == NULL:
-                i += deal(dealer, x + i, codes + i, n_rows - i)
+                i += deal_run(dealer, x + i, codes + i, n_rows - i)
             else:
                 i += deal_some(dealer, x, codes, rows + i, n_rows - i)
             if take_hands(dealer, plan, c, &places, store, place) != DONE:

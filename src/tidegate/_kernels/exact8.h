@@ -82,6 +82,56 @@ TG_INLINE int tg_no_bit(tg_m8 m)
 
 #define TG_FEW_VALUES INT64_C(0x7fffffff)
 
+/* sum / n. */
+TG_INLINE tg_v8 tg_mean8(tg_exact8 sum, tg_m8 n)
+{
+    return tg_exact8_div(sum, tg_exact8_of_int(n)).hi;
+}
+
+/* Variances of n values, their roots, or standard errors; `squares` are around `shift`. What is no
+ * finite number is also told in `odd`. */
+TG_INLINE tg_v8 tg_deviation8(tg_exact8 sum, tg_exact8 squares, tg_v8 shift, tg_m8 n, int64_t ddof,
+                              int root, int of_mean, tg_m8 *odd)
+{
+    tg_exact8 number = tg_exact8_of_int(n), over = tg_exact8_of_int(n - ddof);
+    if (of_mean)
+        over = tg_exact8_mul(over, number);
+    tg_exact8 drift = tg_exact8_add(
+        sum, tg_exact8_neg(tg_exact8_mul(number, (tg_exact8){shift, tg_splat(0.0)})));
+    tg_exact8 around = tg_exact8_add(
+        squares, tg_exact8_neg(tg_exact8_div(tg_exact8_mul(drift, drift), number)));
+    around = tg_exact8_div(around, over);
+    *odd |= tg_not_finite8(around.hi);
+    tg_v8 least = tg_select((tg_m8)(around.hi > tg_splat(0.0)), around.hi, tg_splat(0.0));
+    if (root)
+        for (int j = 0; j < 8; j++)
+            least[j] = __builtin_sqrt(least[j]);
+    return least;
+}
+
+/* Eight numbers of values, and `some` in place of 0: what is made of that is of no use, but finite. */
+TG_INLINE tg_m8 tg_some8(const int64_t *numbers, int64_t some)
+{
+    tg_m8 n = *(const tg_m8u *)numbers;
+    return n | ((n == 0) & some);
+}
+TG_INLINE tg_m8 tg_no_odd(void) { return (tg_m8){0}; }
+TG_INLINE tg_v8 tg_words_of8(const int64_t *numbers) { return (tg_v8)*(const tg_m8u *)numbers; }
+
+/* The same of sums that are not in records; what is no finite number is told in `odd`. */
+TG_INLINE tg_v8 tg_means_of8(tg_v8 hi, tg_v8 lo, const int64_t *n, tg_m8 *odd)
+{
+    tg_v8 mean = tg_mean8(tg_exact8_of(hi, lo), tg_some8(n, 1));
+    *odd |= tg_not_finite8(mean);
+    return mean;
+}
+TG_INLINE tg_v8 tg_deviations_of8(tg_exact8 sum, tg_exact8 squares, tg_v8 shift, const int64_t *n,
+                                  int64_t ddof, int root, int of_mean, tg_m8 *odd)
+{
+    return tg_deviation8(tg_exact8_of(sum.hi, sum.lo), tg_exact8_of(squares.hi, squares.lo), shift,
+                         tg_some8(n, ddof + 1), ddof, root, of_mean, odd);
+}
+
 /* Means of eight folded records; 0, and nothing of use, where one of them needs care. */
 TG_INLINE int tg_means8(const tg_word *records, Py_ssize_t width, Py_ssize_t sum, Py_ssize_t nulls,
                         tg_word *out)
@@ -91,9 +141,9 @@ TG_INLINE int tg_means8(const tg_word *records, Py_ssize_t width, Py_ssize_t sum
     tg_m8 odd = tg_not_within8(n, 1, TG_FEW_VALUES);
     odd |= tg_not_zero8(tg_words8(at + 2, width)) | tg_not_zero8(tg_words8(at + 3, width)) |
            tg_not_zero8(tg_words8(at + 4, width));
-    tg_exact8 mean = tg_exact8_div(tg_pairs8(at, width), tg_exact8_of_int(n));
-    odd |= tg_not_finite8(mean.hi);
-    tg_store(&out[0].f, mean.hi);
+    tg_v8 mean = tg_mean8(tg_pairs8(at, width), n);
+    odd |= tg_not_finite8(mean);
+    tg_store(&out[0].f, mean);
     return tg_no_bit(odd);
 }
 
@@ -107,22 +157,8 @@ TG_INLINE int tg_spreads8(const tg_word *records, Py_ssize_t width, Py_ssize_t s
     tg_m8 n = tg_numbers8(records, nulls, width);
     tg_m8 odd = tg_not_within8(n, ddof + 1, TG_FEW_VALUES);
     odd |= tg_not_zero8(tg_words8(total + 2, width)) | (tg_m8)tg_words8(at + 3, width);
-    tg_exact8 number = tg_exact8_of_int(n), over = tg_exact8_of_int(n - ddof);
-    if (of_mean)
-        over = tg_exact8_mul(over, number);
-    tg_exact8 shift = {tg_words8(at + 2, width), tg_splat(0.0)};
-    tg_exact8 drift = tg_exact8_add(tg_pairs8(total, width),
-                                    tg_exact8_neg(tg_exact8_mul(number, shift)));
-    tg_exact8 around = tg_exact8_add(
-        tg_pairs8(at, width),
-        tg_exact8_neg(tg_exact8_div(tg_exact8_mul(drift, drift), number)));
-    around = tg_exact8_div(around, over);
-    odd |= tg_not_finite8(around.hi);
-    tg_v8 least = tg_select((tg_m8)(around.hi > tg_splat(0.0)), around.hi, tg_splat(0.0));
-    if (root)
-        for (int j = 0; j < 8; j++)
-            least[j] = __builtin_sqrt(least[j]);
-    tg_store(&out[0].f, least);
+    tg_store(&out[0].f, tg_deviation8(tg_pairs8(total, width), tg_pairs8(at, width),
+                                      tg_words8(at + 2, width), n, ddof, root, of_mean, &odd));
     return tg_no_bit(odd);
 }
 

@@ -116,6 +116,9 @@ cdef struct Offer:     # to deal long runs
     const Plan* plan
     const Column* columns
     int n_columns
+    bint takes_wholes    # a window that is whole within a block may go without records
+    Py_ssize_t n_whole   # the rows of such a one that the block begins with; none is taken
+    int64_t largest      # of their times
 
 
 cdef int leave(
@@ -135,5 +138,5 @@ cdef int route_runs(
 cdef int route_rows(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows, int32_t* slots,
-    Py_ssize_t* n_taken, Py_ssize_t* n_seated, const Offer* offer,
+    Py_ssize_t* n_taken, Py_ssize_t* n_seated, Offer* offer,
 ) noexcept nogil

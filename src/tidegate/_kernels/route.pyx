@@ -22,6 +22,7 @@ from tidegate._kernels.records cimport (
     Run, Word,
 )
 from tidegate._kernels.store cimport Recent, Store, store_pane, store_slot
+from tidegate._kernels.whole_keys cimport try_wholes
 
 cdef extern from *:
     """
@@ -548,10 +549,19 @@ cdef inline int seat_run(
     return status
 
 
+cdef inline bint is_whole(
+    const Router* router, const Store* store, const int64_t* times, Py_ssize_t i, Py_ssize_t k,
+    Py_ssize_t end
+) noexcept nogil:
+    """Whether the run [i, k) begins a pane, and the next row is of a later one."""
+    return (router.pane.covered and router.place < 0 and router.clock.largest < router.pane.first
+            and k < end and times[k] > router.pane.last)
+
+
 cdef int route_rows(
     Router* router, Store* store, LeftRows* left, const int64_t* times, const uint8_t* valid,
     const int32_t* codes, Py_ssize_t base, Py_ssize_t n_rows, int32_t* slots,
-    Py_ssize_t* n_taken, Py_ssize_t* n_seated, const Offer* offer,
+    Py_ssize_t* n_taken, Py_ssize_t* n_seated, Offer* offer,
 ) noexcept nogil:
     """Find the record of each row [base, base + n_rows) with keys; -1 for rows without one.
 
@@ -560,8 +570,9 @@ cdef int route_rows(
     are told of, see `Part`.
 
     Stops early like `route_runs`, and at the end of a pane when much was dealt: the next block then
-    begins with a pane, and has all of it. A record that the limit or the memory refuses leaves the
-    rows before it taken.
+    begins with a pane, and has all of it. Where the `offer` takes wholes, it stops before one, too,
+    and tells of that which the block begins with. A record that the limit or the memory refuses
+    leaves the rows before it taken.
     """
     cdef Py_ssize_t i = base, end = base + n_rows, k, row
     cdef int status = DONE, ordered
@@ -580,6 +591,12 @@ cdef int route_rows(
         is_correction = corrects(router)
         k = run_end(times, valid, i, i + 1 if is_correction else end, &router.pane,
                     router.near, &ordered, &largest)
+        if offer != NULL and offer.takes_wholes and ordered and is_whole(
+                router, store, times, i, k, end) and try_wholes(offer.dealer, store, k - i):
+            if i == base:
+                offer.n_whole = k - i
+                offer.largest = largest
+            break
         if router.lives.on:
             k = note_keys(router, times, codes, i, k)
             if k == i:

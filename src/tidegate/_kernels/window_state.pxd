@@ -7,10 +7,11 @@ from tidegate._kernels.excerpt cimport Excerpt
 from tidegate._kernels.key_clocks cimport KeyClocks
 from tidegate._kernels.output cimport Results
 from tidegate._kernels.records cimport Column, Output, Plan, Run, Word
-from tidegate._kernels.route cimport Left, LeftRows, Router
+from tidegate._kernels.route cimport Left, LeftRows, Offer, Router
 from tidegate._kernels.slab cimport Slab
 from tidegate._kernels.store cimport Store
 from tidegate._kernels.whole cimport Scratch
+from tidegate._kernels.whole_keys cimport Whole
 
 
 cdef class WindowState:
@@ -70,6 +71,13 @@ cdef class WindowState:
     cdef int expect(self, int64_t first, int64_t last, Py_ssize_t n_rows) noexcept nogil
     cdef int take_wholes(
         self, const int64_t* times, Py_ssize_t n, Py_ssize_t base, Py_ssize_t n_rows
+    ) noexcept nogil
+    cdef int route_keys(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t at,
+        Py_ssize_t size, Py_ssize_t* n_taken, Py_ssize_t* n_seated, Offer* offer
+    ) noexcept nogil
+    cdef int take_whole_keys(
+        self, Whole* rows, int64_t largest, Py_ssize_t* n_taken
     ) noexcept nogil
     cdef int close_older_half(self) noexcept nogil
     cdef int spill(

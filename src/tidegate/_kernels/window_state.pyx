@@ -6,7 +6,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
-from tidegate._kernels.clock cimport Clock
+from tidegate._kernels.clock cimport Clock, see
 from tidegate._kernels.deal cimport can_deal, dealer_free
 from tidegate._kernels.emit cimport Member, close_windows, first_due, members_of
 from tidegate._kernels.excerpt cimport excerpt_free, excerpt_init, excerpt_make
@@ -48,6 +48,7 @@ from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.whole cimport (
     all_plain, read_wholes, scratch_free, scratch_init,
 )
+from tidegate._kernels.whole_keys cimport Whole, read_whole_keys
 
 cdef extern from *:
     """
@@ -342,15 +343,19 @@ cdef class WindowState:
         offer.plan = &self.plan
         offer.columns = self.columns
         offer.n_columns = self.n_columns
+        offer.takes_wholes = (
+            self.guesses and valid == NULL and self.router.grid.per_size == 1
+            and self.router.grid.per_step == 1 and self.router.part.n <= 1
+            and not self.router.clock.moves and not self.router.allows
+            and not self.router.lives.on and not self.router.origins.on)
         if self.router.takes_wholes and n_rows - at > BLOCK:
             status = self.expect(times[at], times[n_rows - 1], n_rows - at)
         while at < n_rows and status == DONE:
             size = min(<Py_ssize_t>(DEALT if deals else BLOCK), n_rows - at)
             self.make_floats(at, size)
             if codes != NULL:
-                status = route_rows(&self.router, &self.store, &self.left, times, valid, codes, at,
-                                    size, self.slots, &taken, &n_seated,
-                                    &offer if deals else NULL)
+                status = self.route_keys(times, valid, codes, at, size, &taken, &n_seated,
+                                         &offer if deals else NULL)
                 if n_seated and self.router.part.n > 1:
                     excerpt_make(&self.excerpt, self.columns, times, at, n_seated)
                     reduce_rows(&self.plan, self.excerpt.columns, self.n_columns,
@@ -497,6 +502,55 @@ cdef class WindowState:
         if status == DONE:
             self.router.closed_to = max(self.router.closed_to, self.router.whole_to)
         return status
+
+    cdef int route_keys(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t at,
+        Py_ssize_t size, Py_ssize_t* n_taken, Py_ssize_t* n_seated, Offer* offer
+    ) noexcept nogil:
+        """Find the records of rows, but for those of a whole window, which is read instead."""
+        cdef bint takes_wholes
+        cdef Whole rows
+        cdef int status
+        if offer != NULL:
+            offer.n_whole = 0
+        status = route_rows(&self.router, &self.store, &self.left, times, valid, codes, at, size,
+                            self.slots, n_taken, n_seated, offer)
+        if status != DONE or offer == NULL or not offer.n_whole:
+            return status
+        rows.times = times
+        rows.codes = codes
+        rows.base = at
+        rows.n = offer.n_whole
+        status = self.take_whole_keys(&rows, offer.largest, n_taken)
+        if status != DONE or n_taken[0]:
+            return status
+        takes_wholes = offer.takes_wholes
+        offer.takes_wholes = False
+        status = route_rows(&self.router, &self.store, &self.left, times, valid, codes, at, size,
+                            self.slots, n_taken, n_seated, offer)
+        offer.takes_wholes = takes_wholes
+        return status
+
+    cdef int take_whole_keys(
+        self, Whole* rows, int64_t largest, Py_ssize_t* n_taken
+    ) noexcept nogil:
+        """Close what is older than a whole window, then read it; no row is taken where it can't."""
+        cdef Pane pane = self.router.pane
+        cdef bint is_read = False
+        cdef int status = close_windows(
+            &self.router, &self.store, &self.results, edge(&self.router.grid, pane.index))
+        rows.window = pane.index
+        if status == DONE:
+            status = read_whole_keys(&self.plan, self.columns, self.n_columns, rows,
+                                     self.store.n_recent, &self.dealer, &self.results, &is_read)
+        if not is_read:
+            return status
+        self.router.whole_to = pane.last + 1
+        self.router.closed_to = max(self.router.closed_to, self.router.whole_to)
+        self.router.used = self.router.used + rows.n
+        see(&self.router.clock, largest)
+        n_taken[0] = rows.n
+        return DONE
 
     cdef int close_older_half(self) noexcept nogil:
         """Close the older half of the time that is open, on the guess that rows are in order."""
