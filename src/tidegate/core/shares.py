@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tidegate.core.allkeys import encode_all
 from tidegate.core.binding import Values
 from tidegate.core.bound import rows_of
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
@@ -73,7 +74,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     bound.lay_grid_on(rows)
     if rows.time_valid is not None or not len(rows.order):
         return None
-    codes = None if bound.keys is None else bound.keys.encode(batch)
+    codes = None if bound.keys is None else encode_all(bound.keys, batch, n)
     is_plain = not bound.is_float and bound.filler is None and bound.program.gives_words
     if bound.overlaps and not is_plain:
         return None

@@ -132,8 +132,8 @@ def asof_join(
     keys = None
     if rule.by:
         keys = Keys(rule.by, max_keys=(limits or Limits()).max_keys)
-    after = types.moments(others, "right", keys)
-    before = types.moments(rows, "left", keys)
+    after = types.moments(others, "right", keys, n)
+    before = types.moments(rows, "left", keys, n)
     taker = Taker([others.column(name) for name, _ in types.taken], others.num_rows)
     n_keys = 1 if keys is None else keys.n_keys
     columns = match(types, before, after, n_keys, taker, rows.num_rows, threads=n)

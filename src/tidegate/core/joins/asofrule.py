@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from tidegate.core.allkeys import encode_all
 from tidegate.core.columns import column_index, plain, plain_type, time_column, time_type
 from tidegate.core.durations import NS_PER_UNIT, in_units
 from tidegate.core.errors import ColumnTypeError, DurationError, InputError
@@ -190,9 +191,13 @@ class AsofTypes:
         return units
 
     def moments(
-        self, table: pa.Table, side: Literal["left", "right"], keys: Keys | None
+        self,
+        table: pa.Table,
+        side: Literal["left", "right"],
+        keys: Keys | None,
+        threads: int = 1,
     ) -> Moments:
-        """Read the times and the keys of one side.
+        """Read the times and the keys of one side, the keys on at most so many threads.
 
         Raises
         ------
@@ -205,7 +210,7 @@ class AsofTypes:
         name = self.rule.on[at]
         parts = [self._times(batch, at) for batch in table.select([name]).to_batches()]
         times = _joined([values for values, _ in parts], np.int64)
-        codes = None if keys is None else self.codes(table, keys)
+        codes = None if keys is None else self.codes(table, keys, threads)
         if all(valid is None for _, valid in parts):
             return Moments(times, codes, None)
         reasons = _joined(
@@ -216,14 +221,14 @@ class AsofTypes:
             return Moments(times, codes, None)
         return Moments(times[rows], None if codes is None else codes[rows], rows, reasons)
 
-    def codes(self, table: pa.Table, keys: Keys) -> Numbers:
+    def codes(self, table: pa.Table, keys: Keys, threads: int = 1) -> Numbers:
         """Return the codes of the keys of a table."""
         columns = [
             _cast(table.column(column_index(table.schema, name)), type_)
             for name, type_ in zip(self.rule.by, self.key_types, strict=True)
         ]
         table = pa.Table.from_arrays(columns, names=list(self.rule.by))
-        return _joined([keys.encode(batch) for batch in table.to_batches()], np.int32)
+        return _joined([encode_all(keys, batch, threads) for batch in table.to_batches()], np.int32)
 
     def _times(self, batch: pa.RecordBatch, at: int) -> tuple[Numbers, Numbers | None]:
         """Read the times of a batch as the kernels compare them."""
