@@ -391,6 +391,39 @@ cdef class SessionState(RowState):
             self.router.used = self.router.used + (i - begin)
         return i
 
+    cdef Py_ssize_t join_in_order(
+        self, const int64_t* times, const int32_t* codes, Py_ssize_t i, Py_ssize_t n
+    ) noexcept nogil:
+        """Do that where rows are taken to be in order: what is open then begins before them."""
+        cdef Seat* seats = self.rows.seats
+        cdef Seat* seat
+        cdef const int32_t* roots = self.rows.roots
+        cdef int32_t* slots = self.slots
+        cdef int64_t largest = self.router.clock.largest, time, end
+        cdef int64_t gap = self.gap, highest = INT64_MAX - gap
+        cdef uint64_t most = <uint64_t>self.most if self.has_most else <uint64_t>-1
+        cdef Py_ssize_t begin = i
+        cdef int32_t slot
+        while i < n:
+            time = times[i]
+            slot = roots[codes[i]]
+            if slot < 0 or time < largest or time > highest:
+                break
+            seat = &seats[slot]
+            end = time + gap
+            if time >= seat.end or (seat.left & seat.right) >= 0 or (
+                    <uint64_t>end - <uint64_t>seat.first > most):
+                break
+            seat.last = time
+            seat.end = end
+            slots[i] = slot
+            largest = time
+            i += 1
+        if i > begin:
+            see(&self.router.clock, largest)
+            self.router.used = self.router.used + (i - begin)
+        return i
+
     cdef int route_sessions(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t base,
         Py_ssize_t n, Py_ssize_t* taken
@@ -398,6 +431,7 @@ cdef class SessionState(RowState):
         """Find the slots of the rows of a block; stops at a row that makes one session of two."""
         cdef const int64_t* block = times + base
         cdef bint in_runs = codes == NULL and valid == NULL
+        cdef bint goes_up = self.guesses and not self.router.clock.moves
         cdef Seat* seat
         cdef int64_t time, end, mark
         cdef int32_t slot = -1, other = -1, code = 0
@@ -411,7 +445,10 @@ cdef class SessionState(RowState):
             taken[0] = i
             if codes != NULL:
                 if valid == NULL and not self.is_float:
-                    i = self.join_some(block, codes + base, i, n)
+                    if goes_up:
+                        i = self.join_in_order(block, codes + base, i, n)
+                    else:
+                        i = self.join_some(block, codes + base, i, n)
                     taken[0] = i
                     if i == n:
                         break
