@@ -61,6 +61,7 @@ cdef class RowState(WindowState):
     cdef void promise(self, int64_t watermark) noexcept nogil
     cdef int edge_room(self, Py_ssize_t n) noexcept nogil
     cdef void add_edges(self, int64_t start, int64_t end) noexcept nogil
+    cdef void fold_slots(self, const int32_t* slots, Py_ssize_t n, Word* out) noexcept nogil
     cdef void fold_slot(self, int32_t slot, Word* out) noexcept nogil
     cdef int read_slots(self, const int32_t* slots, Py_ssize_t n) noexcept nogil
     cdef tuple dump_records(self, const int32_t* slots, Py_ssize_t n)

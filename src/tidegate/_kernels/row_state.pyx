@@ -215,6 +215,18 @@ cdef class RowState(WindowState):
         self.ends[self.n_edges] = end
         self.n_edges = self.n_edges + 1
 
+    cdef void fold_slots(self, const int32_t* slots, Py_ssize_t n, Word* out) noexcept nogil:
+        """Fold records one after the other, all at once where nothing was merged into any."""
+        cdef Py_ssize_t i
+        cdef bint merged = False
+        for i in range(n):
+            merged |= self.rows.seats[slots[i]].base != NULL
+        if not merged:
+            fold_records(&self.plan, &self.rows.arena, slots, n, out)
+            return
+        for i in range(n):
+            self.fold_slot(slots[i], out + i * self.plan.narrow)
+
     cdef void fold_slot(self, int32_t slot, Word* out) noexcept nogil:
         """Fold a record, and add what was merged into it before it began."""
         cdef const Word* base = self.rows.seats[slot].base
@@ -240,9 +252,9 @@ cdef class RowState(WindowState):
             size = min(<Py_ssize_t>CHUNK, n - done)
             if (results_room(&self.results, size) != DONE or self.edge_room(size) != DONE):
                 return NO_MEMORY
+            self.fold_slots(slots + done, size, self.folded)
             for i in range(size):
                 seat = &self.rows.seats[slots[done + i]]
-                self.fold_slot(slots[done + i], self.folded + i * self.plan.narrow)
                 self.results.windows[self.results.n + i] = self.n_edges
                 if self.results.keyed:
                     self.results.codes[self.results.n + i] = seat.code

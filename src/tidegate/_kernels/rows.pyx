@@ -28,11 +28,23 @@ cdef extern from *:
         const tg_places *, const double *, TG_ROWS);
     TG_CLONES static Py_ssize_t tg_weighted_rows(
         const Py_ssize_t *, const double *, const double *, TG_ROWS);
+
+    /* Two words as one number of 128 bits: what carries from the first is of the second. */
+    TG_INLINE void tg_add_wide(tg_word *at, uint64_t low, uint64_t high)
+    {
+        unsigned __int128 sum = (unsigned __int128)at[1].u << 64 | at[0].u;
+        sum += (unsigned __int128)high << 64 | low;
+        at[0].u = (uint64_t)sum;
+        at[1].u = (uint64_t)(sum >> 64);
+    }
     """
+
+    void add_wide "tg_add_wide"(Word*, uint64_t, uint64_t) noexcept nogil
 
 
 cdef enum:
     AHEAD = 12  # rows whose records are on their way
+    FAR = 256   # rows whose values are: blocks are so short that the CPU foresees them late
 
 
 cdef inline Py_ssize_t float_loop(
@@ -51,6 +63,7 @@ cdef inline Py_ssize_t float_loop(
             record = records + slots[i] * width
             ahead = i + AHEAD if i + AHEAD < n_rows else i
             prefetch_here(records + slots[ahead] * width)
+            prefetch_here(x + i + FAR)
             if counts:
                 record.i += 1
             float_row(places, sums, squares, low, high, 1, 0, record, x[i])
@@ -151,14 +164,13 @@ cdef void sum_int_rows(
 ) noexcept nogil:
     """SUM_INT of a column without nulls."""
     cdef const uint64_t* x = <const uint64_t*>column.values + base
-    cdef bint signed = column.numeric != UNSIGNED
-    cdef Word* at
+    cdef Word* sums = arena.records + acc.wide
+    cdef int64_t width = arena.wide, sign = 0 if column.numeric == UNSIGNED else -1
     cdef Py_ssize_t i
     for i in range(n_rows):
+        prefetch_here(x + i + FAR)
         if slots[i] >= 0:
-            at = arena.records + slots[i] * arena.wide + acc.wide
-            at[0].u += x[i]
-            at[1].i += <int64_t>(at[0].u < x[i]) + (<int64_t>x[i] >> 63 if signed else 0)
+            add_wide(sums + slots[i] * width, x[i], <uint64_t>(<int64_t>x[i] >> 63 & sign))
 
 
 cdef void count_rows(const int32_t* slots, Py_ssize_t n_rows, const Arena* arena) noexcept nogil:
