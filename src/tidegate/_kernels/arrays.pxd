@@ -7,9 +7,8 @@ cdef class Arrays:
     cdef object kind, struct, unit
     cdef descrgetfunc get
     cdef bytes kinds
-    cdef bint has_nat
+    cdef bint has_nat  # among the times
 
     cdef bint holds(self, dict columns) except -1
     cdef const void* words(self, dict columns, Py_ssize_t at, int64_t* n_rows) except? NULL
     cdef bint is_unit(self, object times) except -1
-    cdef bint has_no_time(self, const int64_t* times, int64_t n_rows) noexcept nogil

@@ -20,7 +20,6 @@ cdef extern from "arrays.h" nogil:
         int flags
         intptr_t* shape
         void* data
-    bint tg_has_nat(const int64_t* times, int64_t n) noexcept
 
 cdef enum:
     PLAIN = 0x1 | 0x100 | 0x200  # contiguous, aligned, native
@@ -100,7 +99,3 @@ cdef class Arrays:
                 return False
             self.unit = dtype  # arrays of one source share it
         return True
-
-    cdef bint has_no_time(self, const int64_t* times, int64_t n_rows) noexcept nogil:
-        """Whether one of the times is none, NaT."""
-        return self.has_nat and tg_has_nat(times, n_rows)

@@ -11,6 +11,7 @@ from tidegate._kernels.arrays cimport Arrays
 from tidegate._kernels.cdata cimport ArrowArray, plain_words
 from tidegate._kernels.methods cimport METH_FASTCALL, METH_KEYWORDS, PyCFunction, in_place_of
 from tidegate._kernels.records cimport DONE
+from tidegate._kernels.route cimport take_nat
 from tidegate._kernels.row_buffer cimport RowTaker, tuple_of
 from tidegate._kernels.slab cimport Slab
 from tidegate._kernels.store cimport live_slots, store_keys
@@ -134,7 +135,7 @@ cdef class Intake:
         -------
         bool
             False, and nothing taken, where the batch is of another class or schema, where a column
-            has nulls, NaT or is misaligned, and where it may open more windows than there may be.
+            has nulls or is misaligned, and where it may open more windows than there may be.
 
         Notes
         -----
@@ -169,14 +170,20 @@ cdef class Intake:
         if not arrays.holds(batch):
             return False
         self.times = <const int64_t*>arrays.words(batch, 0, &n_rows)
-        if self.times == NULL or arrays.has_no_time(self.times, n_rows):
+        if self.times == NULL:
             return False
         for i in range(state.n_columns):
             state.columns[i].values = arrays.words(batch, i + 1, &n_rows)
             state.columns[i].valid = NULL
             if state.columns[i].values == NULL:
                 return False
-        return self.take_rows(batch, n_rows, run)
+        if not arrays.has_nat:
+            return self.take_rows(batch, n_rows, run)
+        take_nat(&state.router, True)
+        try:
+            return self.take_rows(batch, n_rows, run)
+        finally:
+            take_nat(&state.router, False)
 
     cdef bint take_rows(self, object batch, int64_t n_rows, object run) except -1:
         """Take the rows of the columns that were found, or leave them to others."""
@@ -251,6 +258,8 @@ cdef class BatchTaker(RowTaker):
     _run : Run
         Its `intake` takes the batches.
     """
+
+    cdef public object _run
 
 
 cdef object push(object taker, PyObject** given, Py_ssize_t n, PyObject* names):

@@ -70,6 +70,7 @@ cdef struct Router:
     bint takes_wholes    # windows that are whole within a block go to `wholes`
     int64_t whole_to     # end of the last of them
     bint near            # of the runs of this batch
+    bint has_nat         # among its times INT64_MIN may stand for none; see `take_nat`
     bint allows          # closed windows are held, for rows that correct them
     int64_t allowed      # how much longer, for int times
     double allowed_f     # and for float times
@@ -106,9 +107,12 @@ cdef inline int32_t reason_of(uint8_t flag) noexcept nogil:
     return NULL_TIME if flag == 0 else NAN_TIME
 
 
-cdef int leave(
-    LeftRows* left, int64_t row, int32_t reason, int64_t pane, int64_t watermark
-) noexcept nogil
+cdef inline void take_nat(Router* router, bint has_nat) noexcept nogil:
+    """Say whether the lowest time is none; no pane has it then, so that no run goes on over it."""
+    router.has_nat = has_nat
+    if router.has_pane and router.pane.first <= INT64_MIN + 1:
+        router.has_pane = False
+        router.place = -1
 
 
 cdef struct Offer:     # to deal long runs

@@ -185,6 +185,8 @@ cdef inline int enter(
     enters[0] = False
     if valid != NULL and valid[row] != 1:
         return leave(left, row, reason_of(valid[row]), 0, 0)
+    if router.has_nat and time == INT64_MIN:
+        return leave(left, row, NULL_TIME, 0, 0)
     if not router.has_pane or time < router.pane.first or time > router.pane.last:
         if router.has_pane and is_next(&router.grid, &router.pane, time):
             step(&router.grid, &router.pane)
@@ -199,6 +201,8 @@ cdef inline int enter(
             router.pane = pane
             router.has_pane = True
             router.place = -1
+            if router.has_nat:
+                router.pane.first = max(router.pane.first, INT64_MIN + 1)
     if time > router.share_last or is_before_share(router, time):
         if router.passes != (
                 PASSES_LATER if time > router.share_last else PASSES_EARLIER):

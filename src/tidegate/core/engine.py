@@ -233,7 +233,7 @@ class Aggregator(BatchTaker):
         schema of the last one, without keys, costs some 1 microsecond beside that, a dict of NumPy
         arrays half of it, and a table of results some 0.2 microseconds a column. A dict is read
         where it stands if its columns are contiguous arrays of 64 bits in the machine's byte order,
-        the times in the unit of the last batch, without a time zone and without NaT.
+        the times in the unit of the last batch, without a time zone.
 
         Examples
         --------

@@ -89,10 +89,15 @@ class Timekeeping:
                 f"watermark is {self.watermark!r}: choose from {', '.join(get_args(Clocking))}"
             )
         if self.allows and isinstance(plan.window, Count | Threshold | Rolling):
+            why = (
+                "a late row would change every later row that looks back to it"
+                if isinstance(plan.window, Rolling)
+                else "where its windows begin and end depends on all rows before, so that a late "
+                "row would move every later window"
+            )
             raise InputError(
-                f"allowed_lateness does not go with tg.{type(plan.window).__name__}: it "
-                f"takes rows in order of time, so that a late row would change every later window "
-                f"that reaches back to it; give more lateness instead"
+                f"allowed_lateness does not go with tg.{type(plan.window).__name__}: {why}; give "
+                f"more lateness instead"
             )
         for name in self.plain().keys() - {"max_jump"}:
             if plan.lateness is None:

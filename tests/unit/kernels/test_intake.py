@@ -11,6 +11,7 @@ import tidegate as tg
 from tidegate.core.run import MAX_BATCH
 
 SCHEMA = pa.schema([("t", pa.int64()), ("x", pa.float64()), ("n", pa.int64())])
+TIME = pa.field("t", pa.timestamp("ns"))
 AGGREGATIONS = (tg.agg.sum("x"), tg.agg.count("x"), tg.agg.last("n"), tg.agg.rows())
 
 
@@ -358,6 +359,41 @@ def test_arrays_of_times_are_those_of_record_batches(unit):
         assert aggregator.push(as_arrays(batch, t=times)).equals(other.push(copied))
         assert aggregator.stats == other.stats
     assert aggregator.stats.rejected == 1
+    assert aggregator.flush().equals(other.flush())
+
+
+@pytest.mark.parametrize("first", [np.iinfo(np.int64).min + 1, -40, 1_700_000_000_000_000_000])
+@pytest.mark.parametrize("lateness", [None, "0ns", "20ns", "200ns"])
+@pytest.mark.parametrize(
+    "window",
+    [
+        tg.Tumbling("10ns"),
+        tg.Sliding("30ns", "10ns"),
+        tg.Sliding("3ns", "10ns"),
+        tg.Tumbling("10ns", offset="2ns"),  # one begins at the lowest time
+    ],
+)
+def test_rows_without_a_time_are_rejected_wherever_they_stand(first, lateness, window):
+    options = {"on": "t", "lateness": lateness, "schema": SCHEMA.set(0, TIME)}
+    aggregator, other = (tg.Aggregator(window, *AGGREGATIONS, **options) for _ in "ab")
+    random = np.random.default_rng(3)
+    for number in range(40):
+        n = int(random.integers(0, 30))
+        times = first + 5 * max(number - 9, 0) + np.cumsum(random.integers(0, 3, n))
+        times[random.random(n) < 0.1] += 7
+        times = times.view("M8[ns]")
+        times[random.random(n) < random.choice([0, 0.1, 0.9])] = np.datetime64("NaT")
+        batch = rows(0, n)
+        copied = batch.set_column(0, "t", pa.array(times))
+        assert aggregator.push(as_arrays(batch, t=times)).equals(other.push(copied))
+        assert aggregator.stats == other.stats
+        if number % 7 == 2:  # the lowest time is one where it does not come as an array
+            lowest = pa.array([np.iinfo(np.int64).min] * 2, pa.int64()).cast(TIME.type)
+            low = rows(0, 2).set_column(0, TIME, lowest)
+            assert aggregator.push(low).equals(other.push(low))
+            assert aggregator.stats == other.stats
+    assert aggregator.stats.rejected > 30
+    assert aggregator.take_late().equals(other.take_late())
     assert aggregator.flush().equals(other.flush())
 
 
