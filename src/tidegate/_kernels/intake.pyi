@@ -44,6 +44,10 @@ class Intake:
     def take(self, batch: object, run: Any) -> bool: ...
 
 @disjoint_base
+class HasIntake:
+    intake: Intake | None
+
+@disjoint_base
 class BatchTaker(RowTaker):
     _run: Any
 

@@ -250,16 +250,28 @@ cdef class Intake:
         return 0
 
 
+cdef class HasIntake:
+    """Base of what batches go to.
+
+    Attributes
+    ----------
+    intake : Intake or None
+        Takes batches that are like those before.
+    """
+
+    cdef public Intake intake
+
+
 cdef class BatchTaker(RowTaker):
     """Base of what takes batches, by an intake where there is one.
 
     Attributes
     ----------
-    _run : Run
-        Its `intake` takes the batches.
+    _run : HasIntake
+        Where they go.
     """
 
-    cdef public object _run
+    cdef public HasIntake _run
 
 
 cdef object push(object taker, PyObject** given, Py_ssize_t n, PyObject* names):
@@ -270,9 +282,8 @@ cdef object push(object taker, PyObject** given, Py_ssize_t n, PyObject* names):
         hands_over = <object>given[1]
         names = NULL
     if names == NULL and n == 1 and self._buffer is None:
-        intake = self._run.intake
-        if intake is not None:
-            table = (<Intake?>intake).push(<object>given[0], self._run, hands_over)
+        if self._run is not None and self._run.intake is not None:
+            table = self._run.intake.push(<object>given[0], self._run, hands_over)
             if table is not None:
                 return table
         return self._push_by_python(<object>given[0], take=hands_over)

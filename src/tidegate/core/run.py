@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.intake import Counts, Intake
+from tidegate._kernels.intake import Counts, HasIntake, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound, Rows, rows_of, times_of
 from tidegate.core.errors import AggregateOverflowError, LimitError
@@ -78,7 +78,7 @@ class Stats(NamedTuple):
     windows: int
 
 
-class Run:
+class Run(HasIntake):
     """A plan and all that has become of its rows.
 
     Parameters
@@ -109,7 +109,6 @@ class Run:
         self.counts = Counts()
         self.ready: list[pa.Table] = []
         self.broken: Exception | None = None
-        self.intake: Intake | None = None
         self.threads = 1
         self.on_new_state: Callable[[], None] | None = None
         self._is_given = False

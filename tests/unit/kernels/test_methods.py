@@ -5,15 +5,14 @@ import inspect
 import pytest
 
 import tidegate as tg
-from tidegate._kernels.intake import BatchTaker, by_intake
+from tidegate._kernels.intake import BatchTaker, HasIntake, by_intake
 
 
 class Taker(BatchTaker):
     """Takes everything itself: it has no intake."""
 
     def __init__(self) -> None:
-        self._run = self
-        self.intake = None
+        self._run = HasIntake()
 
     @by_intake
     def push(self, batch, /, *, take=True):
@@ -57,3 +56,8 @@ def test_an_instance_of_another_class_is_refused():
         tg.Aggregator.push(7, {"t": [1]})
     with pytest.raises(TypeError):
         Taker.push()
+
+
+def test_what_was_never_begun_takes_nothing():
+    with pytest.raises(AttributeError):
+        tg.Aggregator.__new__(tg.Aggregator).push({"t": [1]})
