@@ -12,7 +12,7 @@ as the float does, so that every loop over rows compares integers only.
 """
 
 from libc.math cimport floor
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
 from libc.string cimport memcpy
 
 from tidegate._kernels.lanes cimport sub_overflows, wide_t
@@ -95,7 +95,8 @@ cdef inline int64_t edge(const Grid* grid, int64_t pane) noexcept nogil:
         return table_edge(grid, pane)
     if grid.is_float:
         return order_of_float(edge_f(grid, pane))
-    return grid.anchor + pane * grid.width
+    # The product alone may be beyond the lowest time where the anchor brings it back.
+    return <int64_t>(<uint64_t>grid.anchor + <uint64_t>pane * <uint64_t>grid.width)
 
 
 cdef inline int64_t window_start(const Grid* grid, int64_t window) noexcept nogil:
