@@ -95,26 +95,32 @@ cdef inline int64_t edge(const Grid* grid, int64_t pane) noexcept nogil:
         return table_edge(grid, pane)
     if grid.is_float:
         return order_of_float(edge_f(grid, pane))
-    # The product alone may be beyond the lowest time where the anchor brings it back.
-    return <int64_t>(<uint64_t>grid.anchor + <uint64_t>pane * <uint64_t>grid.width)
+    return wrapped(pane, grid.width, grid.anchor)
+
+
+cdef inline int64_t wrapped(int64_t x, int64_t factor, int64_t more) noexcept nogil:
+    """x * factor + more, where that fits; the product alone may not, next to the lowest time."""
+    return <int64_t>(<uint64_t>x * <uint64_t>factor + <uint64_t>more)
 
 
 cdef inline int64_t window_start(const Grid* grid, int64_t window) noexcept nogil:
     """Start of a window, as an ordered time."""
-    return edge(grid, window * grid.per_step)
+    return edge(grid, wrapped(window, grid.per_step, 0))
 
 
 cdef inline int64_t window_end(const Grid* grid, int64_t window) noexcept nogil:
     """End of a window, as an ordered time."""
-    return edge(grid, window * grid.per_step + grid.per_size)
+    return edge(grid, wrapped(window, grid.per_step, grid.per_size))
 
 
-cdef inline bint fits(const Grid* grid, int64_t pane) noexcept nogil:
-    """Whether the edge of a pane can be written in the type of the times."""
+cdef inline bint fits(const Grid* grid, wide_t pane) noexcept nogil:
+    """Whether a pane has a number, and its edge can be written in the type of the times."""
     cdef wide_t at
+    if not INT64_MIN <= pane <= INT64_MAX:
+        return False
     if grid.is_float:
         return -(<int64_t>1 << 53) <= pane <= <int64_t>1 << 53
-    at = <wide_t>pane * grid.width + grid.anchor
+    at = pane * grid.width + grid.anchor
     return INT64_MIN <= at <= INT64_MAX
 
 
@@ -227,13 +233,13 @@ cdef inline bint pane_at(const Grid* grid, int64_t index, Pane* pane) noexcept n
     end = last_window(grid, index)
     pane.covered = begin <= end
     if pane.covered:
-        if not (fits(grid, begin * grid.per_step)
-                and fits(grid, end * grid.per_step + grid.per_size)):
+        if not (fits(grid, <wide_t>begin * grid.per_step)
+                and fits(grid, <wide_t>end * grid.per_step + grid.per_size)):
             return False
         pane.opens_at = window_end(grid, begin)
         pane.closes_at = window_end(grid, end)
     else:
-        if not (fits(grid, index) and fits(grid, index + 1)):
+        if not (fits(grid, index) and fits(grid, <wide_t>index + 1)):
             return False
         pane.opens_at = INT64_MAX
         pane.closes_at = INT64_MAX

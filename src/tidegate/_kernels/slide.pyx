@@ -7,11 +7,13 @@ three times however much the windows overlap, and any window has the same bits w
 whatever others it is closed.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from tidegate._kernels.grid cimport Grid, first_window, floor_div, window_end
+from tidegate._kernels.grid cimport (
+    Grid, first_window, floor_div, last_window, window_end, wrapped,
+)
 from tidegate._kernels.output cimport Results, results_read, results_room, results_sort
 from tidegate._kernels.records cimport DONE, NO_MEMORY, Plan, Word
 from tidegate._kernels.results cimport fold_records, merge_record
@@ -68,23 +70,27 @@ cdef inline void add_ends(Slider* s, Py_ssize_t first, Py_ssize_t stop) noexcept
             merge_record(s.plan, s.ends + i * width, s.ends + (i + 1) * width)
 
 
+cdef inline bint within(int64_t pane, int64_t start, int64_t n) noexcept nogil:
+    """Whether a pane that is not before `start` is one of n from there on, next to any end."""
+    return <uint64_t>pane - <uint64_t>start < <uint64_t>n
+
+
 cdef int slide(Slider* s) noexcept nogil:
     """Close the windows of one key."""
     cdef Py_ssize_t width = s.plan.narrow, a = 0, b = 0, split = 0
-    cdef int64_t m = s.grid.per_size, window, start, block, in_block = 0
+    cdef int64_t m = s.grid.per_size, window, last, start, block, in_block = 0
     cdef bint has_block = False, has_beginning = False
     cdef Word* record
     cdef int status
     if s.n == 0:
         return DONE
     window = first_window(s.grid, s.leaves[0].pane)
-    while True:
-        start = window * s.grid.per_step
-        while a < s.n and s.leaves[a].pane < start:
+    last = last_window(s.grid, s.leaves[s.n - 1].pane)  # one more may be beyond all numbers
+    while window <= last:
+        start = wrapped(window, s.grid.per_step, 0)
+        while s.leaves[a].pane < start:
             a += 1
-        if a == s.n:
-            return DONE
-        if s.leaves[a].pane >= start + m:
+        if not within(s.leaves[a].pane, start, m):
             window = first_window(s.grid, s.leaves[a].pane)
             continue
         if window_end(s.grid, window) > s.upto:
@@ -97,12 +103,12 @@ cdef int slide(Slider* s) noexcept nogil:
             has_block = True
             in_block = block
             split = a
-            while split < s.n and s.leaves[split].pane < (block + 1) * m:
+            while split < s.n and within(s.leaves[split].pane, wrapped(block, m, 0), m):
                 split += 1
             add_ends(s, a, split)
             b = split
             has_beginning = False
-        while b < s.n and s.leaves[b].pane < start + m:
+        while b < s.n and within(s.leaves[b].pane, start, m):
             if has_beginning:
                 merge_record(s.plan, s.beginning, s.folded + b * width)
             else:
@@ -123,6 +129,7 @@ cdef int slide(Slider* s) noexcept nogil:
             if status != DONE:
                 return status
         window += 1
+    return DONE
 
 
 cdef int gather_leaves(

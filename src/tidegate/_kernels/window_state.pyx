@@ -12,6 +12,7 @@ from tidegate._kernels.emit cimport Member, close_windows, first_due, members_of
 from tidegate._kernels.excerpt cimport excerpt_free, excerpt_init, excerpt_make
 from tidegate._kernels.grid cimport (
     Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
+    wrapped,
 )
 from tidegate._kernels.kept cimport kept_failed, kept_in, kept_load, kept_out, kept_values
 from tidegate._kernels.key_clocks cimport (
@@ -728,7 +729,7 @@ cdef class WindowState:
         cdef Py_ssize_t i
         if not grid.is_float and not grid.is_table:
             for i in range(self.results.n):
-                starts[i].i = grid.anchor + self.results.windows[i] * step
+                starts[i].i = wrapped(self.results.windows[i], step, grid.anchor)
                 ends[i].i = starts[i].i + grid.width * grid.per_size
         else:
             for i in range(self.results.n):
