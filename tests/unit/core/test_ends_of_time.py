@@ -48,3 +48,27 @@ def test_windows_at_an_end_of_time_are_right(end, size, every, by, lateness):
         assert all(count <= right[start] for start, count in got.items())
         assert live.stats.used + live.stats.rejected == N_ROWS
         assert live.take_late().num_rows == live.stats.rejected <= SAFE
+
+
+OTHERS = {
+    "keys by their own clocks": (tg.Sliding(30, 10, offset=3), {"by": "k", "watermark": "key"}),
+    "corrections": (tg.Sliding(3, 10, offset=3), {"allowed_lateness": 2**62}),
+    "windows without rows": (tg.Sliding(30, 10, offset=3, empty="zero"), {}),
+    "keys that go": (tg.Sliding(3, 10), {"by": "k", "ttl": 2**62}),
+    "rows too far ahead": (tg.Sliding(30, 10), {"max_jump": 2**62}),
+    "windows of half of all time": (tg.Sliding(2**62, 2**62 - 1, offset=7), {}),
+    "look-backs": (tg.Rolling(2**62), {"by": "k"}),
+    "sessions": (tg.Session(5), {"allowed_lateness": 9}),
+}
+
+
+@pytest.mark.parametrize("end", FIRST)
+@pytest.mark.parametrize(("window", "options"), OTHERS.values(), ids=OTHERS)
+def test_no_row_is_lost_at_an_end_of_time(end, window, options):
+    times = np.array([FIRST[end] + row for row in range(N_ROWS)])
+    live = tg.Aggregator(window, tg.agg.rows(), on="t", lateness=2, **options)
+    n = live.push({"t": times, "k": ["a", "b"] * (N_ROWS // 2)}).num_rows
+    n += live.flush().num_rows
+    assert live.stats.windows == n
+    assert live.stats.used + live.stats.rejected == N_ROWS
+    assert live.take_late().num_rows == live.stats.rejected
