@@ -556,9 +556,9 @@ cdef class WindowState:
     cdef int close_older_half(self) noexcept nogil:
         """Close the older half of the time that is open, on the guess that rows are in order."""
         cdef int64_t oldest = edge(&self.router.grid, self.store.least)
-        cdef int status = close_windows(
-            &self.router, &self.store, &self.results,
-            oldest + (self.router.clock.largest - oldest) // 2)
+        cdef int64_t newest = self.router.clock.largest
+        cdef int64_t middle = (oldest & newest) + ((oldest ^ newest) >> 1)  # a sum may overflow
+        cdef int status = close_windows(&self.router, &self.store, &self.results, middle)
         self.spill_at = max(<Py_ssize_t>SPILL, 2 * store_bytes(&self.store))
         return status
 
