@@ -277,13 +277,15 @@ cdef class BatchTaker(RowTaker):
 cdef object push(object taker, PyObject** given, Py_ssize_t n, PyObject* names):
     """Take a batch, as METH_FASTCALL with keywords calls it."""
     cdef BatchTaker self = <BatchTaker>taker
+    cdef Intake intake  # held: the run may let go of it on the way
     cdef bint hands_over = True
     if names != NULL and n == 1 and len(<tuple>names) == 1 and (<tuple>names)[0] == "take":
         hands_over = <object>given[1]
         names = NULL
     if names == NULL and n == 1 and self._buffer is None:
-        if self._run is not None and self._run.intake is not None:
-            table = self._run.intake.push(<object>given[0], self._run, hands_over)
+        intake = None if self._run is None else self._run.intake
+        if intake is not None:
+            table = intake.push(<object>given[0], self._run, hands_over)
             if table is not None:
                 return table
         return self._push_by_python(<object>given[0], take=hands_over)

@@ -187,7 +187,7 @@ cdef int slide_all(
         i = k
     if s.n_ready:
         status = slider_flush(s)
-    if status == DONE and s.plan.lanes == 1:
+    if status == DONE and s.plan.lanes == 1 and s.results.n > first:
         status = results_sort(s.results, first, NULL)
     return status
 
