@@ -213,7 +213,7 @@ cdef class Intake:
         if status != DONE:
             run.fail(run.bound, status, n_taken)
         if state.left.n:
-            run.put_left_aside(batch)
+            run.put_left_aside(run.bound, batch)
         self.counts.rows_in += n_rows
         return True
 

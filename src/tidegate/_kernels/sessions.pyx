@@ -358,15 +358,14 @@ cdef class SessionState(RowState):
         cdef int64_t largest = self.router.clock.largest, upto = self.reached(), time, end
         cdef int64_t lateness = self.router.clock.lateness, gap = self.gap
         cdef int64_t lowest = INT64_MIN + lateness, highest = INT64_MAX - gap
-        cdef bint guesses = self.guesses and not self.router.clock.moves, has_most = self.has_most
-        cdef bint moves = self.router.clock.moves
+        cdef bint moves = self.router.clock.moves, has_most = self.has_most
         cdef uint64_t most = <uint64_t>self.most
         cdef Py_ssize_t begin = i
         cdef int32_t slot
         while i < n:
             time = times[i]
             slot = roots[codes[i]]
-            if slot < 0 or time > highest or (guesses and time < largest):
+            if slot < 0 or time > highest:
                 break
             seat = &seats[slot]
             if time < seat.first or time >= seat.end or seat.end <= upto or (
@@ -381,9 +380,7 @@ cdef class SessionState(RowState):
             slots[i] = slot
             if time > largest:
                 largest = time
-                if guesses:
-                    upto = time
-                elif moves and time >= lowest:
+                if moves and time >= lowest:
                     upto = max(upto, time - lateness)
             i += 1
         if i > begin:

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from tidegate.core.codes import room_for_codes
+from tidegate.core.errors import TidegateError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.state import ASKS_LATER, DONE
 
@@ -57,6 +58,10 @@ class Lookup:
                 begin, end = end, min(end + (CHUNK if end else FIRST), n_rows)
                 self.codes[begin:end] = self._keys.encode(self._batch.slice(begin, end - begin))
                 self._tell(end, self._keys.n_keys)
+        except TidegateError:
+            self._tell(n_rows, -1)
+            self._keys.encode(self._batch)  # which says the row, counted from the first
+            raise
         except BaseException:
             self._tell(n_rows, -1)
             raise

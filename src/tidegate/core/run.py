@@ -370,12 +370,12 @@ class Run(HasIntake):
         self.settle()
         return dump(bound.state)
 
-    def put_left_aside(self, data: object) -> None:
+    def put_left_aside(self, bound: Bound, data: object) -> None:
         """Put the rows aside that were left out of what the user has, read where it stands."""
-        bound, batch = self.bound, data
-        if not isinstance(batch, pa.RecordBatch):
-            (batch,) = read_input(data, self.plan.inputs).batches(MAX_BATCH)
-        if bound is not None:
+        if isinstance(data, pa.RecordBatch):
+            self.put_aside(bound, data)
+            return
+        for batch in read_input(data, self.plan.inputs).batches(MAX_BATCH):  # a single one
             self.put_aside(bound, batch)
 
     def put_aside(self, bound: Bound, batch: pa.RecordBatch, times: Numbers | None = None) -> None:

@@ -69,6 +69,7 @@ def push_shared(run: Run, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bo
         status = _push(run, bound, batch, rows)
     except BaseException:
         run.broken = InputError("a push has failed half way: restore a snapshot")
+        run.let_go()  # what takes rows by itself does not ask whether the run is broken
         raise
     if status is None:
         return False

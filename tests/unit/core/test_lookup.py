@@ -124,3 +124,26 @@ def test_codes_come_in_order_to_whoever_waits():
             (500, 1), (3_500, 1), (6_500, 2), (8_000, 2)
         ]  # fmt: skip
     assert looks.codes.tolist() == [0] * 4_000 + [1] * 4_000
+
+
+def coded(first: int, n: int, last_code: int) -> pa.RecordBatch:
+    """Rows with keys in a dictionary of three, whose last code may be none of them."""
+    codes = np.arange(n, dtype=np.int32) % 3
+    codes[-1] = last_code
+    index = pa.Array.from_buffers(pa.int32(), n, [None, pa.py_buffer(codes)])
+    keys = pa.DictionaryArray.from_arrays(index, pa.array(["a", "b", "c"]), safe=False)
+    return pa.record_batch({"t": np.arange(first, first + n), "k": keys, "x": np.ones(n)})
+
+
+def test_after_a_push_that_failed_half_way_nothing_is_taken(pushed):
+    live = tg.Aggregator(tg.Tumbling(10**6), agg.sum("x"), on="t", by="k", threads=2)
+    for number in range(3):
+        live.push(coded(7 * number, 7, 0))
+    before = live.stats.rows_in
+    with pytest.raises(errors.InputError, match="row 19999: there is no entry 99"):
+        live.push(coded(21, 20_000, 99))
+    assert pushed == [20_000]
+    for batch in (coded(20_021, 7, 0), coded(20_021, 20_000, 0)):
+        with pytest.raises(errors.InputError, match="failed half way: restore a snapshot"):
+            live.push(batch)
+    assert live.stats.rows_in == before
