@@ -1,8 +1,5 @@
 from typing import Any, final
 
-import numpy as np
-import numpy.typing as npt
-
 from tidegate._kernels.buffer import Buffer
 
 KINDS: tuple[str, ...]
@@ -33,7 +30,3 @@ class Column:
     def read(self, records: list[Any], start: int) -> tuple[int, int]: ...
     def read_values(self, values: list[Any]) -> bool: ...
     def take(self) -> tuple[Buffer | None, Buffer, Buffer]: ...
-
-def read_numbers(
-    records: list[Any], name: str | None, words: npt.NDArray[np.int64], floats: bool
-) -> tuple[int, int, bool]: ...

@@ -35,7 +35,7 @@ def chosen(
 ) -> list[Any]: ...
 def records(
     names: list[str],
-    columns: list[list[Any]],
+    columns: list[Any],
     n_rows: int,
     valid: _Bits,
     first: int,

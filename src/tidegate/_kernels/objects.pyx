@@ -10,6 +10,7 @@ from cpython.dict cimport PyDict_Copy, PyDict_SetItem
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
 PyDateTime_IMPORT
@@ -317,9 +318,46 @@ cdef int check_bits(const uint8_t[::1] bits, Py_ssize_t first, Py_ssize_t n_rows
     return 0
 
 
+cdef struct Source:
+    PyObject* objects          # (n_rows,) a list; NULL: words, which become objects
+    const double* reals        # (n_rows,), or NULL
+    const int64_t* integers    # (n_rows,), or NULL
+
+
+cdef Source source_of(object column, Py_ssize_t n_rows) except *:
+    """Where the values of a column come from; whoever calls keeps the column."""
+    cdef const double[::1] reals
+    cdef const int64_t[::1] integers
+    cdef Source source
+    source.objects, source.reals, source.integers = NULL, NULL, NULL
+    if len(column) != n_rows:
+        raise ValueError("a column has not n_rows values")
+    if type(column) is list:
+        source.objects = <PyObject*>column
+    elif n_rows and column.dtype.char == "d":
+        reals = column
+        source.reals = &reals[0]
+    elif n_rows:
+        integers = column
+        source.integers = &integers[0]
+    return source
+
+
+cdef inline int set_field(dict record, PyObject* name, Source source, Py_ssize_t row) except -1:
+    """Set a field of a record to the value of its row."""
+    cdef object value
+    if source.objects != NULL:
+        value = <object>tg_list_item(<object>source.objects, row)
+    elif source.reals != NULL:
+        value = PyFloat_FromDouble(source.reals[row])
+    else:
+        value = PyLong_FromLongLong(source.integers[row])
+    return PyDict_SetItem(record, <object>name, value)
+
+
 def records(
     list names not None,
-    list columns not None,  # IN a list of (n_rows,) objects for each name
+    list columns not None,  # IN for each name (n_rows,) objects in a list, or float64, or int64
     Py_ssize_t n_rows,
     const uint8_t[::1] valid,  # IN bits; None = no nulls
     Py_ssize_t first,
@@ -330,30 +368,33 @@ def records(
     cdef list objects
     cdef dict record
     cdef bint was_on
+    cdef Source* sources
     check_bits(valid, first, n_rows)
     if len(columns) != n_columns:
         raise ValueError("names and columns differ in number")
     if list(blank) != names:
         raise ValueError("the blank record has other names")
-    for column in columns:
-        if type(column) is not list or PyList_GET_SIZE(column) != n_rows:
-            raise ValueError("a column is no list of n_rows objects")
-    objects = [None] * n_rows
+    sources = <Source*>malloc(max(n_columns, 1) * sizeof(Source))
+    if sources == NULL:
+        raise MemoryError
     was_on = PyGC_Disable()
     try:
+        for i in range(n_columns):
+            sources[i] = source_of(columns[i], n_rows)
+        objects = PyList_New(n_rows)
         for row in range(n_rows):
             if is_null(valid, first + row):
+                put(objects, row, None)
                 continue
             record = PyDict_Copy(blank)
             for i in range(n_columns):
-                PyDict_SetItem(
-                    record, <object>tg_list_item(names, i),
-                    <object>tg_list_item(<object>tg_list_item(columns, i), row))
-            objects[row] = record
+                set_field(record, tg_list_item(names, i), sources[i], row)
+            put(objects, row, record)
+        return objects
     finally:
+        free(sources)
         if was_on:
             PyGC_Enable()
-    return objects
 
 
 def unwatched(function, argument):

@@ -12,14 +12,13 @@ from tidegate._kernels import grouping as kernel
 from tidegate.core import aggregations as agg
 from tidegate.core.codes import IntCodes
 from tidegate.core.errors import (
-    ColumnNotFoundError,
     ColumnTypeError,
     InputError,
     LimitError,
     WindowError,
 )
 from tidegate.core.oneshot import aggregate
-from tidegate.core.records import column_of
+from tidegate.core.records import column_of, columns_of
 from tidegate.core.windows import Tumbling
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ __all__ = [
     "in_one_unit",
     "listed",
     "number_of",
-    "numbers_of",
     "size_of",
+    "times_and",
     "times_of",
     "with_fields",
 ]
@@ -79,44 +78,49 @@ def times_of(records: list[Any], field: str = "timestamp") -> Times:
     >>> times_of([{"timestamp": 3}, {"timestamp": 1.5}])
     array([3. , 1.5])
     """
-    times = column_of(records, field, nan=False)
+    return _finite(column_of(records, field), field)
+
+
+def _finite(times: Times, field: str) -> Times:
+    """Return times, all of which are finite."""
     if times.dtype == np.float64 and not np.isfinite(times).all():
         row = int(np.isfinite(times).argmin())
-        raise InputError(f"field {field!r}, record {row} is {times[row]}; expected a finite number")
+        what = "NaN; expected a" if np.isnan(times[row]) else f"{times[row]}; expected a finite"
+        raise InputError(f"field {field!r}, record {row} is {what} number")
     return times
 
 
-def numbers_of(records: list[Any], field: str, missing: int) -> Times:
-    """Read a field of numbers that records may lack.
+def times_and(
+    records: list[Any], *fields: str, missing: Mapping[str, int] | None = None
+) -> list[Times]:
+    """Read the times of records, and other fields of numbers, in one pass.
 
     Parameters
     ----------
     records : list of dict
-        Neither changed nor copied.
-    field : str
-        Where the number is.
-    missing : int
-        What stands for a missing one, or None.
+        With a field ``timestamp``. Neither changed nor copied.
+    *fields : str
+        Where the other numbers are.
+    missing : mapping of str to int, optional
+        Fields that a record may lack, or have None for, and what it has then.
 
     Returns
     -------
-    (n_records,) ndarray of int64 or float64
+    list of (n_records,) ndarray of int64 or float64
+        The times, then each field.
 
     Raises
     ------
-    ColumnTypeError, InputError
-        If one is no number; names record and field.
+    ColumnNotFoundError, ColumnTypeError, InputError
+        As `times_of`; for the first of them that has a reason.
 
     Examples
     --------
-    >>> numbers_of([{"volume": 3}, {}], "volume", 0)
-    array([3, 0])
+    >>> times_and([{"timestamp": 3, "value": 1}, {"timestamp": 4, "value": 0.5}], "value")
+    [array([3, 4]), array([1. , 0.5])]
     """
-    try:
-        return column_of(records, field)
-    except (ColumnNotFoundError, ColumnTypeError):
-        values = [record.get(field) for record in records]
-    return column_of([{field: missing if value is None else value} for value in values], field)
+    times, *others = columns_of(records, ["timestamp", *fields], missing=missing)
+    return [_finite(times, "timestamp"), *others]
 
 
 def size_of(value: object, name: str) -> int | float:

@@ -35,6 +35,7 @@ DTYPES: dict[Any, Any] = {  # DataType.to_pandas_dtype would import pandas
     pa.float64(): np.float64,
 }
 DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+_WORDS = (pa.float64(), pa.int64())  # which are made into objects one by one
 _from_buffer: Callable[..., Numbers] = np.frombuffer  # the stubs do not know Arrow's buffers
 _NO_BYTES = np.empty(0, np.uint8)
 
@@ -122,20 +123,24 @@ def _block(batch: pa.RecordBatch, blank: dict[str, Any], as_text: bool) -> list[
     return objects.records(names, _columns(batch, as_text), batch.num_rows, None, 0, blank)
 
 
-def _columns(batch: pa.RecordBatch, as_text: bool) -> list[list[Any]]:
-    """Make the objects of all columns.
+def _columns(batch: pa.RecordBatch, as_text: bool) -> list[list[Any] | Numbers]:
+    """Make the objects of all columns, or give the words of those that become objects at once.
 
-    Those of a column that is the one before it, some rows on, are made once: the end of a window
-    often is the start of a later one.
+    The objects of a column that is the one before it, some rows on, are made once: the end of a
+    window often is the start of a later one.
     """
-    made: list[list[Any]] = []
-    for i, column in enumerate(batch.columns):
-        lag = _lag(batch.column(i - 1), column) if i else None
-        if lag is None:
-            made.append(to_list(column, as_text))
-        else:
+    columns = batch.columns
+    lags = [None, *map(_lag, columns, columns[1:]), None]
+    made: list[Any] = []
+    for i, column in enumerate(columns):
+        lag, type_ = lags[i], column.type
+        if lag is not None:
             n_shared = len(column) - lag
             made.append(made[-1][lag:] + to_list(column.slice(n_shared), as_text))
+        elif lags[i + 1] is None and type_ in _WORDS and not column.null_count:
+            made.append(_words(column, DTYPES[type_]))
+        else:
+            made.append(to_list(column, as_text))
     return made
 
 

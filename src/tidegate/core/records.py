@@ -13,13 +13,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.dicts import KINDS, STATUSES, Column, read_numbers
+from tidegate._kernels.dicts import KINDS, STATUSES, Column
+from tidegate._kernels.fields import read_fields
 from tidegate.core.convert import Place, short
 from tidegate.core.errors import ColumnNotFoundError, ColumnTypeError, InputError
 from tidegate.core.pyobjects import to_dicts
 from tidegate.core.pyvalues import cast_column, given_column, guessed_column
 
-__all__ = ["column_of", "to_dicts", "to_table"]
+__all__ = ["column_of", "columns_of", "to_dicts", "to_table"]
 
 Records: TypeAlias = Sequence[Mapping[str, Any]]
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
@@ -296,27 +297,95 @@ def column_of(
     """
     if dtype not in (None, "int64", "float64"):
         raise InputError(f"dtype is {dtype!r}; expected 'int64', 'float64' or None")
-    rows = records if type(records) is list else list(records)
-    words = np.empty(len(rows), np.int64)
-    row, status, is_float = read_numbers(rows, field, words, dtype == "float64")
-    if status in (MISFIT, NO_DICT, BAD_KEY):
+    rows = _listed(records)
+    words = np.empty((1, len(rows)), np.int64)
+    [(n_read, is_float)] = read_fields(rows, [field], words, dtype == "float64")
+    numbers = _numbers(rows, field, words[0], n_read, is_float, dtype)
+    if not nan and numbers.dtype == np.float64 and np.isnan(numbers).any():
+        row = int(np.isnan(numbers).argmax())
+        raise InputError(f"field {field!r}, record {row} is NaN; expected a number")
+    return numbers
+
+
+def columns_of(
+    records: Records, fields: Sequence[str], *, missing: Mapping[str, int] | None = None
+) -> list[Numbers]:
+    """Read some fields of numbers out of a list of dicts, in one pass.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        One a row.
+    fields : sequence of str
+        At most 16.
+    missing : mapping of str to int, optional
+        Fields that a record may lack, or have None for, and what it has then.
+
+    Returns
+    -------
+    list of numpy.ndarray, each of shape (n_records,), dtype int64 or float64
+        As `column_of` has each of them.
+
+    Raises
+    ------
+    ColumnNotFoundError, ColumnTypeError, InputError
+        As `column_of`, for the first of the fields that has a reason.
+
+    Notes
+    -----
+    O(n_records * n_fields). Where the records lie in memory all over, most of the time is that of
+    getting at them: a field more costs less than a call more.
+
+    Examples
+    --------
+    >>> from tidegate.core.records import columns_of
+    >>> trades = [{"price": 2.5, "size": 1}, {"price": 3}]
+    >>> columns_of(trades, ("price", "size"), missing={"size": 0})
+    [array([2.5, 3. ]), array([1, 0])]
+    """
+    rows = _listed(records)
+    words = np.empty((len(fields), len(rows)), np.int64)
+    found = read_fields(rows, list(fields), words, False)
+    columns = []
+    for field, numbers, (n_read, is_float) in zip(fields, words, found, strict=True):
+        if missing is not None and field in missing and n_read < len(rows):
+            columns.append(_filled(rows, field, missing[field]))
+        else:
+            columns.append(_numbers(rows, field, numbers, n_read, is_float, None))
+    return columns
+
+
+def _listed(records: Records) -> list[Any]:
+    """Return a list of the records, themselves where they are one."""
+    return records if type(records) is list else list(records)
+
+
+def _filled(rows: list[Any], field: str, missing: int) -> Numbers:
+    """Read a field that some records lack."""
+    values = [record.get(field) if isinstance(record, Mapping) else record for record in rows]
+    return column_of([{field: missing if value is None else value} for value in values], field)
+
+
+def _numbers(
+    rows: list[Any], field: str, words: Numbers, n_read: int, is_float: bool, dtype: str | None
+) -> Numbers:
+    """Return the numbers of a field, so many of which are read; the others by other means."""
+    if n_read < len(rows):
         values = [_number(record, field, i, dtype) for i, record in enumerate(rows)]
-        row, status, is_float = read_numbers(values, None, words, dtype == "float64")
-    if status != DONE:
+        words = np.empty((1, len(rows)), np.int64)
+        [(n_read, is_float)] = read_fields(values, [None], words, dtype == "float64")
+        words = words[0]
+    if n_read < len(rows):
         raise InputError(
-            f"field {field!r}, record {row} is {short(rows[row][field])}, which is no "
+            f"field {field!r}, record {n_read} is {short(rows[n_read][field])}, which is no "
             f"{'float64 exactly' if is_float else 'int64'}"
         )
-    numbers = words.view(np.float64) if is_float else words
     if is_float and dtype == "int64":
         row = next(i for i, record in enumerate(rows) if not _is_whole(record[field]))
         raise ColumnTypeError(
             f"field {field!r}, record {row} is {short(rows[row][field])}; expected a whole number"
         )
-    if is_float and not nan and np.isnan(numbers).any():
-        row = int(np.isnan(numbers).argmax())
-        raise InputError(f"field {field!r}, record {row} is NaN; expected a number")
-    return numbers
+    return words.view(np.float64) if is_float else words
 
 
 def _is_whole(value: object) -> bool:

@@ -12,7 +12,7 @@ from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.lateness import before_last
 from tidegate.core.limiters import MinInterval, wall_clock
 from tidegate.core.logging import setup_logging
-from tidegate.core.records import column_of, to_dicts
+from tidegate.core.records import column_of, columns_of, to_dicts
 from tidegate.core.serializerview import SerializerView
 from tidegate.core.workers import start_workers
 from tidegate.domain.trading.bars import bars_by_count, bars_by_time, moving_average
@@ -77,9 +77,11 @@ def tumbling_window(
     rows = grouping.listed(records)
     if not rows:
         return []
-    prices, volumes = column_of(rows, "price"), grouping.numbers_of(rows, "volume", 0)
+    missing = {"volume": 0}
     if by_time:
-        return to_dicts(bars_by_time(grouping.times_of(rows), prices, volumes, size))
+        times, prices, volumes = grouping.times_and(rows, "price", "volume", missing=missing)
+        return to_dicts(bars_by_time(times, prices, volumes, size))
+    prices, volumes = columns_of(rows, ("price", "volume"), missing=missing)
     return to_dicts(bars_by_count(prices, volumes, grouping.count_of(size, "window_size")))
 
 

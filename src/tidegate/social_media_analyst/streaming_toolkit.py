@@ -13,7 +13,7 @@ from tidegate.core.guarding import guard, halt_on_error
 from tidegate.core.lineage import mark_step
 from tidegate.core.logging import setup_logging as set_up
 from tidegate.core.parallel import parallel
-from tidegate.core.records import column_of, to_dicts
+from tidegate.core.records import to_dicts
 from tidegate.core.strategies import Skip
 from tidegate.core.tagged import TaggedRecords
 from tidegate.core.watermark import Watermark
@@ -100,7 +100,7 @@ def sliding_window(posts: Iterable[Record], window_size: float = 300) -> list[di
     rows = grouping.listed(posts)
     if not rows:
         return []
-    times, sentiments = grouping.times_of(rows), column_of(rows, "sentiment")
+    times, sentiments = grouping.times_and(rows, "sentiment")
     return to_dicts(moving_sentiment(times, sentiments, size))
 
 

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate._kernels import objects
-from tidegate.core.errors import ColumnNotFoundError
+from tidegate._kernels.fields import read_fields
+from tidegate.core.errors import ColumnNotFoundError, ColumnTypeError, InputError
 from tidegate.core.grouping import with_fields
 from tidegate.core.pyobjects import BLOCK, MANY
-from tidegate.core.records import column_of, to_dicts
+from tidegate.core.records import column_of, columns_of, to_dicts
 
 N_LONG = 2 * BLOCK + 77
 
@@ -84,6 +85,32 @@ def test_columns_that_are_each_other_some_rows_on_are_what_they_were(values, lag
     assert to_dicts(table) == table.to_pylist()
 
 
+@pytest.mark.parametrize("n_rows", [1, MANY, N_LONG])
+def test_words_become_the_objects_that_arrow_makes_of_them(n_rows):
+    chance = np.random.default_rng(9)
+    table = pa.table(
+        {
+            "real": chance.normal(size=n_rows),
+            "whole": chance.integers(-(2**63), 2**63 - 1, n_rows),
+            "gone": pa.array([None if i % 3 else i for i in range(n_rows)], pa.int64()),
+            "again": np.arange(n_rows),
+            "later": np.arange(n_rows) + 5,
+        }
+    )
+    rows = to_dicts(table.slice(n_rows // 3))
+    assert rows == table.slice(n_rows // 3).to_pylist()
+    assert {tuple(map(type, row.values())) for row in rows} <= {
+        (float, int, int, int, int),
+        (float, int, type(None), int, int),
+    }
+
+
+def test_a_column_of_another_length_is_refused():
+    for column in ([1, 2], np.array([1, 2]), np.array([0.5])[:0]):
+        with pytest.raises(ValueError, match="has not n_rows values"):
+            objects.records(["a"], [column], 1, None, 0, {"a": None})
+
+
 def test_a_blank_record_of_other_names_is_refused():
     with pytest.raises(ValueError, match="other names"):
         objects.records(["a"], [[1]], 1, None, 0, {"b": None})
@@ -131,6 +158,65 @@ def test_a_field_that_moves_is_found_in_long_lists_too(n_first):
     del records[n_first]["value"]
     with pytest.raises(ColumnNotFoundError, match=f"record {n_first} has no field 'value'"):
         column_of(records, "value")
+
+
+NUMBERS = st.one_of(
+    st.integers(-(2**53) - 2, 2**53 + 2),
+    st.floats(allow_nan=False),
+    st.sampled_from([2**63, True, None, "x"]),
+)
+
+
+def answer(read):
+    """Give the values that come out, or the error."""
+    try:
+        return [column.tolist() for column in read()], None
+    except (ColumnNotFoundError, ColumnTypeError, InputError) as error:
+        return None, (type(error), str(error))
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([("a", "b", "c"), ("c", "a", "b"), ("b", "a"), ()]),
+            st.lists(NUMBERS, min_size=3, max_size=3),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([1, 15, 16, 17, 40]),
+)
+def test_some_fields_at_once_are_what_each_is_by_itself(some, n_before):
+    records = [{"a": i, "b": i / 2, "c": -i} for i in range(n_before)]
+    records += [dict(zip(names, values, strict=False)) for names, values in some]
+    fields = ("b", "c", "a")
+    assert answer(lambda: columns_of(records, fields)) == answer(
+        lambda: [column_of(records, field) for field in fields]
+    )
+    given = [{name: record.get(name) for name in fields} for record in records]
+    full = [{k: 0 if v is None else v for k, v in record.items()} for record in given]
+    assert answer(lambda: columns_of(records, fields, missing=dict.fromkeys(fields, 0))) == answer(
+        lambda: [column_of(full, field) for field in fields]
+    )
+
+
+def test_some_fields_of_long_lists_are_what_each_is_by_itself():
+    records = [shaped(i, i / 4, SHAPES[i // 50 % 6]) | {"more": i} for i in range(N_LONG)]
+    random.Random(8).shuffle(records)  # noqa: S311
+    found = columns_of(records, ["value", "more"])
+    assert [column.tolist() for column in found] == [
+        [record[name] for record in records] for name in ("value", "more")
+    ]
+    del records[-1]["more"]
+    filled = columns_of(records, ["value", "more"], missing={"more": 7})
+    assert filled[1].tolist() == [*found[1][:-1].tolist(), 7]
+    assert filled[1].dtype == np.int64
+
+
+@pytest.mark.parametrize("names", [[], ["a"] * 17])
+def test_no_fields_and_too_many_are_refused(names):
+    with pytest.raises(ValueError, match="fields are not within 1 and 16"):
+        read_fields([{"a": 1}], names, np.empty((len(names), 1), np.int64), False)
 
 
 # ------------------------------------------------------------------------------------ copied
