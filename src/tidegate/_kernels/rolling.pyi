@@ -7,6 +7,8 @@ import numpy.typing as npt
 from typing_extensions import Buffer as Readable
 from typing_extensions import disjoint_base
 
+ANCHOR_ROWS: int
+
 @disjoint_base
 class RollingState:
     def __new__(
@@ -50,3 +52,5 @@ class RollingState:
     def take(self) -> list[tuple[Readable, Readable | None]]: ...
     def take_lists(self, output: int) -> Readable: ...
     def overflow(self) -> tuple[int, int]: ...
+
+def may_begin(number: int, n_rows: int) -> bool: ...

@@ -17,11 +17,11 @@ from tidegate._kernels.records cimport (
     SUM, TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
 )
 from tidegate._kernels.rolling_state cimport (
-    TILE, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Var, View,
+    ANCHOR, TILE, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Var, View, is_anchor,
 )
 from tidegate._kernels.rolling_tile cimport (
-    compute_tile, find_bounds, key_free, key_init, key_take_up, key_use_blocks, scratch_free,
-    scratch_init,
+    compute_tile, find_bounds, key_anchor, key_free, key_init, key_take_up, key_use_blocks,
+    scratch_free, scratch_init,
 )
 
 cdef extern from "rolling_even.h" nogil:
@@ -44,6 +44,8 @@ cdef extern from "rolling_extreme.h" nogil:
     bint never_falls "tg_times_rise"(const int64_t*, int64_t)
     void spread "tg_spread"(
         const double*, const double*, bint, double, double, bint, int64_t, double*)
+
+ANCHOR_ROWS = ANCHOR   # the numbers of rows that `may_begin` is true of are multiples of it
 
 cdef enum:
     FEW = 16           # rows that a key first has room for
@@ -413,7 +415,7 @@ cdef class RollingState:
         key.left = view.base
         key.right = view.base + self.share_of.right
         if status == DONE and self.share_of.first and not key_take_up(
-                &key, &self.scratch, &view, &self.look):
+                &key, &self.scratch, &view, &self.look, True):
             status = NO_MEMORY
         if status == DONE:
             status = key_use_blocks(&key, &self.scratch, n)
@@ -834,7 +836,7 @@ cdef class RollingState:
                             &kept.state.accs[a].var.fixed):
                         return False
                 self.look_at(kept, &view)
-                if not key_take_up(&kept.state, &self.scratch, &view, &self.look):
+                if not key_take_up(&kept.state, &self.scratch, &view, &self.look, False):
                     return False
                 at += rows
         finally:
@@ -862,7 +864,7 @@ cdef class RollingState:
         self, KeyState* key, const View* view, int64_t first, int64_t at
     ) noexcept nogil:
         """The results of the rows of a view from `first` on, which go to places from `at` on."""
-        cdef int64_t row = first, n, done
+        cdef int64_t row = first, n, done, number
         cdef int status, o
         for o in range(self.n_outputs):
             if self.outputs[o].op == OF_LIST and self.outputs[o].how:
@@ -870,7 +872,11 @@ cdef class RollingState:
                 if status != DONE:
                     return status
         while row < view.n:
-            n = min(<int64_t>TILE, view.n - row)
+            number = view.base + row
+            n = min(min(<int64_t>TILE, view.n - row), ANCHOR - number % ANCHOR)
+            if is_anchor(number, key.right - key.left) and key_anchor(
+                    key, &self.scratch, view, &self.look, number) != DONE:
+                return NO_MEMORY
             if not never_falls(view.times + row - (row > 0), n + (row > 0)):
                 return DISORDER
             if self.scratch.may_be_even:
@@ -878,7 +884,7 @@ cdef class RollingState:
                 if done:
                     row += done
                     continue
-            n = find_bounds(&self.scratch.tile, &self.look, view, key, row)
+            n = find_bounds(&self.scratch.tile, &self.look, view, key, row, n)
             status = compute_tile(&self.scratch, view, &self.look, key)
             for o in range(self.n_outputs):
                 if status == DONE:
@@ -924,7 +930,7 @@ cdef class RollingState:
         if self.accs[a].kind == SUM:
             is_ready = even_is_ready(&key.accs[a].sums.even, number)
         else:
-            is_ready = key.accs[a].var.fixed.is_on != 0
+            is_ready = key.accs[a].var.fixed.is_on or key.accs[a].var.fixed.retry == number
         return is_ready and is_calm(&view.columns[column], &key.odd[column], left, row, n)
 
     cdef int64_t take_squares(
@@ -1311,6 +1317,25 @@ cdef class RollingState:
     def overflow(self):
         """Tell which output did not fit, and the result of which row of the batch it was."""
         return self.bad_output, self.bad_row
+
+
+def may_begin(int64_t number, int64_t n_rows):
+    """Tell whether a state may begin to answer at a row, having seen the window before it alone.
+
+    Parameters
+    ----------
+    number : int
+        Of the row, from 0 on.
+    n_rows : int
+        Of the window before it.
+
+    Returns
+    -------
+    bool
+        Whether the results of this row and of those to come are, to the last bit, what they are
+        where all rows have been seen.
+    """
+    return is_anchor(number, n_rows)
 
 
 cdef bint is_calm(

@@ -200,6 +200,21 @@ TG_INLINE int tg_moments_turn(tg_moments *m, const tg_source *of, int64_t l, int
     return tg_moments_stack(m, of, l, r, base);
 }
 
+/* As if rows [l, r) were all that has been seen; 0 where there is no memory. */
+static int tg_moments_anew(tg_moments *m, const tg_source *of, int64_t l, int64_t r, int64_t base)
+{
+    tg_word x = {0}, y;
+    m->apart = m->odd = -1;
+    for (int64_t i = l; i < r; i++) {
+        int care = tg_fetch(of, i, &x, &y);
+        if (care == TG_IS_APART)
+            m->apart = base + i;
+        if (care == TG_IS_ODD)
+            m->odd = base + i;
+    }
+    return tg_moments_turn(m, of, l, r, base);
+}
+
 /* The sums of the windows of a tile; 0 where there is no memory. */
 TG_INLINE int tg_moments_in(tg_moments *m, const tg_source *of, const tg_tile *tile, int64_t base,
                             tg_totals *out)

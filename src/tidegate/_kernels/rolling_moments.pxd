@@ -17,3 +17,7 @@ cdef bint moments_take_up(
     const Scratch* s, const View* view, const Look* look, int a, AccState* state, int64_t left,
     int64_t right,
 ) noexcept nogil
+cdef bint moments_anew(
+    const Scratch* s, const View* view, const Look* look, int a, AccState* state, int64_t left,
+    int64_t right,
+) noexcept nogil

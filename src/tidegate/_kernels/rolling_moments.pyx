@@ -41,6 +41,7 @@ cdef extern from "rolling_moments.h" nogil:
     bint moments_tile "tg_moments_tile"(
         Moments*, const Source*, const Tile*, int64_t, Totals*)
     int take_up "tg_moments_take_up"(Moments*, const Source*, int64_t, int64_t, int64_t)
+    bint begin_anew "tg_moments_anew"(Moments*, const Source*, int64_t, int64_t, int64_t)
     void read_totals "tg_read_totals"(
         const Totals*, int, const double*, double, bint, double, int, const Word*, int64_t,
         double*)
@@ -184,3 +185,13 @@ cdef bint moments_take_up(
     cdef Source of
     source_of(&s.accs[a], view, look, &of)
     return take_up(state.moments, &of, left, right, view.base) == 1
+
+
+cdef bint moments_anew(
+    const Scratch* s, const View* view, const Look* look, int a, AccState* state, int64_t left,
+    int64_t right,
+) noexcept nogil:
+    """Begin with rows [left, right) as the window; False where there is no memory."""
+    cdef Source of
+    source_of(&s.accs[a], view, look, &of)
+    return begin_anew(state.moments, &of, left, right, view.base)

@@ -3,6 +3,10 @@
 A view is the rows of one key, in order; row i of it has number base + i since the key began. A
 tile is up to TILE rows of a view that are answered together. Everything here depends on the rows
 and their numbers alone, never on where a view or a tile was cut.
+
+What remembers more than the rows of a window (sums of squares, of powers and of products) is made
+anew of them at anchors: rows whose number is a multiple of ANCHOR and, for long windows, of more,
+so that it costs little. From there on it is the same whether or not it has seen the rows before.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
@@ -122,6 +126,17 @@ cdef extern from "rolling_ranks.h" nogil:
         const int32_t* want
         int64_t* low
         int64_t* high
+
+
+cdef enum:
+    ANCHOR = 1 << 14   # rows
+    ANCHOR_SHARE = 8   # rows up to the next anchor, for each of the window at one
+
+
+cdef inline bint is_anchor(int64_t number, int64_t n_rows) noexcept nogil:
+    """Whether a row is an anchor: its number, and how many rows the window before it has."""
+    cdef int64_t multiple = number & -number
+    return multiple >= ANCHOR and multiple // ANCHOR_SHARE >= n_rows
 
 
 cdef struct Odd:

@@ -13,10 +13,14 @@ cdef int key_init(KeyState* key, const Scratch* s) noexcept nogil
 cdef void key_free(KeyState* key, const Scratch* s) noexcept nogil
 cdef int key_use_blocks(KeyState* key, const Scratch* s, int64_t n_rows) noexcept nogil
 cdef bint key_take_up(
-    KeyState* key, Scratch* s, const View* view, const Look* look
+    KeyState* key, Scratch* s, const View* view, const Look* look, bint is_share
+) noexcept nogil
+cdef int key_anchor(
+    KeyState* key, const Scratch* s, const View* view, const Look* look, int64_t number
 ) noexcept nogil
 cdef int64_t find_bounds(
-    Tile* tile, const Look* look, const View* view, const KeyState* key, int64_t first
+    Tile* tile, const Look* look, const View* view, const KeyState* key, int64_t first,
+    int64_t n,
 ) noexcept nogil
 cdef int compute_tile(
     Scratch* s, const View* view, const Look* look, KeyState* key

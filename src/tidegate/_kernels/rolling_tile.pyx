@@ -18,7 +18,7 @@ from tidegate._kernels.records cimport (
 )
 from tidegate._kernels.results cimport ratio_in
 from tidegate._kernels.rolling_moments cimport (
-    LAST_AT, moment_results, moments_free, moments_new, moments_take_up,
+    LAST_AT, moment_results, moments_anew, moments_free, moments_new, moments_take_up,
 )
 from tidegate._kernels.rolling_ranks cimport needs_of, rank_results, ranks_free, ranks_new
 from tidegate._kernels.rolling_state cimport (
@@ -204,6 +204,14 @@ cdef void scratch_free(Scratch* s) noexcept:
     free(s.trail)
 
 
+cdef inline void begin_var(Var* var, int64_t number) noexcept nogil:
+    """Let nothing have been seen, and fixed point be tried at a row."""
+    memset(var, 0, sizeof(Var))
+    var.scale = 1.0
+    var.stride = FIRST_STRIDE
+    var.fixed.retry = number
+
+
 cdef int key_init(KeyState* key, const Scratch* s) noexcept nogil:
     """A key that has seen nothing."""
     cdef int i, n_sums
@@ -225,9 +233,7 @@ cdef int key_init(KeyState* key, const Scratch* s) noexcept nogil:
             key.accs[i].var = <Var*>calloc(1, sizeof(Var))
             if key.accs[i].var == NULL:
                 return NO_MEMORY
-            key.accs[i].var.scale = 1.0
-            key.accs[i].var.stride = FIRST_STRIDE
-            key.accs[i].var.fixed.retry = FIXED_FIRST
+            begin_var(key.accs[i].var, FIXED_FIRST)
         elif s.accs[i].kind == PAIRS or s.accs[i].kind == POWERS:
             key.accs[i].moments = moments_new()
             if key.accs[i].moments == NULL:
@@ -341,13 +347,13 @@ cdef int64_t bounds_of_times(
 
 
 cdef int64_t find_bounds(
-    Tile* tile, const Look* look, const View* view, const KeyState* key, int64_t first
+    Tile* tile, const Look* look, const View* view, const KeyState* key, int64_t first,
+    int64_t n,
 ) noexcept nogil:
-    """Lay a tile from a row of the view on; return how many rows it has.
+    """Lay a tile of up to n rows, TILE at most, from a row of the view on; return how many it has.
 
     Bounds move by no more than TILE rows within it, or it is of one row.
     """
-    cdef int64_t n = min(<int64_t>TILE, view.n - first)
     tile.first = first
     tile.is_by_one = look.has_right
     tile.was_l = key.left - view.base
@@ -967,10 +973,28 @@ cdef int compute_tile(
     return DONE
 
 
-cdef bint key_take_up(
-    KeyState* key, Scratch* s, const View* view, const Look* look
+cdef int key_anchor(
+    KeyState* key, const Scratch* s, const View* view, const Look* look, int64_t number
 ) noexcept nogil:
-    """Make again, of the rows of the window, what a snapshot does not hold; False where not."""
+    """Let what remembers more than the window before a row, an anchor, know that window alone."""
+    cdef int64_t left = key.left - view.base, right = key.right - view.base
+    cdef int a
+    for a in range(s.n_accs):
+        if key.accs[a].var != NULL:
+            begin_var(key.accs[a].var, number)
+        elif key.accs[a].moments != NULL and not moments_anew(
+                s, view, look, a, &key.accs[a], left, right):
+            return NO_MEMORY
+    return DONE
+
+
+cdef bint key_take_up(
+    KeyState* key, Scratch* s, const View* view, const Look* look, bint is_share
+) noexcept nogil:
+    """Make again, of the rows of the window, what a snapshot does not hold; False where not.
+
+    A share begins at an anchor, which does the rest.
+    """
     cdef int64_t left = key.left - view.base, right = key.right - view.base, i
     cdef int a, c
     cdef const Acc* acc
@@ -986,7 +1010,7 @@ cdef bint key_take_up(
         if acc.column < 0:
             continue
         x = &view.columns[acc.column]
-        if (acc.kind == PAIRS or acc.kind == POWERS) and not moments_take_up(
+        if not is_share and state.moments != NULL and not moments_take_up(
                 s, view, look, a, state, left, right):
             return False
         for i in range(left, right):

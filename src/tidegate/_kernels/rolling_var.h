@@ -558,14 +558,16 @@ static int tg_var_fixed_begin(tg_fixed *f, const tg_series *c, int64_t l, int64_
     return fits;
 }
 
-/* Answer up to n windows in fixed point, which is on, each of which takes in a row from r on and
+/* Answer up to n windows in fixed point, which is on or to be tried, each of which takes in a row from r on and
  * lets go one from l on; return how many, 0 where the first is not for it. */
 static int64_t tg_var_steady(tg_var *v, const tg_series *c, int64_t l, int64_t r, int64_t n,
                              int64_t number, double *squares)
 {
     const double *x = &c->x[0].f;
     double count = (double)(r - l);
-    int64_t done = tg_fixed_steady(&v->fixed, x + r, x + l, n, count, squares);
+    int64_t done = 0;
+    if (v->fixed.is_on)
+        done = tg_fixed_steady(&v->fixed, x + r, x + l, n, count, squares);
     if (done == 0)
         done = tg_var_fixed_begin(&v->fixed, c, l + 1, r + 1, number, count, squares);
     return done;

@@ -3,7 +3,8 @@
 A key is one thread's. Rows without keys are cut into ranges; each thread first takes up the rows
 that the first of its own look back on, and numbers rows as they are numbered in all: what is
 anchored at numbers of rows stays where it is. Accumulators that remember more than the rows of a
-window (of variances and of sums of powers and products) are not cut.
+window (of variances and of sums of powers and products) are made anew at anchors, whoever answers
+them; they are cut there alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tidegate._kernels.rolling import ANCHOR_ROWS, may_begin
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.making import Outputs
 from tidegate.core.program import PAIRS, POWERS, SQUARES, SQUARES_INT
@@ -66,8 +68,6 @@ def answer_in_shares(tied: Tied, rows: Arrivals, n_threads: int) -> list[Unmade]
         return []
     if rows.codes is not None:
         return _answer_keys(tied, rows, rows.codes, n_threads)
-    if any(acc[0] in _REMEMBERS for acc in tied.program.accs):
-        return []
     return _answer_rows(tied, rows, n_threads)
 
 
@@ -151,10 +151,14 @@ class _Results:
 
 
 def _answer_rows(tied: Tied, rows: Arrivals, n: int) -> list[Unmade]:
-    """Answer rows without keys: cut where times differ."""
+    """Answer rows without keys: cut where times differ, or at anchors."""
+    remembers = any(acc[0] in _REMEMBERS for acc in tied.program.accs)
     cuts = [0]
     for target in (len(rows.order) * np.arange(1, n) // n).tolist():
-        cut = int(np.searchsorted(rows.order, rows.order[target]))
+        if remembers:
+            cut = _anchor_near(tied, rows.order, target, len(rows.order) // (2 * n))
+        else:
+            cut = int(np.searchsorted(rows.order, rows.order[target]))
         if cut > cuts[-1]:
             cuts.append(cut)
     if len(cuts) < 2:
@@ -170,6 +174,18 @@ def _answer_rows(tied: Tied, rows: Arrivals, n: int) -> list[Unmade]:
         taken = tied.taken(share.rows, share.state, lists)
         answers.append(tied.made(mine, taken.after(share.first)))
     return answers
+
+
+def _anchor_near(tied: Tied, times: Numbers, target: int, reach: int) -> int:
+    """Find the row nearest to a target at which anything may begin; 0: there is none in reach."""
+    first = -(-max(target - reach, 1) // ANCHOR_ROWS) * ANCHOR_ROWS
+    rows = range(first, min(target + reach, len(times)), ANCHOR_ROWS)
+    for row in sorted(rows, key=lambda row: abs(row - target)):
+        left, right = _window_of(tied, times, row - 1)
+        is_apart = not tied.look.has_peers or times[row - 1] < times[row]
+        if is_apart and may_begin(row, right - left):
+            return row
+    return 0
 
 
 def _window_of(tied: Tied, times: Numbers, row: int) -> tuple[int, int]:

@@ -127,7 +127,7 @@ def test_the_lists_of_all_threads_have_one_limit():
             )
 
 
-def test_what_remembers_more_than_its_rows_is_not_cut(rng, monkeypatch):
+def test_what_remembers_more_than_its_rows_is_not_cut_before_the_first_anchor(rng, monkeypatch):
     monkeypatch.setattr(shares, "on_threads", None)
     table = table_of(rng, 2000)
     one = tg.aggregate(table, tg.Rolling(30), on="t", threads=1, **REMEMBERED)
