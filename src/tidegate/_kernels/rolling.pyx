@@ -3,7 +3,7 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.math cimport ldexp, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memchr, memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport buffer_of
@@ -74,6 +74,7 @@ cdef struct Target:
     uint8_t* valid     # NULL: all valid so far
     Block memory       # that `values` are in
     Block flags        # and `valid`
+    Word* tail         # of a share that writes among others: its last results go here first
     Word* lists        # of OF_LIST: the length of a list, its values, and so on
     int64_t n_lists
     int64_t room
@@ -90,7 +91,8 @@ cdef struct Share:
     int64_t n
     int64_t first      # without keys: rows before this one are only looked back on,
     int64_t right      # the window of the last of them ends here,
-    int64_t base       # and the first of them has this number
+    int64_t base       # and the first of them has this number,
+    bint is_among      # and results go to places among those of all rows
 
 
 cdef class RollingState:
@@ -139,6 +141,7 @@ cdef class RollingState:
     cdef Target* targets
     cdef int64_t n_results
     cdef Share share_of
+    cdef RollingState whole  # that the results of a share go to
     cdef bint forgets        # keys that are quiet for longer than
     cdef int64_t ttl         # for int times
     cdef double ttl_f        # and for float times
@@ -233,6 +236,7 @@ cdef class RollingState:
                 block_free(&self.targets[o].memory)
                 block_free(&self.targets[o].flags)
                 free(self.targets[o].lists)
+                free(self.targets[o].tail)
         free(self.targets)
         free(self.accs)
         free(self.outputs)
@@ -300,7 +304,16 @@ cdef class RollingState:
         self.share_of.low = low
         self.share_of.high = high
 
-    def ask_from(self, int64_t first, int64_t right, int64_t base):
+    def begin(self, int64_t n_rows):
+        """Make room for the results of all rows, which shares of them put there.
+
+        It is this one that they are taken from; where memory is got by the thread that will let
+        go of it, it is of pages that were used before.
+        """
+        if self.begin_results(n_rows) != DONE:
+            raise MemoryError
+
+    def ask_from(self, int64_t first, int64_t right, int64_t base, RollingState whole not None):
         """Answer rows from one on, in the one `push` of rows without keys.
 
         Parameters
@@ -311,9 +324,20 @@ cdef class RollingState:
             Where the window of the row before it ends; it begins with row 0.
         base : int
             The number of row 0 among all that there are.
+        whole : RollingState
+            Has the room for all results: those of the rows of this share go there.
         """
+        cdef int o
         if not 0 <= right <= first:
             raise ValueError("the window of a row ends behind it")
+        if base < 0 or whole.n_outputs != self.n_outputs:
+            raise ValueError("the results of a share go among those of the same plan")
+        for o in range(self.n_outputs):
+            self.targets[o].tail = <Word*>malloc(2 * MARGIN * sizeof(Word))
+            if self.targets[o].tail == NULL:
+                raise MemoryError
+        self.share_of.is_among = True
+        self.whole = whole
         self.share_of.first = first
         self.share_of.right = right
         self.share_of.base = base
@@ -854,6 +878,9 @@ cdef class RollingState:
             target = &self.targets[o]
             target.valid = NULL
             target.n_lists = 0
+            if self.share_of.is_among:
+                target.values = self.whole.targets[o].values + self.share_of.base
+                continue
             if not block_grow(&target.memory, 0, (n + MARGIN) * sizeof(Word)):
                 return NO_MEMORY
             target.values = <Word*>target.memory.at
@@ -874,6 +901,8 @@ cdef class RollingState:
         while row < view.n:
             number = view.base + row
             n = min(min(<int64_t>TILE, view.n - row), ANCHOR - number % ANCHOR)
+            if self.share_of.is_among:
+                n = min(n, self.rows_ahead(view.n - row, at + row - first))
             if is_anchor(number, key.right - key.left) and key_anchor(
                     key, &self.scratch, view, &self.look, number) != DONE:
                 return NO_MEMORY
@@ -892,9 +921,34 @@ cdef class RollingState:
             if status != DONE:
                 return status
             row += n
+        if self.share_of.is_among:
+            self.write_tail(at + view.n - first)
         if self.look.has_peers:
             self.share(view, first, at)
         return DONE
+
+    cdef int64_t rows_ahead(self, int64_t left, int64_t at) noexcept nogil:
+        """How many of the rows that are left may be answered at once, of a share among others.
+
+        A tile may write MARGIN results too many, which is where others are: the last ones that
+        are left go to a place of their own first.
+        """
+        cdef int o
+        if left > MARGIN:
+            return left - MARGIN
+        for o in range(self.n_outputs if left == MARGIN or at == self.share_of.first else 0):
+            self.targets[o].values = self.targets[o].tail - at
+        return left
+
+    cdef void write_tail(self, int64_t end) noexcept nogil:
+        """Put the last results of a share, up to `end`, into their places."""
+        cdef int o
+        cdef int64_t n = min(<int64_t>MARGIN, end - self.share_of.first)
+        cdef Word* values
+        for o in range(self.n_outputs):
+            values = self.whole.targets[o].values + self.share_of.base
+            memcpy(values + end - n, self.targets[o].tail, n * sizeof(Word))
+            self.targets[o].values = values
 
     cdef int64_t take_even(
         self, KeyState* key, const View* view, int64_t first, int64_t n, int64_t at
@@ -1228,11 +1282,8 @@ cdef class RollingState:
             fewest = fewest_of(counts, n)
         if fewest >= need:
             return DONE
-        if self.targets[o].valid == NULL:
-            if not block_grow(&self.targets[o].flags, 0, self.n_results + MARGIN):
-                return NO_MEMORY
-            self.targets[o].valid = <uint8_t*>self.targets[o].flags.at
-            memset(self.targets[o].valid, 1, self.n_results)
+        if not self.has_flags(&self.targets[o]):
+            return NO_MEMORY
         valid = self.targets[o].valid + at
         for i in range(n):
             if counts[i] < need:
@@ -1298,6 +1349,43 @@ cdef class RollingState:
                     for i in range(self.share_of.n):
                         flag[order[i]] = target.valid[i]
         return has_null
+
+    def gather(self, list shares not None):
+        """Finish the results that shares have put among those of all rows.
+
+        Parameters
+        ----------
+        shares : list of (state, n)
+            In order; n is how many rows each of them has answered. Their lists are there still,
+            and will stand one behind the other.
+        """
+        cdef RollingState share
+        cdef Target* target
+        cdef int64_t n, at, i, n_lists
+        cdef int o
+        for o in range(self.n_outputs):
+            target = &self.targets[o]
+            at = n_lists = 0
+            for share, n in shares:
+                if not 0 <= n <= min(share.n_results, self.n_results - at):
+                    raise ValueError("shares have more rows than there are")
+                if share.targets[o].valid != NULL:
+                    if not self.has_flags(target):
+                        raise MemoryError
+                    memcpy(target.valid + at, share.targets[o].valid + share.n_results - n, n)
+                for i in range(at, at + n if n_lists else at):
+                    target.values[i].i += n_lists
+                n_lists += share.targets[o].n_lists
+                at += n
+
+    cdef bint has_flags(self, Target* target) noexcept nogil:
+        """Have a flag for each result, set where it is new; False where there is no memory."""
+        if target.valid == NULL:
+            if not block_grow(&target.flags, 0, self.n_results + MARGIN):
+                return False
+            target.valid = <uint8_t*>target.flags.at
+            memset(target.valid, 1, self.n_results)
+        return True
 
     def take_lists(self, int output):
         """Hand over the lists of an output.

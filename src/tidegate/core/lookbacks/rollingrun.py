@@ -176,15 +176,19 @@ class RollingRun(Run):
             )
         self.counts.rows_in += batch.num_rows
         self.used += len(rows.order)
-        if codes is not None or threads > 1:  # the kernel sees the order of each key only
+        self._put(self._roll(tied, rows, threads))
+
+    def _roll(self, tied: Tied, rows: Arrivals, threads: int) -> Unmade:
+        """Answer all rows that there are; most come in order, which kernels see as they go."""
+        if rows.codes is not None:  # but of each key only
             rows = rows.in_time_order()
-        answers = answer_in_shares(tied, rows, threads)
         try:
-            answers = answers or [tied.answer(rows, is_all=True)]
-        except DisorderError:
-            answers = [tied.answer(rows.in_time_order(), is_all=True)]
-        for answer in answers:
-            self._put(answer)
+            return answer_in_shares(tied, rows, threads) or tied.answer(rows, is_all=True)
+        except (DisorderError, AggregateOverflowError):  # of windows that may not be there
+            ordered = rows.in_time_order()
+            if ordered is rows:
+                raise
+        return answer_in_shares(tied, ordered, threads) or tied.answer(ordered, is_all=True)
 
     def _check_late(
         self,

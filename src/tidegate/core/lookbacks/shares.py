@@ -18,7 +18,7 @@ from tidegate._kernels.rolling import ANCHOR_ROWS, may_begin
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.making import Outputs
 from tidegate.core.program import PAIRS, POWERS, SQUARES, SQUARES_INT
-from tidegate.core.state import DONE, TOO_MANY_KEPT, array_of
+from tidegate.core.state import DISORDER, DONE, TOO_MANY_KEPT, array_of
 from tidegate.core.threads import on_threads
 
 if TYPE_CHECKING:
@@ -38,11 +38,10 @@ class _Share(NamedTuple):
 
     state: RollingState
     rows: Arrivals  # what it is given
-    first: int = 0  # rows before this one are only looked back on
     results: _Results | None = None  # where results go; None: they stay
 
 
-def answer_in_shares(tied: Tied, rows: Arrivals, n_threads: int) -> list[Unmade]:
+def answer_in_shares(tied: Tied, rows: Arrivals, n_threads: int) -> Unmade | None:
     """Compute the results of all rows, in time order, on some threads.
 
     Parameters
@@ -50,33 +49,39 @@ def answer_in_shares(tied: Tied, rows: Arrivals, n_threads: int) -> list[Unmade]
     tied : Tied
         Without any rows yet.
     rows : Arrivals
-        All rows, in time order.
+        All rows, with keys in time order.
     n_threads : int
         At most so many.
 
     Returns
     -------
-    list of Unmade
-        The results, of the same bits for any number; none where there is nothing to share.
+    Unmade or None
+        The results, of the same bits for any number; None where there is nothing to share.
 
     Raises
     ------
-    AggregateOverflowError, LimitError
+    AggregateOverflowError, DisorderError, LimitError
         As `Tied.answer`.
     """
     if n_threads < 2 or len(rows.order) < n_threads:
-        return []
+        return None
     if rows.codes is not None:
         return _answer_keys(tied, rows, rows.codes, n_threads)
     return _answer_rows(tied, rows, n_threads)
 
 
-def _run(tied: Tied, shares: list[_Share]) -> list[dict[int, Numbers]]:
-    """Answer the rows of all shares, and give the lists of each."""
+def _run(tied: Tied, shares: list[_Share]) -> None:
+    """Answer the rows of all shares."""
     statuses = on_threads(lambda share: _push(tied, share), shares)
+    if DISORDER in statuses:
+        raise tied.failure(DISORDER, None, tied.state)
     for share, status in zip(shares, statuses, strict=True):
         if status != DONE:
             raise tied.failure(status, share.rows, share.state)
+
+
+def _lists_of(tied: Tied, shares: list[_Share]) -> list[dict[int, Numbers]]:
+    """Take the lists of each share."""
     numbers = [at for at in range(len(tied.program.outputs)) if tied.program.is_list(at)]
     lists = [
         {number: array_of(share.state.take_lists(number), np.int64) for number in numbers}
@@ -100,28 +105,31 @@ def _push(tied: Tied, share: _Share) -> int:
 # --------------------------------------------------------------------------------------- whole keys
 
 
-def _answer_keys(tied: Tied, rows: Arrivals, codes: Numbers, n: int) -> list[Unmade]:
+def _answer_keys(tied: Tied, rows: Arrivals, codes: Numbers, n: int) -> Unmade | None:
     """Answer rows with keys: a share has those of which the codes follow each other."""
     upto = np.cumsum(np.bincount(codes, minlength=tied.n_keys))
     targets = len(codes) * np.arange(1, n) // n
     cuts = np.unique(np.concatenate([[0], np.searchsorted(upto, targets) + 1, [tied.n_keys]]))
     if len(cuts) < 3:
-        return []
+        return None
     ranges = list(pairwise(cuts.tolist()))
     results = _Results(len(codes), len(tied.program.outputs))
     shares = []
     for low, high in ranges:
         shares.append(_Share(tied.new_state(), rows, results=results))
         shares[-1].state.ask_for_keys(low, high)
-    lists = _run(tied, shares)
-    whole: dict[int, Numbers] = {}
+    _run(tied, shares)
+    lists = _lists_of(tied, shares)
     for number in lists[0]:
-        parts = [some[number] for some in lists]
-        begins = np.cumsum([0, *(len(part) for part in parts)]).tolist()
+        begins = np.cumsum([0, *(len(some[number]) for some in lists)]).tolist()
         for (low, high), begin in zip(ranges, begins, strict=False):
             results.words[number][(codes >= low) & (codes < high)] += begin
-        whole[number] = np.concatenate(parts)
-    return [tied.made(rows, results.outputs(rows, whole))]
+    return tied.made(rows, results.outputs(rows, _joined(lists)))
+
+
+def _joined(lists: list[dict[int, Numbers]]) -> dict[int, Numbers]:
+    """Put lists behind one another."""
+    return {number: np.concatenate([some[number] for some in lists]) for number in lists[0]}
 
 
 class _Results:
@@ -150,7 +158,7 @@ class _Results:
 # -------------------------------------------------------------------------------- rows without keys
 
 
-def _answer_rows(tied: Tied, rows: Arrivals, n: int) -> list[Unmade]:
+def _answer_rows(tied: Tied, rows: Arrivals, n: int) -> Unmade | None:
     """Answer rows without keys: cut where times differ, or at anchors."""
     remembers = any(acc[0] in _REMEMBERS for acc in tied.program.accs)
     cuts = [0]
@@ -162,18 +170,21 @@ def _answer_rows(tied: Tied, rows: Arrivals, n: int) -> list[Unmade]:
         if cut > cuts[-1]:
             cuts.append(cut)
     if len(cuts) < 2:
-        return []
-    shares = []
+        return None
+    if any(rows.order[cut - 1] > rows.order[cut] for cut in cuts[1:]):
+        raise tied.failure(DISORDER, None, tied.state)
+    whole, shares = tied.state, []
+    whole.begin(len(rows.order))
     for begin, end in pairwise([*cuts, len(rows.order)]):
         left, right = _window_of(tied, rows.order, begin - 1) if begin else (0, 0)
-        shares.append(_Share(tied.new_state(), rows.taken(slice(left, end)), begin - left))
-        shares[-1].state.ask_from(begin - left, right - left, left)
-    answers = []
-    for share, lists in zip(shares, _run(tied, shares), strict=True):
-        mine = share.rows.taken(slice(share.first, None))
-        taken = tied.taken(share.rows, share.state, lists)
-        answers.append(tied.made(mine, taken.after(share.first)))
-    return answers
+        shares.append(_Share(tied.new_state(), rows.taken(slice(left, end))))
+        shares[-1].state.ask_from(begin - left, right - left, left, whole)
+    _run(tied, shares)
+    ends = pairwise([*cuts, len(rows.order)])
+    whole.gather(
+        [(share.state, end - begin) for share, (begin, end) in zip(shares, ends, strict=True)]
+    )
+    return tied.made(rows, tied.taken(rows, whole, _joined(_lists_of(tied, shares))))
 
 
 def _anchor_near(tied: Tied, times: Numbers, target: int, reach: int) -> int:
@@ -195,7 +206,7 @@ def _window_of(tied: Tied, times: Numbers, row: int) -> tuple[int, int]:
         back = look.rows - (not look.has_left)
         return max(row - back, 0), row + (1 if look.has_right else 0)
     time = int(times[row])
-    right = row + 1 if look.has_right else int(np.searchsorted(times, time))
+    right = row + 1 if look.has_right else min(int(np.searchsorted(times, time)), row)
     if look.is_float:
         number = float(tied.numbers_of(times[row : row + 1])[0])
         last = tied.order_of(number - look.size_f) - look.has_left

@@ -147,3 +147,15 @@ def test_sums_of_values_on_a_grid_are_one_answer(rows, by, rng):
     for threads in (2, 3, 6):
         more = tg.aggregate(table, tg.Rolling(rows=rows), threads=threads, **options)
         assert_same_bits(more, one)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_rows_out_of_order_end_in_no_error_of_windows_that_are_not_there(threads):
+    n = 60
+    times, i = np.arange(n), np.ones(n, np.int64)
+    i[[20, 21]] = 2**62
+    times[[21, 50]] = times[[50, 21]]  # in order of time the two are far apart
+    found = tg.aggregate(
+        {"t": times, "i": i}, tg.Rolling(rows=2), agg.sum("i"), on="t", threads=threads
+    )
+    assert np.flatnonzero(found["i_sum"] > 2).tolist() == [20, 21, 50, 51]
