@@ -24,7 +24,7 @@ from tidegate._kernels.rolling_tile cimport (
     scratch_free, scratch_init,
 )
 
-cdef extern from "rolling_even.h" nogil:
+cdef extern from "rolling_two.h" nogil:
     bint even_is_ready "tg_even_is_ready"(const Even*, int64_t)
     bint even_windows "tg_even_windows"(
         Even*, const double*, int64_t, int64_t, int64_t, double*, double*)

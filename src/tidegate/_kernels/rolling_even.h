@@ -8,7 +8,8 @@
  * it cannot show that it was computed here.
  *
  * A value surely lies on the grid of 2**q where it is at least 2**(q + 52); or, for values that
- * have few digits, where it can be rounded to the grid and is what it was.
+ * have few digits, where it can be rounded to the grid and is what it was. Other values are cut in
+ * two: see rolling_two.h.
  */
 #ifndef TIDEGATE_ROLLING_EVEN_H
 #define TIDEGATE_ROLLING_EVEN_H
@@ -184,41 +185,6 @@ static int tg_even_lay(tg_even *e, const double *x, int64_t n, int64_t next)
             e->apart *= 0.5;                         /* nor does a fall */
     }
     tg_even_sum(e, x, n);
-    return 1;
-}
-
-/* How long to leave a column alone that did not fit: twice as long each time, unless it did for
- * long. */
-TG_INLINE void tg_even_rest(tg_even *e, int64_t number, int64_t count)
-{
-    int64_t least = count > TG_EVEN_PATIENCE ? count : TG_EVEN_PATIENCE;
-    int64_t wait = 2 * e->wait < least || number - e->since > 16 * e->wait ? least : 2 * e->wait;
-    e->wait = wait < INT64_C(1) << 40 ? wait : INT64_C(1) << 40;
-    e->retry = number + e->wait;
-    e->next = 0;
-}
-
-/* Whether windows from that of row `number` on may be tried. */
-static int tg_even_is_ready(const tg_even *e, int64_t number)
-{
-    return e->next == number || number >= e->retry;
-}
-
-/* As tg_even_tile, of windows of `count` rows each, the first of which is that of row `number` and
- * takes in the row at x; lays a grid first where there is none. */
-static int tg_even_windows(tg_even *e, const double *x, int64_t n, int64_t count, int64_t number,
-                           double *sums, double *means)
-{
-    int fits = e->next == number;
-    if (!fits) {
-        e->since = number;
-        fits = tg_even_lay(e, x - count, count, n);
-    }
-    if (!fits || !tg_even_tile(e, x, x - count, n, (double)count, sums, means)) {
-        tg_even_rest(e, number, count);
-        return 0;
-    }
-    e->next = number + n;
     return 1;
 }
 

@@ -34,11 +34,15 @@ typedef struct {
 typedef struct {
     double hi, lo;               /* the sum of the window, exactly */
     double apart;                /* 2**48 times the grid */
-    int64_t since;               /* the row at which it was laid */
+    double cut, fine;            /* of values in two parts: lays bare the multiples of a grid */
+    double least, limit;         /* and magnitudes */
+    int64_t since;               /* the row from which on there has been one */
+    int64_t laid;                /* the row at which it was laid */
     int64_t retry, wait;         /* the row from which it is tried again, after so many */
     int64_t next;                /* the row whose window comes next; 0: no grid is laid */
     int32_t is_short;            /* values of few digits */
-} tg_even;                       /* see rolling_even.h */
+    int32_t is_two;              /* values in two parts */
+} tg_even;                       /* see rolling_even.h, rolling_two.h */
 
 typedef struct {
     tg_even even;

@@ -1,4 +1,4 @@
-"""Sums and means of columns that lie on one grid, for a time: the same bits as of any other."""
+"""Sums and means of columns that lie on one grid or two, for a time: the bits of any other."""
 
 import math
 from fractions import Fraction
@@ -37,6 +37,31 @@ KINDS = {
     "prices and no numbers": lambda rng, n: np.where(
         rng.random(n) < 0.0003, rng.choice([math.nan, math.inf, -math.inf], n), prices(rng, n)
     ),
+}
+
+
+def mixed(rng, n, others):
+    """Give normal numbers, and others in places."""
+    return np.where(rng.random(n) < 0.001, others, rng.normal(size=n))
+
+
+KINDS |= {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "uniform": lambda rng, n: rng.random(n),
+    "uniform, far from 0": lambda rng, n: 1e6 + rng.random(n),
+    "lognormal": lambda rng, n: rng.lognormal(0.0, 3.0, n),
+    "lognormal, wide": lambda rng, n: rng.lognormal(0.0, 30.0, n),
+    "normal and zeros": lambda rng, n: mixed(rng, n, rng.choice([0.0, -0.0], n)),
+    "normal and tiny": lambda rng, n: mixed(rng, n, 1e-12 * rng.normal(size=n)),
+    "normal and least": lambda rng, n: mixed(rng, n, 5e-324),
+    "normal and large": lambda rng, n: mixed(rng, n, 1e17),
+    "normal and rising": lambda rng, n: 1.01 ** (np.arange(n) % 5000) * rng.normal(size=n),
+    "normal and falling": lambda rng, n: 0.99 ** (np.arange(n) % 5000) * rng.normal(size=n),
+    "opposites": lambda rng, n: np.repeat(rng.normal(size=n // 2), 2) * ((-1.0) ** np.arange(n)),
+    "halves of a place": lambda rng, n: np.where(
+        np.arange(n) % 2, 2.0**-53 * rng.integers(-3, 4, n), 1.0 + 2.0**-52 * rng.integers(0, 9, n)
+    ),
+    "faint": lambda rng, n: 1e-300 * rng.normal(size=n),
 }
 
 
