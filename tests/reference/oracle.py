@@ -633,17 +633,22 @@ def vwap(pairs: list[tuple[Any, Any]]) -> Any:
         return vwap_of_infinities(odd, sizes)
     over = sum((Fraction(price) * Fraction(size) for price, size in pairs), Fraction())
     under = sum(map(Fraction, sizes), Fraction())
-    if abs(under) < ILL_CONDITIONED * magnitude(sizes) and not sums_in_float(sizes):
+    is_exact = sums_exactly(sizes)
+    if abs(under) < ILL_CONDITIONED * magnitude(sizes) and not is_exact:
         return ANY_FLOAT
     if under == 0:
         return math.nan
     weight = sum((abs(Fraction(price) * Fraction(size)) for price, size in pairs), Fraction())
-    slack = weight / abs(under) + abs(over / under) * magnitude(sizes) / abs(under)
+    slack = weight / abs(under)
+    if not is_exact:
+        slack += abs(over / under) * magnitude(sizes) / abs(under)
     return Exact(over / under, slack, len(pairs), len(pairs) / min(abs(under), Fraction(1)))
 
 
-def sums_in_float(values: list[Any]) -> bool:
-    """Tell whether every partial sum is a whole number that a float holds."""
+def sums_exactly(values: list[Any]) -> bool:
+    """Tell whether no partial sum is rounded: those of integers, and of few whole floats."""
+    if all(isinstance(value, int) for value in values):
+        return True
     return magnitude(values) <= 2**53 and all(value == int(value) for value in values)
 
 

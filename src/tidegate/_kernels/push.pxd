@@ -7,7 +7,9 @@ that need no care.
 from libc.math cimport fabs, isfinite, isnan
 from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 
-from tidegate._kernels.exact cimport exact_push, exact_push_product, exact_push_square
+from tidegate._kernels.exact cimport (
+    Exact, exact, exact_push, exact_push_product, exact_push_square,
+)
 from tidegate._kernels.grid cimport order_of_float
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.kept cimport kept_push
@@ -32,13 +34,20 @@ cdef inline bint is_plain(const Column* column) noexcept nogil:
     return column.valid == NULL and not column.skip_nan
 
 
-cdef inline double as_float(const Column* column, Py_ssize_t row) noexcept nogil:
-    """A value of any numeric column as float64."""
-    if column.numeric == FLOAT:
-        return (<const double*>column.values)[row]
-    if column.numeric == UNSIGNED:
-        return <double>(<const uint64_t*>column.values)[row]
-    return <double>(<const int64_t*>column.values)[row]
+cdef inline double number_of(Word x, int numeric) noexcept nogil:
+    """A value of any kind as float64, integers rounded to nearest."""
+    if numeric == FLOAT:
+        return x.f
+    return <double>x.u if numeric == UNSIGNED else <double>x.i
+
+
+cdef inline double rest_of(Word x, int numeric, double rounded) noexcept nogil:
+    """What a value lacks that was rounded to float64: integers beyond 2**53 may lose digits."""
+    if numeric == FLOAT:
+        return 0.0
+    if numeric == UNSIGNED:
+        return <double>(<wide_t>x.u - <wide_t>rounded)
+    return <double>(<wide_t>x.i - <wide_t>rounded)
 
 
 cdef inline bint has_floats(const Column* column) noexcept nogil:
@@ -47,7 +56,7 @@ cdef inline bint has_floats(const Column* column) noexcept nogil:
 
 
 cdef inline const double* floats_of(const Column* column, Py_ssize_t base) noexcept nogil:
-    """The values of the block that begins at `base` as float64."""
+    """The values of the block that begins at `base` as float64, NaN where it cannot hold one."""
     if column.numeric == FLOAT:
         return <const double*>column.values + base
     return column.floats
@@ -101,6 +110,42 @@ cdef inline void push_weighted(
         exact_push(&rare[4].f, &rare[5].f, b * DOWN)
     else:
         rare[1].f += b
+
+
+cdef inline void push_rests(
+    Word* at, Word* rare, int lanes, int lane, double a, double a_rest, double b, double b_rest
+) noexcept nogil:
+    """What `push_weighted` of a rounded pair lacks.
+
+    The weights are normalised: so the low word never has more digits than it can hold, and sums
+    of integers are exact.
+    """
+    cdef Word* top = at + lane
+    cdef Word* bottom = at + 2 * lanes + lane
+    cdef Exact weights
+    if isfinite(a) and isfinite(b):
+        if fabs(a * b) < TAME * TAME:
+            exact_push_product(&top[0].f, &top[lanes].f, a, b_rest)
+            exact_push_product(&top[0].f, &top[lanes].f, a_rest, b)
+            exact_push_product(&top[0].f, &top[lanes].f, a_rest, b_rest)
+        else:
+            exact_push_product(&rare[2].f, &rare[3].f, a * DOWN, b_rest * DOWN)
+            exact_push_product(&rare[2].f, &rare[3].f, a_rest * DOWN, b * DOWN)
+    exact_push(&bottom[0].f, &bottom[lanes].f, b_rest)
+    weights = exact(bottom[0].f, bottom[lanes].f)
+    bottom[0].f = weights.hi
+    bottom[lanes].f = weights.lo
+
+
+cdef inline void push_pair(
+    Word* at, Word* rare, int lanes, int lane, Word a, int a_numeric, Word b, int b_numeric
+) noexcept nogil:
+    """WEIGHTED of one pair of any numbers, all digits of integers."""
+    cdef double x = number_of(a, a_numeric), y = number_of(b, b_numeric)
+    cdef double x_rest = rest_of(a, a_numeric, x), y_rest = rest_of(b, b_numeric, y)
+    push_weighted(at, rare, lanes, lane, x, y)
+    if x_rest != 0.0 or y_rest != 0.0:
+        push_rests(at, rare, lanes, lane, x, x_rest, y, y_rest)
 
 
 cdef inline void push_sum_int(Word* at, const Column* column, Py_ssize_t row) noexcept nogil:
@@ -223,7 +268,7 @@ cdef inline void push_row(
     elif acc.weight >= 0 and not has_value(&columns[acc.weight], row):
         return
     elif acc.kind == WEIGHTED:
-        push_weighted(at, rare, lanes, lane, as_float(column, row),
-                      as_float(&columns[acc.weight], row))
+        push_pair(at, rare, lanes, lane, (<const Word*>column.values)[row], column.numeric,
+                  (<const Word*>columns[acc.weight].values)[row], columns[acc.weight].numeric)
     else:
         push_moment(acc, columns, row, time, lanes, lane, at, rare)

@@ -158,7 +158,7 @@ cdef struct Deque:
 
 cdef struct AccState:
     # What is kept of one accumulator of one key; what is not used is NULL or 0.
-    Sum* sums         # SUM: one; WEIGHTED: products, what they lack, weights
+    Sum* sums         # SUM: one; WEIGHTED: products, what they lack, weights, and what these lack
     Var* var
     Blocks* blocks
     Moments* moments  # PAIRS, POWERS
@@ -169,6 +169,7 @@ cdef struct AccState:
     int64_t count     # NULLS: values in the window
     int64_t at        # FIRST, LAST: the row; WEIGHTED: the last one that needs care
     int64_t nan       # WEIGHTED: the last one that is NaN
+    int64_t lacking   # WEIGHTED: the last one whose weight no float holds
 
 
 cdef struct KeyState:

@@ -5,11 +5,11 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memset
 
-from tidegate._kernels.exact cimport exact_push
+from tidegate._kernels.exact cimport Exact, exact, exact_add, exact_push
 from tidegate._kernels.grid cimport float_of_order, order_of_float
 from tidegate._kernels.lanes cimport sub_overflows, wide_hi, wide_lo, wide_t
 from tidegate._kernels.moments cimport moment_words
-from tidegate._kernels.push cimport push_weighted
+from tidegate._kernels.push cimport number_of, push_pair, rest_of
 from tidegate._kernels.records cimport (
     DONE, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, KEPT, KEPT_TIMES, LAST, LEAST,
     LEAST_AT, LEAST_INT, NO_MEMORY, NULLS, OF_LIST, OF_QUANTILE, OF_RANK, OF_ZSCORE, PAIRS, POWERS,
@@ -212,9 +212,16 @@ cdef inline void begin_var(Var* var, int64_t number) noexcept nogil:
     var.fixed.retry = number
 
 
+cdef inline int n_sums(const Acc* acc) noexcept nogil:
+    """How many sums a SUM or a WEIGHTED keeps."""
+    if acc.kind == SUM:
+        return 1
+    return 3 if acc.numeric_x == FLOAT else 4
+
+
 cdef int key_init(KeyState* key, const Scratch* s) noexcept nogil:
     """A key that has seen nothing."""
-    cdef int i, n_sums
+    cdef int i
     memset(key, 0, sizeof(KeyState))
     key.odd = <Odd*>malloc((s.n_columns + 1) * sizeof(Odd))
     key.accs = <AccState*>calloc(s.n_accs + 1, sizeof(AccState))
@@ -224,9 +231,9 @@ cdef int key_init(KeyState* key, const Scratch* s) noexcept nogil:
     for i in range(s.n_accs):
         key.accs[i].at = -1
         key.accs[i].nan = -1
+        key.accs[i].lacking = -1
         if s.accs[i].kind == SUM or s.accs[i].kind == WEIGHTED:
-            n_sums = 1 if s.accs[i].kind == SUM else 3
-            key.accs[i].sums = <Sum*>calloc(n_sums, sizeof(Sum))
+            key.accs[i].sums = <Sum*>calloc(n_sums(&s.accs[i]), sizeof(Sum))
             if key.accs[i].sums == NULL:
                 return NO_MEMORY
         elif s.accs[i].kind == SQUARES or s.accs[i].kind == SQUARES_INT:
@@ -250,7 +257,7 @@ cdef void key_free(KeyState* key, const Scratch* s) noexcept nogil:
     for i in range(s.n_accs if key.accs != NULL else 0):
         acc = &key.accs[i]
         if acc.sums != NULL:
-            for k in range(1 if s.accs[i].kind == SUM else 3):
+            for k in range(n_sums(&s.accs[i])):
                 free(acc.sums[k].big)
         free(acc.sums)
         free(acc.var)
@@ -458,6 +465,7 @@ cdef enum Part:
     PRODUCT     # of both
     REST        # what the product was rounded by
     WEIGHT      # of the other column
+    LACKING     # what the weight was rounded by, where that is an integer
 
 
 cdef struct Source:
@@ -469,9 +477,12 @@ cdef struct Source:
 
 cdef inline double number_at(const Series* c, int64_t i) noexcept nogil:
     """A value as a float64."""
-    if c.numeric == FLOAT:
-        return c.x[i].f
-    return <double>c.x[i].i if c.numeric == SIGNED else <double>c.x[i].u
+    return number_of(c.x[i], c.numeric)
+
+
+cdef inline double lacking_at(const Series* c, int64_t i, double rounded) noexcept nogil:
+    """What a value was rounded by."""
+    return rest_of(c.x[i], c.numeric, rounded)
 
 
 cdef inline bint is_tame(double a, double b) noexcept nogil:
@@ -481,7 +492,7 @@ cdef inline bint is_tame(double a, double b) noexcept nogil:
 
 cdef inline double part_at(const Source* of, int64_t i) noexcept nogil:
     """What a row adds; 0 where it has no value, or one that is no number."""
-    cdef double x, y
+    cdef double x, y, y_rest
     if not has_value(of.a, i):
         return 0.0
     x = number_at(of.a, i)
@@ -494,7 +505,12 @@ cdef inline double part_at(const Source* of, int64_t i) noexcept nogil:
         return 0.0
     if of.part == WEIGHT:
         return y
-    return x * y if of.part == PRODUCT else fma(x, y, -(x * y))
+    if of.part == PRODUCT:
+        return x * y
+    y_rest = lacking_at(of.b, i, y)
+    if of.part == LACKING:
+        return y_rest
+    return fma(x, y, -(x * y)) + (x * y_rest + lacking_at(of.a, i, x) * y)
 
 
 cdef const double* fetch(
@@ -693,7 +709,7 @@ cdef double ratio_with_care(
     memset(record, 0, sizeof(record))
     for i in range(left, right):
         if has_value(a, i) and has_value(b, i):
-            push_weighted(record, record + 4, 1, 0, number_at(a, i), number_at(b, i))
+            push_pair(record, record + 4, 1, 0, a.x[i], a.numeric, b.x[i], b.numeric)
     return ratio_in(record)
 
 
@@ -713,12 +729,38 @@ cdef inline double ratio_of(
     return first + (rest + r_lo) / w
 
 
+cdef inline void note_lacking(
+    AccState* state, const Series* c, int64_t left, int64_t right, int64_t base
+) noexcept nogil:
+    """Note which of rows [left, right) is the last one whose weight is rounded."""
+    cdef int64_t i
+    for i in range(left, right):
+        if lacking_at(c, i, number_at(c, i)) != 0.0:
+            state.lacking = base + i
+
+
+cdef int parts_of_ratio(
+    const Scratch* s, const View* view, const Acc* acc, AccState* state
+) noexcept nogil:
+    """How many sums a tile needs: where no weight is rounded, what they lack is nothing."""
+    cdef const Tile* tile = &s.tile
+    if n_sums(acc) == 3:
+        return 3
+    note_lacking(state, &view.columns[acc.weight], tile.was_r, tile.r[tile.n - 1], view.base)
+    if state.lacking >= view.base + tile.was_l:
+        return 4
+    state.sums[3].levels = 0  # as before the first of them
+    state.sums[3].is_slow = False
+    state.sums[3].retry = 0
+    return 3
+
+
 cdef int ratios(Scratch* s, const View* view, int a, AccState* state) noexcept nogil:
     """WEIGHTED: sum(a*b) / sum(b)."""
     cdef const Acc* acc = &s.accs[a]
     cdef const Tile* tile = &s.tile
-    cdef double[3][544] hi
-    cdef double[3][544] lo
+    cdef double[4][544] hi
+    cdef double[4][544] lo
     cdef Source of
     cdef int64_t i, right = tile.was_r
     cdef double x, y
@@ -729,7 +771,9 @@ cdef int ratios(Scratch* s, const View* view, int a, AccState* state) noexcept n
     of.a = &view.columns[acc.column]
     of.b = &view.columns[acc.weight]
     of.is_calm = False
-    for k in range(3):
+    cdef int n_parts = parts_of_ratio(s, view, acc, state)
+    cdef Exact weight
+    for k in range(n_parts):
         of.part = PRODUCT + k
         has_marks = False
         if sum_tile(s, &state.sums[k], &of, view.base, hi[k], lo[k], s.marks[a],
@@ -753,7 +797,11 @@ cdef int ratios(Scratch* s, const View* view, int a, AccState* state) noexcept n
         elif state.at >= view.base + tile.l[i] or is_scaled[i]:
             s.hi[a][i] = ratio_with_care(view, acc, tile.l[i], tile.r[i])
         else:
-            s.hi[a][i] = ratio_of(hi[0][i], lo[0][i], hi[1][i], lo[1][i], hi[2][i], lo[2][i])
+            weight.hi = hi[2][i]
+            weight.lo = lo[2][i]
+            if n_parts > 3:
+                weight = exact_add(exact(hi[3][i], lo[3][i]), weight)
+            s.hi[a][i] = ratio_of(hi[0][i], lo[0][i], hi[1][i], lo[1][i], weight.hi, weight.lo)
     return DONE
 
 
@@ -1032,4 +1080,6 @@ cdef bint key_take_up(
                     state.at = view.base + i
                     if isnan(number_at(x, i) * number_at(&view.columns[acc.weight], i)):
                         state.nan = view.base + i
+        if acc.kind == WEIGHTED and acc.numeric_x != FLOAT:
+            note_lacking(state, &view.columns[acc.weight], left, right, view.base)
     return True

@@ -1,6 +1,7 @@
 """The running state of one windowed aggregation: rows in, results out."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.math cimport NAN, fabs
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -62,6 +63,8 @@ cdef extern from *:
 cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
 
 ORIGINS = "source_largest"
+cdef double MAX_EXACT = <int64_t>1 << 53  # no integer below it is rounded
+
 LIVES = ("key_dies_at", "key_ranks")
 CLOCKS = ("key_largest", "key_watermarks")
 REVISIONS = ("revision_windows", "revision_codes", "revision_counts")
@@ -96,19 +99,21 @@ cdef int64_t least_time "tg_least_time"(
 cdef void floats_of_signed "tg_floats_of_signed"(
     const int64_t* x, Py_ssize_t n, double* out
 ) noexcept nogil:
-    """Convert integers, rounded to nearest."""
+    """Convert integers; those that may not fit become NaN, so that care is taken."""
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = <double>x[i]
+        out[i] = out[i] if fabs(out[i]) < MAX_EXACT else <double>NAN
 
 
 cdef void floats_of_unsigned "tg_floats_of_unsigned"(
     const uint64_t* x, Py_ssize_t n, double* out
 ) noexcept nogil:
-    """Convert integers, rounded to nearest."""
+    """Convert integers; those that may not fit become NaN, so that care is taken."""
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = <double>x[i]
+        out[i] = out[i] if out[i] < MAX_EXACT else <double>NAN
 
 
 def least_time_of(const int64_t[::1] times not None, const uint8_t[::1] valid):

@@ -242,6 +242,11 @@ def vwap(price: str, size: str) -> Aggregation:
     A row counts where both have a value. NaN where the sizes add up to 0. Of numbers, and decimals
     of up to 18 digits.
 
+    Notes
+    -----
+    Products are summed in about 106 bits, and so are float sizes; sums of integer sizes, and of
+    decimal ones, are exact. All digits of integers count, also of those beyond 2**53.
+
     Examples
     --------
     >>> import tidegate as tg
