@@ -4,6 +4,7 @@ As in `timed`: every session a list of rows, every row that waits in one list, e
 in a dictionary. It says what comes out, in order, row by row.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -151,20 +152,31 @@ class TimedSessions(RowTimed):
         super().__init__(case)
         self.sessions: dict[Any, list[Held]] = {}
         self.last: dict[Any, Time] = {}
+        self.over: dict[Any, Time] = {}  # by key: the last end of a session that is held no more
         self.gap = case.grid.gap
+        self.corrects = self.rules.allowed_lateness is not None
         self.held_for = self.rules.allowed_lateness or 0
 
     def place(self, number, row, t, key, shown, mark):
         """Let a row join sessions that are not over, or open one."""
-        sessions = self.sessions.setdefault(key, [])
-        if mark is not None:
-            sessions[:] = [s for s in sessions if not self.is_over(s.last, mark)]
+        self.sessions.setdefault(key, [])
+        self.drop_over(key, mark)
+        sessions = self.sessions[key]
         before = list(sessions)
         bound = None if mark is None else mark - self.held_for
+        over = self.over_of(key, mark)
+        if over is not None and t < over and all(s.first > t for s in sessions):
+            return {"window_start": t, "window_end": t + self.gap}
+        was_dead = self.rules.ttl is not None and key in self.last and self.is_dead(key, mark)
         if not join(sessions, key, t, bound, self.case.grid, (number, row)):
             return {"window_start": t, "window_end": t + self.gap}
         if self.rules.ttl is not None:
-            self.give_rank(key, shown, t, mark, before)
+            if over is not None:
+                self.over[key] = over
+            if was_dead:
+                del self.rank[key], self.last[key]
+            self.seen(key, shown)
+            self.last[key] = max(t, self.last.get(key, t))
         (mine,) = [n for n, s in enumerate(sessions) if s.rows[-1][0] == number]
         if not isinstance(sessions[mine], Held):
             new = sessions[mine]
@@ -181,13 +193,27 @@ class TimedSessions(RowTimed):
         """Tell whether nothing can join a session any more."""
         return last + self.gap + self.held_for <= mark
 
-    def give_rank(self, key, shown, t, mark, before) -> None:
-        """Give a key its place at its first row, and where it comes back."""
-        is_quiet = key in self.last and not before
-        if is_quiet and mark is not None and mark > self.last[key] + self.rules.ttl:
-            del self.rank[key], self.last[key]
-        self.seen(key, shown)
-        self.last[key] = max(t, self.last.get(key, t))
+    def drop_over(self, key: Any, mark: Time | None) -> None:
+        """Let go of the sessions of a key that nothing can join any more."""
+        if mark is None:
+            return
+        ends = [s.last + self.gap for s in self.sessions[key] if self.is_over(s.last, mark)]
+        self.over[key] = max([self.over.get(key, -math.inf), *ends])
+        self.sessions[key] = [s for s in self.sessions[key] if not self.is_over(s.last, mark)]
+
+    def over_of(self, key: Any, mark: Time | None) -> Time | None:
+        """Give the time before which a row is of a session that is over; None: there is none."""
+        if mark is None or not self.corrects:
+            return None
+        if self.rules.ttl is not None and (key not in self.last or self.is_dead(key, mark)):
+            return mark - self.held_for - self.gap
+        return self.over.get(key)
+
+    def is_dead(self, key: Any, mark: Time | None) -> bool:
+        """Tell whether a key that had rows is forgotten."""
+        if mark is None or self.sessions[key] or mark <= self.last[key] + self.rules.ttl:
+            return False
+        return not self.corrects or mark >= self.over[key] + self.gap + self.held_for
 
     def pass_by(self, clock, mark):
         """Let the sessions come out that the watermark has passed."""
@@ -201,7 +227,7 @@ class TimedSessions(RowTimed):
         for one in sorted(due, key=lambda s: (s.last, self.rank[s.code])):
             self.let_out(one)
         for key in list(keys):
-            self.sessions[key] = [s for s in self.sessions[key] if not self.is_over(s.last, mark)]
+            self.drop_over(key, mark)
             if not self.sessions[key] and clock is None:
                 del self.sessions[key]
 

@@ -10,7 +10,10 @@ costs more than the rows do, a heap tells which are due.
 
 Where more is asked of time than lateness, rows are taken one by one (`take_each`). Where closed
 sessions are held for corrections, they stay among those of their key: a row that joins one lets it
-come out again at once, after all that is due has come out.
+come out again at once, after all that is due has come out. Of those that are held no more the
+largest end is kept (`over_to`): a row before it would be of one of them, unless one that is still
+held begins at or before the row, for sessions of a key end in the order in which they begin. So no
+session ever grows over one that is over, and what lies within a later result is part of it.
 """
 
 cimport cython
@@ -27,7 +30,9 @@ from tidegate._kernels.key_clocks cimport Line
 from tidegate._kernels.kept cimport (
     KEPT_WORDS, VALUES_AT, VALUES_N, kept_drop, kept_extend, kept_failed,
 )
+from tidegate._kernels.lanes cimport sub_overflows
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after, is_dead
+from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport CORRECTS, DISORDER, DONE, MUST_CLOSE, NO_MEMORY, Acc, Word
 from tidegate._kernels.results cimport merge_record
 from tidegate._kernels.route cimport (
@@ -61,6 +66,7 @@ cdef enum Place:       # of a row among the sessions of its key
     PAUSES             # a status: what is due has to come out before the row
 
 SESSIONS = "session_revisions"
+OVER = "key_over_to"
 
 cdef enum:
     MOST_REVISIONS = 1 << 30
@@ -109,6 +115,9 @@ cdef class SessionState(RowState):
     cdef bint is_settled        # all that the watermark has passed has come out
     cdef int64_t n_since        # rows since those that are held were looked at
     cdef int32_t corrected      # what the last row has corrected
+    cdef int64_t* over_to       # by key code: the last end of a session that is held no more
+    cdef Py_ssize_t n_over
+    cdef Py_ssize_t cap_over
     cdef int32_t* loaded        # sessions that were loaded, before what is told beside them is
     cdef Py_ssize_t n_loaded
 
@@ -118,6 +127,7 @@ cdef class SessionState(RowState):
 
     def __dealloc__(self):
         free(self.loaded)
+        free(self.over_to)
 
     cdef inline bint is_ruled(self) noexcept nogil:
         """Whether more is asked of time than lateness."""
@@ -128,6 +138,16 @@ cdef class SessionState(RowState):
         """Make room for the key codes below n_keys."""
         if rows_keys(&self.rows, n_keys) != DONE or self.make_clocks(n_keys) != DONE:
             raise MemoryError
+        if not self.router.allows or n_keys <= self.n_over:
+            return 0
+        if n_keys > self.cap_over:
+            self.cap_over = max(n_keys, 2 * self.cap_over)
+            if not grow(<void**>&self.over_to, self.cap_over * sizeof(int64_t)):
+                self.cap_over = self.n_over
+                raise MemoryError
+        while self.n_over < n_keys:
+            self.over_to[self.n_over] = INT64_MIN
+            self.n_over = self.n_over + 1
         return 0
 
     def lay_gap(self, int64_t gap, int64_t most, double gap_f, double most_f):
@@ -593,6 +613,9 @@ cdef class SessionState(RowState):
         place = self.seat_row(time, end, code, slot, &other)
         if place == OPENS and held_to(&self.router, end) <= mark:
             return leave(&self.left, row, IS_LATE, time, mark)
+        if self.router.allows and self.is_of_one_over(time, code):
+            slot[0] = -1  # of one that it must not join
+            return leave(&self.left, row, IS_LATE, time, mark)
         if not self.is_settled and self.router.allows and (
                 self.is_past(place, end, slot[0], other, mark)):
             return PAUSES
@@ -617,13 +640,41 @@ cdef class SessionState(RowState):
         return self.rows.seats[slot].end <= mark or (
             other >= 0 and self.rows.seats[other].end <= mark)
 
+    cdef inline bint is_of_one_over(self, int64_t time, int32_t code) noexcept nogil:
+        """Whether a row is of a session that is over, or comes before it."""
+        cdef int32_t first
+        if time >= self.over_of(code):
+            return False
+        first = treap_first(&self.rows, code)
+        return first < 0 or self.rows.seats[first].first > time
+
+    cdef inline int64_t over_of(self, int32_t code) noexcept nogil:
+        """Up to where the sessions of a key are over.
+
+        One that is new, or was forgotten, may have had any that would be over by one gap more.
+        """
+        cdef int64_t over, mark = self.router.clock.watermark
+        if not self.router.lives.on or not is_dead(&self.router.lives, code, mark):
+            return self.over_to[code]
+        if mark == INT64_MIN:
+            return INT64_MIN
+        if self.is_float:
+            return order_of_float(float_of_order(mark) - self.router.allowed_f - self.gap_f)
+        if sub_overflows(mark, self.router.allowed, &over) or sub_overflows(over, self.gap, &over):
+            return INT64_MIN
+        return over
+
     cdef inline void keep_alive(self, int32_t code, int64_t time, int64_t end) noexcept nogil:
         """Note how long a row keeps its key alive."""
         cdef Lives* lives = &self.router.lives
-        cdef int64_t dies_at = max(dies_after(lives, self.is_float, time),
-                                   held_to(&self.router, end))
+        cdef int64_t dies_at
         if is_dead(lives, code, self.router.clock.watermark):
+            if self.router.allows:
+                self.over_to[code] = self.over_of(code)
             begin_life(lives, code)
+        if self.router.allows:  # by one gap longer: see `over_of`
+            self.end_of(end, &end)
+        dies_at = max(dies_after(lives, self.is_float, time), held_to(&self.router, end))
         lives.dies_at[code] = max(lives.dies_at[code], dies_at)
 
     cdef int put_row(
@@ -680,17 +731,24 @@ cdef class SessionState(RowState):
         while slot >= 0 and held_to(&self.router, self.rows.seats[slot].end) <= mark:
             if not self.rows.seats[slot].is_out:
                 return PAUSES
-            seat_closes(&self.rows, slot)
+            self.hold_no_more(slot)
             rows_spare(&self.rows, slot)
             slot = treap_first(&self.rows, code)
         return DONE
+
+    cdef inline void hold_no_more(self, int32_t slot) noexcept nogil:
+        """Let a session go that nothing can join any more."""
+        cdef const Seat* seat = &self.rows.seats[slot]
+        if self.router.allows:
+            self.over_to[seat.code] = max(self.over_to[seat.code], seat.end)
+        seat_closes(&self.rows, slot)
 
     cdef inline int come_out(self, int32_t slot, int64_t upto) noexcept nogil:
         """Let a session come out; it is held, where corrections may come."""
         if closing_room(&self.block, 1) != DONE:
             return NO_MEMORY
         if held_to(&self.router, self.rows.seats[slot].end) <= upto:
-            seat_closes(&self.rows, slot)
+            self.hold_no_more(slot)
         else:
             self.rows.seats[slot].is_out = True
         add_closing(&self.block, slot)
@@ -714,7 +772,7 @@ cdef class SessionState(RowState):
             seat = &self.rows.seats[slot]
             if seat.standing == IS_OPEN and seat.is_out and (
                     held_to(&self.router, seat.end) <= self.mark_of(seat.code)):
-                seat_closes(&self.rows, slot)
+                self.hold_no_more(slot)
                 rows_spare(&self.rows, slot)
 
     cdef int close_key(self, int32_t code) noexcept nogil:
@@ -924,6 +982,8 @@ cdef class SessionState(RowState):
         for row in range(time.shape[0]):
             if (valid is not None and valid[row] != 1) or not self.end_of(time[row], &end):
                 continue
+            if self.router.allows:  # it may be of a session that is over
+                end = time[row]
             if held_to(&self.router, end) <= self.router.clock.watermark:
                 left.row = row
                 left.reason = IS_LATE
@@ -1014,13 +1074,20 @@ cdef class SessionState(RowState):
         """Write down what a state has beside its windows, as `WindowState.dump_extra` does.
 
         Where corrections are allowed, also of each session twice the last revision, plus 1 where
-        it has come out as it is.
+        it has come out as it is, and of each key up to where its sessions are over.
         """
         cdef int32_t* slots
         cdef int64_t* revisions
+        cdef int64_t* over
         cdef Py_ssize_t i
         out = RowState.dump_extra(self)
         if self.router.allows:
+            over = <int64_t*>malloc((self.n_over + 1) * sizeof(int64_t))
+            out[OVER] = buffer_of(over, self.n_over * sizeof(int64_t))
+            if over == NULL:
+                raise MemoryError
+            if self.n_over:
+                memcpy(over, self.over_to, self.n_over * sizeof(int64_t))
             revisions = <int64_t*>malloc((self.rows.n_open + 1) * sizeof(int64_t))
             out[SESSIONS] = buffer_of(revisions, self.rows.n_open * sizeof(int64_t))
             if revisions == NULL:
@@ -1034,7 +1101,7 @@ cdef class SessionState(RowState):
 
     def load_extra(self, dict extra not None, Py_ssize_t n_keys):
         """Add what `dump_extra` gives, as `WindowState.load_extra` does; after `load`."""
-        cdef const int64_t[::1] revisions
+        cdef const int64_t[::1] revisions, over
         cdef Seat* seat
         cdef Py_ssize_t i
         if not RowState.load_extra(self, extra, n_keys):
@@ -1051,6 +1118,11 @@ cdef class SessionState(RowState):
                 seat.is_out = revisions[i] & 1
                 if seat.is_out and seat.end > self.mark_of(seat.code):
                     return False
+            over = extra[OVER]
+            if over.shape[0] > self.n_over:
+                return False
+            for i in range(over.shape[0]):
+                self.over_to[i] = max(self.over_to[i], over[i])
         for i in range(self.n_loaded):
             seat = &self.rows.seats[self.loaded[i]]
             seat.rows = self.place_of(seat.code)

@@ -64,8 +64,10 @@ class Aggregator(BatchTaker):
         watermark, but not that far, lets each window of it that is closed come out again at once,
         by window end, after all that the rows before it have closed; the result has a column
         ``revision`` behind ``window_end``, 0 for the first time. A row is late where even that time
-        is over for all of its windows. `Session` tells how one is corrected; `Count`, `Threshold`
-        and `Rolling` have no corrections, for a late row would change every later window of theirs.
+        is over for all of its windows. A result replaces those before it, of its key, whose windows
+        lie within its own: of a grid the one of the same window. `Session` tells how one is
+        corrected; `Count`, `Threshold` and `Rolling` have no corrections, for a late row would
+        change every later window of theirs.
     watermark : {"stream", "key"}, default "stream"
         Whose rows move the watermark. With "key" each key has one of its own: its windows close,
         and its rows are late, by its own rows, and `max_jump` is counted from its own largest time.

@@ -61,10 +61,17 @@ class Session:
     With ``allowed_lateness`` a session that has come out is held that much longer, and a row joins
     it as if it were open. It comes out again at once, with the next higher ``revision``; where it
     ends after the watermark now, it does when that has come to its end. Two that become one come
-    out as one, with a revision above both of theirs. So a result with a revision above 0 replaces
-    all results before it, of the key, whose windows lie within its own: one where a session has
-    grown, two or more where some have become one. A row that joins none, but whose own session
-    would be held still, makes one that comes out at once for the first time.
+    out as one, with a revision above both of theirs. A row that joins none, but whose own session
+    would be held still, makes one that comes out at once for the first time. A session is over
+    when the watermark has come to its end and the allowed lateness more. A row is late where it
+    joins none and its own session would be over; and where it is closer than `gap` to one that is
+    over, or before it, unless one that is held still begins at or before the row. However far a
+    chain of late rows reaches back, it ends there. (A key that ``ttl`` has forgotten, or that is
+    new, is taken to have had a session that is over by `gap` more.)
+
+    So a result replaces all results before it, of its key, whose windows lie within its own: none
+    where its revision is 0, one where a session has grown, two or more where some have become one.
+    What is left when all have come is what `aggregate` says of the rows that were used.
 
     A row costs O(1); O(log n) where a key has n open (or held) sessions.
 

@@ -47,10 +47,10 @@ class Timekeeping:
     Notes
     -----
     A row is late when the watermark has come to the end of its last window, plus the allowed
-    lateness. One that is not, of a window that is closed, lets that window come out again at once.
-    Such a row is behind the watermark, and so closes nothing: results come out in an order that
-    depends on the rows alone, all that the rows before it have closed, its corrections by window
-    end, and so on.
+    lateness (`Session` tells which that is). One that is not, of a window that is closed, lets that
+    window come out again at once. Such a row is behind the watermark, and so closes nothing:
+    results come out in an order that depends on the rows alone, all that the rows before it have
+    closed, its corrections by window end, and so on.
 
     A quiet key is forgotten where it has no open window. What `Count` and `Threshold` have begun of
     it, which may never be whole, comes out then, as at the end of input. Of a look-back nothing is
