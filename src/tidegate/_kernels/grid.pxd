@@ -49,6 +49,12 @@ cdef inline int64_t floor_div(int64_t a, int64_t b) noexcept nogil:
     return q - (a - q * b < 0)
 
 
+cdef inline wide_t wide_floor_div(wide_t a, wide_t b) noexcept nogil:
+    """a // b for b > 0, towards minus infinity."""
+    cdef wide_t q = a / b
+    return q - (a - q * b < 0)
+
+
 cdef inline int64_t order_of_float(double x) noexcept nogil:
     """The int64 that sorts as x does; -0.0 goes where 0.0 goes."""
     cdef int64_t bits
@@ -66,8 +72,12 @@ cdef inline double float_of_order(int64_t order) noexcept nogil:
 
 
 cdef inline int64_t first_window(const Grid* grid, int64_t pane) noexcept nogil:
-    """The first window that covers a pane of the grid."""
-    return floor_div(pane - (grid.per_size - grid.per_step), grid.per_step)
+    """The first window that covers a pane of the grid, or that comes after a pane in a gap."""
+    cdef int64_t from_pane
+    if sub_overflows(pane, grid.per_size - grid.per_step, &from_pane):  # with steps of one pane: none has it
+        return <int64_t>wide_floor_div(
+            <wide_t>pane - (grid.per_size - grid.per_step), grid.per_step)
+    return floor_div(from_pane, grid.per_step)
 
 
 cdef inline int64_t last_window(const Grid* grid, int64_t pane) noexcept nogil:
@@ -160,11 +170,11 @@ cdef inline bint pane_index(const Grid* grid, int64_t time, int64_t* index) noex
             index[0] += 1
         return edge_f(grid, index[0]) <= x < edge_f(grid, index[0] + 1)
     if sub_overflows(time, grid.anchor, &shifted):
-        far = <wide_t>time - grid.anchor
-        index[0] = <int64_t>(far / grid.width) - (far % grid.width != 0)
-        return True
+        far = wide_floor_div(<wide_t>time - grid.anchor, grid.width)
+        index[0] = <int64_t>far
+        return far > INT64_MIN
     index[0] = floor_div(shifted, grid.width)
-    return True
+    return index[0] > INT64_MIN  # that one stands for no pane
 
 
 cdef inline bint table_pane(const Grid* grid, int64_t at, Pane* pane) noexcept nogil:
@@ -222,12 +232,22 @@ cdef inline bint has_to_grow(const Grid* grid, int64_t time) noexcept nogil:
     return grid.is_table and not grid.has_gaps and grid.lowest <= time <= grid.highest
 
 
+cdef inline bint cut_gap(const Grid* grid, int64_t index, Pane* pane) noexcept nogil:
+    """Describe a pane between windows that reaches over an end of time: there it is cut."""
+    if grid.is_float:
+        return False
+    pane.index = index
+    pane.first = edge(grid, index) if fits(grid, index) else INT64_MIN
+    pane.last = edge(grid, index + 1) - 1 if fits(grid, <wide_t>index + 1) else INT64_MAX
+    return True
+
+
 cdef inline bint pane_at(const Grid* grid, int64_t index, Pane* pane) noexcept nogil:
-    """Describe a pane; False where it or a window of it can't be written."""
+    """Describe a pane; False where a window of it can't be written."""
     cdef int64_t begin, end
     if grid.is_table:
         return not sub_overflows(index, grid.first_edge, &begin) and table_pane(grid, begin, pane)
-    if sub_overflows(index, grid.per_size - grid.per_step, &begin):
+    if grid.per_step == 1 and sub_overflows(index, grid.per_size - 1, &begin):
         return False
     begin = first_window(grid, index)
     end = last_window(grid, index)
@@ -239,10 +259,10 @@ cdef inline bint pane_at(const Grid* grid, int64_t index, Pane* pane) noexcept n
         pane.opens_at = window_end(grid, begin)
         pane.closes_at = window_end(grid, end)
     else:
-        if not (fits(grid, index) and fits(grid, <wide_t>index + 1)):
-            return False
         pane.opens_at = INT64_MAX
         pane.closes_at = INT64_MAX
+        if not (fits(grid, index) and fits(grid, <wide_t>index + 1)):
+            return cut_gap(grid, index, pane)
     pane.index = index
     pane.first = edge(grid, index)
     pane.last = edge(grid, index + 1) - 1

@@ -147,6 +147,10 @@ class Sliding:
     Every window of the grid that covers a row is there, the leading partial ones too. Each row is
     touched once, whatever the overlap: windows are sums of panes of gcd(size, every).
 
+    A row is rejected, "time out of range", where the type of the times cannot hold an edge of a
+    window of it. Panes are numbered in 64 bits: where they are one unit long (``Sliding(7, 10)``),
+    so are rows and windows that lie within a step of the lowest time.
+
     Examples
     --------
     >>> import tidegate as tg
