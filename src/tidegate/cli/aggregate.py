@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 import click
 import pyarrow as pa
@@ -16,25 +16,18 @@ from tidegate import Limits
 from tidegate.cli.base import common_options, fail_usage, print_json, say
 from tidegate.cli.inputs import FORMATS, find_inputs, output_format, parse_types
 from tidegate.cli.run import Job, Output, run_job
-from tidegate.cli.windows import (
-    CalendarType,
-    DurationType,
-    Sum,
-    SumType,
-    WindowOptions,
-    make_window,
-)
+from tidegate.cli.windowoptions import window_options
+from tidegate.cli.windows import DurationType, WindowOptions, make_window
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.aggregationtext import FUNCTIONS, read_aggregation
-from tidegate.core.calendar import UNITS
 from tidegate.core.durations import Duration
 from tidegate.core.errors import InputError
 from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.plan import expand
-from tidegate.core.rowwindows import Overshoot, summed
+from tidegate.core.rowwindows import summed
 from tidegate.core.threads import n_cpus
 from tidegate.core.timekeeping import Timekeeping
-from tidegate.core.windows import CalendarUnit, Empty, Label
+from tidegate.core.windows import Empty
 
 __all__ = ["aggregate"]
 
@@ -47,86 +40,7 @@ INTEGER = re.compile(r"\d{1,19}", re.ASCII)
     "--agg 'open=first(price)' --agg 'vwap=vwap(price,size)' -o bars.parquet"
 )
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option(
-    "--every",
-    type=DurationType(positive=True),
-    metavar="DURATION",
-    help="A window starts every so often: 250ms, 1s, 5m, 1h30m, 1d; a plain number is in "
-    "the time column's own unit.",
-)
-@click.option(
-    "--period",
-    type=DurationType(positive=True),
-    metavar="DURATION",
-    help="Length of a window, if not the same as --every.",
-)
-@click.option(
-    "--calendar",
-    type=CalendarType(),
-    metavar="[N] UNIT",
-    help=f"In place of --every: windows of local {', '.join(UNITS[:-1])} or {UNITS[-1]}, such as "
-    "day or '2 weeks'.",
-)
-@click.option(
-    "--tz",
-    metavar="ZONE",
-    help="Whose midnights --calendar means, such as America/New_York; without it those of UTC.",
-)
-@click.option(
-    "--empty",
-    type=click.Choice(get_args(Empty)),
-    default="skip",
-    show_default=True,
-    help="What becomes of windows without rows: left out, or null, 0, or what the one before has.",
-)
-@click.option(
-    "--label",
-    type=click.Choice(get_args(Label)),
-    help="Show this edge of each window, under the name of the time column, in place of "
-    "'window_start' and 'window_end'.",
-)
-@click.option(
-    "--session",
-    type=DurationType(positive=True),
-    metavar="GAP",
-    help="In place of --every: windows of rows that are closer than so much, such as 30s.",
-)
-@click.option(
-    "--max-duration",
-    type=DurationType(positive=True),
-    metavar="DURATION",
-    help="How long a window of --session may be.",
-)
-@click.option(
-    "--count",
-    type=int,
-    metavar="N",
-    help="In place of --every: windows of N rows, in order of time.",
-)
-@click.option(
-    "--count-every",
-    type=int,
-    metavar="N",
-    help="From one window of --count to the next, in rows, if not as many as it has.",
-)
-@click.option(
-    "--threshold",
-    type=SumType(),
-    metavar="COLUMN[*COLUMN]=LIMIT",
-    help="In place of --every: bars that close when the sum of a column, or of the product of "
-    "two, reaches a limit: size=50000, price*size=1e6.",
-)
-@click.option(
-    "--overshoot",
-    type=click.Choice(get_args(Overshoot)),
-    help="What becomes of a sum of --threshold beyond the limit: it is dropped (so without this "
-    "option), carried into the next bar, or that and split into as many bars as it fills.",
-)
-@click.option(
-    "--complete-only",
-    is_flag=True,
-    help="Leave out what --count and --threshold have not finished at the end of the input.",
-)
+@window_options
 @click.option("--on", required=True, metavar="COLUMN", help="The time column.")
 @click.option(
     "--by",
@@ -219,19 +133,6 @@ INTEGER = re.compile(r"\d{1,19}", re.ASCII)
 @common_options
 def aggregate(
     inputs: tuple[str, ...],
-    every: Duration | None,
-    period: Duration | None,
-    calendar: tuple[int, CalendarUnit] | None,
-    tz: str | None,
-    empty: Empty,
-    label: Label | None,
-    session: Duration | None,
-    max_duration: Duration | None,
-    count: int | None,
-    count_every: int | None,
-    threshold: Sum | None,
-    overshoot: Overshoot | None,
-    complete_only: bool,
     on: str,
     by: tuple[str, ...],
     expressions: tuple[str, ...],
@@ -247,29 +148,15 @@ def aggregate(
     limits: tuple[str, ...],
     threads: int | None,
     as_json: bool,
+    **windows: Any,
 ) -> None:
     """Aggregate rows over windows of event time.
 
     INPUT is a file, a folder, a glob, or - for standard input: Parquet, CSV, NDJSON or Arrow IPC,
     as the name says (.csv and .ndjson also packed as .gz, .zst, .bz2).
     """
-    window = make_window(
-        WindowOptions(
-            every,
-            period,
-            calendar,
-            tz,
-            empty,
-            label,
-            session,
-            max_duration,
-            count,
-            count_every,
-            threshold,
-            overshoot,
-            complete_only,
-        )
-    )
+    options = WindowOptions(**windows)
+    window = make_window(options)
     aggregations = [build(text) for text in expressions]
     if not aggregations:
         fail_usage(f"nothing to compute; give --agg 'FUNCTION(COLUMN)', one of {_list(FUNCTIONS)}")
@@ -282,7 +169,7 @@ def aggregate(
     late_target = _output(late_out, None, "--late-out FILE") if late_out else None
     if as_json and target.path is None:
         fail_usage("--json and -o - both want standard output; give -o FILE")
-    _check_time(lateness, allowed_lateness, ttl, keys, empty)
+    _check_time(lateness, allowed_lateness, ttl, keys, options.empty)
     files = find_inputs(inputs, Format(input_format) if input_format else None)
     _check_outputs(files, target, late_target)
     names = tuple(dict.fromkeys((*_columns(on, keys, aggregations), *summed(window))))

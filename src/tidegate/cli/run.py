@@ -19,7 +19,7 @@ from tidegate.core.files import Columns, Format, InputFile
 from tidegate.core.sinks import Sink
 from tidegate.core.sources import Batch, Source
 from tidegate.core.timekeeping import PLAIN, Timekeeping
-from tidegate.core.windows import Window
+from tidegate.core.windows import AnyWindow
 
 __all__ = ["Job", "Output", "Summary", "peak_rss_bytes", "run_job"]
 
@@ -48,7 +48,7 @@ class Job:
     inputs: Sequence[InputFile]
     on: str
     columns: Columns
-    window: Window
+    window: AnyWindow
     aggregations: Sequence[Aggregation]
     lateness: Duration | None
     limits: Limits

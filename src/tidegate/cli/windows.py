@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, cast
 import click
 import pyarrow as pa
 
-from tidegate import Calendar, Count, Session, Sliding, Threshold, Tumbling
+from tidegate import Calendar, Count, Rolling, Session, Sliding, Threshold, Tumbling
 from tidegate.cli.base import fail_usage
 from tidegate.core.calendar import UNITS
 from tidegate.core.durations import Duration, in_units
 from tidegate.core.errors import DurationError, WindowError
 from tidegate.core.rowwindows import Overshoot
-from tidegate.core.windows import CalendarUnit, Empty, Label, Window
+from tidegate.core.windows import AnyWindow, CalendarUnit, Closed, Empty, Label
 
 __all__ = ["CalendarType", "DurationType", "Sum", "SumType", "WindowOptions", "make_window"]
 
@@ -108,6 +108,11 @@ class WindowOptions:
     threshold: Sum | None = None
     overshoot: Overshoot | None = None
     complete_only: bool = False
+    rolling: Duration | None = None
+    rolling_rows: int | None = None
+    closed: Closed | None = None
+    min_samples: int | None = None
+    peers: bool = False
 
     def check_row_windows(self) -> None:
         """Refuse options that go with windows of another kind."""
@@ -126,6 +131,14 @@ class WindowOptions:
                 fail_usage(f"{option} goes with {other}")
         if self.complete_only and self.count is None and self.threshold is None:
             fail_usage("--complete-only goes with --count or --threshold")
+        if self.rolling is None and self.rolling_rows is None:
+            for option, is_given in (
+                ("--closed", self.closed is not None),
+                ("--min-samples", self.min_samples is not None),
+                ("--peers", self.peers),
+            ):
+                if is_given:
+                    fail_usage(f"{option} goes with --rolling or --rolling-rows")
         if self.every is None and self.calendar is None and (self.period is not None):
             fail_usage("--period goes with --every")
         if self.every is None and self.calendar is None and self.tz is not None:
@@ -133,11 +146,19 @@ class WindowOptions:
         if self.every is None and self.calendar is None and self.empty != "skip":
             fail_usage("--empty goes with --every or --calendar: other windows have rows")
         if self.every is None and self.calendar is None and self.label is not None:
-            fail_usage("--label goes with --every or --calendar: other windows have both edges")
+            fail_usage("--label goes with --every or --calendar: other windows have no grid")
 
-    def row_window(self) -> Window | None:
-        """Make the window that rows make; None where another is asked for."""
+    def row_window(self) -> AnyWindow | None:
+        """Make the window that rows make, or look back from; None where another is asked for."""
         try:
+            if self.rolling is not None or self.rolling_rows is not None:
+                return Rolling(
+                    self.rolling,
+                    rows=self.rolling_rows,
+                    closed=self.closed or "right",
+                    min_samples=1 if self.min_samples is None else self.min_samples,
+                    peers=self.peers,
+                )
             if self.session is not None:
                 return Session(self.session, self.max_duration)
             if self.count is not None:
@@ -155,10 +176,13 @@ class WindowOptions:
         return None
 
 
-KINDS = "--every DURATION, --calendar UNIT, --session GAP, --count N or --threshold COLUMN=LIMIT"
+KINDS = (
+    "--every DURATION, --calendar UNIT, --session GAP, --count N, --threshold COLUMN=LIMIT, "
+    "--rolling DURATION or --rolling-rows N"
+)
 
 
-def make_window(options: WindowOptions) -> Window:
+def make_window(options: WindowOptions) -> AnyWindow:
     """Make the window that options ask for, or end with a message on how to."""
     asked = (
         options.every,
@@ -166,6 +190,8 @@ def make_window(options: WindowOptions) -> Window:
         options.session,
         options.count,
         options.threshold,
+        options.rolling,
+        options.rolling_rows,
     )
     if sum(option is not None for option in asked) != 1:
         fail_usage(f"give {KINDS}, one of them")
