@@ -21,7 +21,7 @@ from tidegate._kernels.exact cimport (
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after
 from tidegate._kernels.memory cimport grow
-from tidegate._kernels.push cimport has_value, is_plain, number_of, push_row, rest_of
+from tidegate._kernels.push cimport has_value, is_plain, number_of, push_row
 from tidegate._kernels.records cimport (
     DONE, FLOAT, NO_MEMORY, TAME, TOO_MANY_OPEN, UNSIGNED, Acc, Column, Word,
 )
@@ -115,19 +115,6 @@ cdef inline void add_integer(Bar* bar, const Column* column, Py_ssize_t row) noe
     rounded = <double>whole
     exact_push(&bar.total[0].f, &bar.total[1].f, rounded)
     exact_push(&bar.total[0].f, &bar.total[1].f, <double>(whole - <wide_t>rounded))
-
-
-cdef inline void add_product(
-    Bar* bar, Word a, int a_numeric, Word b, int b_numeric
-) noexcept nogil:
-    """Add a product, all digits of integers."""
-    cdef double x = number_of(a, a_numeric), y = number_of(b, b_numeric)
-    cdef double x_rest = rest_of(a, a_numeric, x), y_rest = rest_of(b, b_numeric, y)
-    exact_push_product(&bar.total[0].f, &bar.total[1].f, x, y)
-    if x_rest != 0.0 or y_rest != 0.0:
-        exact_push_product(&bar.total[0].f, &bar.total[1].f, x, y_rest)
-        exact_push_product(&bar.total[0].f, &bar.total[1].f, x_rest, y)
-        exact_push_product(&bar.total[0].f, &bar.total[1].f, x_rest, y_rest)
 
 
 cdef Py_ssize_t first_odd "tg_first_odd"(
@@ -620,8 +607,10 @@ cdef class BarState(WaitingState):
             other = &self.columns[self.second_column]
             if not has_value(other, row):
                 return False
-            add_product(bar, (<const Word*>column.values)[row], column.numeric,
-                        (<const Word*>other.values)[row], other.numeric)
+            exact_push_product(  # of two floats: so a pair holds all digits of each product
+                &bar.total[0].f, &bar.total[1].f,
+                number_of((<const Word*>column.values)[row], column.numeric),
+                number_of((<const Word*>other.values)[row], other.numeric))
         elif column.numeric == FLOAT:
             exact_push(&bar.total[0].f, &bar.total[1].f, (<const double*>column.values)[row])
         else:

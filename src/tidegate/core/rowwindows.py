@@ -191,9 +191,10 @@ class Threshold:
 
     However far beyond the limit a row brings the sum, it closes one bar, unless
     ``overshoot="split"``. The sum of integers of one column is exact; that of floats, and of
-    products, is compensated (a pair of floats), so that ten times 0.1 reach 1. A null adds nothing,
-    and with ``nan="missing"`` a NaN does not either; a negative value takes from the sum. A NaN, an
-    infinity and a number from 2**480 on are errors: no sum would come back from them.
+    products, is compensated (a pair of floats), so that ten times 0.1 reach 1. The factors of a
+    product are float64, the nearest to integers beyond 2**53. A null adds nothing, and with
+    ``nan="missing"`` a NaN does not either; a negative value takes from the sum. A NaN, an infinity
+    and a number from 2**480 on are errors: no sum would come back from them.
 
     ``watermark="key"``, ``ttl`` and what is said of ``allowed_lateness`` are as for `Count`; a key
     that begins anew begins with a sum of 0.
