@@ -74,7 +74,7 @@ cdef inline double float_of_order(int64_t order) noexcept nogil:
 cdef inline int64_t first_window(const Grid* grid, int64_t pane) noexcept nogil:
     """The first window that covers a pane of the grid, or that comes after a pane in a gap."""
     cdef int64_t from_pane
-    if sub_overflows(pane, grid.per_size - grid.per_step, &from_pane):  # with steps of one pane: none has it
+    if sub_overflows(pane, grid.per_size - grid.per_step, &from_pane):
         return <int64_t>wide_floor_div(
             <wide_t>pane - (grid.per_size - grid.per_step), grid.per_step)
     return floor_div(from_pane, grid.per_step)
@@ -172,9 +172,9 @@ cdef inline bint pane_index(const Grid* grid, int64_t time, int64_t* index) noex
     if sub_overflows(time, grid.anchor, &shifted):
         far = wide_floor_div(<wide_t>time - grid.anchor, grid.width)
         index[0] = <int64_t>far
-        return far > INT64_MIN
+        return far >= INT64_MIN
     index[0] = floor_div(shifted, grid.width)
-    return index[0] > INT64_MIN  # that one stands for no pane
+    return True
 
 
 cdef inline bint table_pane(const Grid* grid, int64_t at, Pane* pane) noexcept nogil:

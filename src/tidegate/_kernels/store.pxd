@@ -33,7 +33,7 @@ cdef struct Store:
     int32_t* code_of
     int32_t* next_of      # the next record of the same pane, -1 at the end
     int32_t* older_of     # the record of the same key in the pane before; may be out of date
-    int64_t* pane_of      # pane index, INT64_MIN: not in use; both with keys and not `hashed` only
+    int64_t* pane_of      # pane index, INT64_MAX: not in use; both with keys and not `hashed` only
     bint hashed           # keys have so many open panes that `slots` is needed
     int32_t* spare_slots
     int32_t n_slots, cap_slots, n_spare_slots

@@ -5,7 +5,7 @@ each key that was seen in it, chained from `OpenPane.head`. Everything that is c
 again, so that memory follows what is open, not what has passed.
 """
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcpy, memmove, memset
 
@@ -80,7 +80,7 @@ cdef int store_keys(Store* store, Py_ssize_t n_keys) noexcept nogil:
         return NO_MEMORY
     for i in range(store.n_recent, capacity):
         store.by_code[i] = -1
-        grown[i].pane = INT64_MIN
+        grown[i].pane = INT64_MAX
         grown[i].slot = -1
     store.n_recent = <int32_t>capacity
     return DONE
@@ -261,7 +261,7 @@ cdef inline int32_t older(const Store* store, int32_t slot) noexcept nogil:
     """
     cdef int32_t other = store.older_of[slot]
     if other < 0 or store.code_of[other] != store.code_of[slot] or (
-            store.pane_of[other] == INT64_MIN or store.pane_of[other] >= store.pane_of[slot]):
+            store.pane_of[other] >= store.pane_of[slot]):
         return -1
     return other
 
@@ -414,10 +414,10 @@ cdef void store_close(Store* store, int32_t n) noexcept nogil:
             if store.plan.lanes == 1:
                 if store.hashed:
                     map_remove(&store.slots, pane.index, store.code_of[slot])
-                store.pane_of[slot] = INT64_MIN
+                store.pane_of[slot] = INT64_MAX
                 if store.recent[store.code_of[slot]].pane == pane.index:
                     store.recent[store.code_of[slot]].slot = -1
-                    store.recent[store.code_of[slot]].pane = INT64_MIN
+                    store.recent[store.code_of[slot]].pane = INT64_MAX
             store.spare_slots[store.n_spare_slots] = slot
             store.n_spare_slots += 1
             slot = store.next_of[slot]

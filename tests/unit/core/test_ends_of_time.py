@@ -33,7 +33,7 @@ def has_no_number(time: int, size: int, every: int, offset: int) -> bool:
     if math.gcd(size, every) > 1:
         return False
     first = min(windows_of(time, size, every, offset), default=time)
-    return time - offset % every <= LIMITS.min or first - offset % every < LIMITS.min
+    return min(time, first) - offset % every < LIMITS.min
 
 
 @pytest.mark.parametrize("end", FIRST)
