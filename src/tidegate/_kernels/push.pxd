@@ -21,6 +21,9 @@ from tidegate._kernels.records cimport (
 )
 from tidegate._kernels.texts cimport keep_extreme_text
 
+cdef extern from *:
+    const double EXACT_UP_TO "0x1p53"  # no integer below it is rounded
+
 
 cdef inline bint has_value(const Column* column, Py_ssize_t row) noexcept nogil:
     """Whether the row has a value that counts."""
@@ -43,7 +46,7 @@ cdef inline double number_of(Word x, int numeric) noexcept nogil:
 
 cdef inline double rest_of(Word x, int numeric, double rounded) noexcept nogil:
     """What a value lacks that was rounded to float64: integers beyond 2**53 may lose digits."""
-    if numeric == FLOAT:
+    if numeric == FLOAT or fabs(rounded) < EXACT_UP_TO:
         return 0.0
     if numeric == UNSIGNED:
         return <double>(<wide_t>x.u - <wide_t>rounded)
