@@ -180,7 +180,7 @@ cdef inline int enter(
     Py_ssize_t row, bint* enters
 ) noexcept nogil:
     """Decide about the row at the start of a run: into its pane, or on the side."""
-    cdef int64_t time = times[row], watermark = router.clock.watermark
+    cdef int64_t time = times[row], watermark = router.clock.watermark, guessed
     cdef Pane pane
     enters[0] = False
     if valid != NULL and valid[row] != 1:
@@ -218,8 +218,8 @@ cdef inline int enter(
     if store == NULL:
         enters[0] = True
         return DONE
-    if not router.clock.moves and (router.pane.opens_at <= router.closed_to
-                                   or router.pane.opens_at <= router.whole_to):
+    guessed = max(router.closed_to, router.whole_to)  # what no watermark has passed is a guess
+    if not router.clock.moves and watermark < guessed and router.pane.opens_at <= guessed:
         return DISORDER
     if router.pane.opens_at <= watermark and router.closed_to < watermark:
         return MUST_CLOSE

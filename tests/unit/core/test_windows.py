@@ -276,3 +276,14 @@ def test_windows_are_values():
     assert tg.Tumbling("1s") != tg.Tumbling("2s")
     assert len({tg.Sliding("1s", "1s"), tg.Sliding("1s", "1s")}) == 1
     assert "60s" in repr(tg.Sliding("60s", "1s"))
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+def test_row_of_some_windows_that_a_promise_has_closed_is_of_the_others(by):
+    live = tg.Aggregator(tg.Sliding(2, 1), agg.rows(), on="t", by=by, lateness=None)
+    live.push({"t": [0], "k": ["a"]})
+    assert live.advance(5).num_rows == 2
+    assert live.push({"t": [4, 3], "k": ["a", "a"]}).num_rows == 0
+    live = tg.Aggregator.restore(live.snapshot())
+    assert live.flush()["window_start"].to_pylist() == [4]
+    assert live.take_late()["t"].to_pylist() == [3]
