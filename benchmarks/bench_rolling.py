@@ -33,6 +33,10 @@ MOMENTS = {"cov": 0.5, "corr": 0.5, "skew": 0.5, "kurt": 0.5}  # no peer keeps t
 FURTHER_RTOL = {"median": 0.0, "quantile": 1e-15, "cov": 1e-4, "corr": 1e-3, "skew": 1e-3}
 FURTHER_RTOL["kurt"] = 1e-3
 QUANTILE = 0.9
+PAIRED = {
+    "cov": lambda: tg.agg.cov("price", "size"),
+    "corr": lambda: tg.agg.corr("price", "size"),
+}
 NEEDS = {"cov": 2, "corr": 2, "skew": 3, "kurt": 4}  # values, of pandas
 
 
@@ -45,8 +49,7 @@ def ours_further(ticks: pa.Table, n: int, name: str) -> pa.Table:
     """Roll over the prices, or over the prices and the sizes."""
     item = {
         "quantile": lambda: tg.agg.quantile("price", QUANTILE),
-        "cov": lambda: tg.agg.cov("price", "size"),
-        "corr": lambda: tg.agg.corr("price", "size"),
+        **PAIRED,
     }.get(name, lambda: getattr(tg.agg, name)("price"))()
     return tg.aggregate(ticks, tg.Rolling(rows=n), on="time", out=item)
 
@@ -131,6 +134,43 @@ def test_rolling_rows(race: Any, ticks: pa.Table, n: int, name: str) -> None:
         lambda: ours(ticks, window, name),
         peers,
         target=BY_ROWS[name] if n == 100 else 1,
+        n_rounds=N_ROUNDS,
+    )
+
+
+@pytest.mark.parametrize("name", ["mean", "sum"])
+@pytest.mark.parametrize("n", [100, 100_000])
+def test_rolling_rows_of_random_numbers(race: Any, ticks: pa.Table, n: int, name: str) -> None:
+    """Values that lie on no common grid."""
+    price = np.random.default_rng(3).normal(size=ticks.num_rows)
+    at = ticks.column_names.index("price")
+    rows = ticks.set_column(at, "price", pa.array(price))
+    window, peers = tg.Rolling(rows=n), peers_by_rows(rows, n, name)
+    assert_same(rows, window, name, peers)
+    race(
+        f"rolling {n:,} rows of random numbers: {name}",
+        lambda: ours(rows, window, name),
+        peers,
+        target=1,
+        n_rounds=N_ROUNDS,
+    )
+
+
+@pytest.mark.parametrize("name", ["std", *MOMENTS])
+@pytest.mark.parametrize("n", [100, 100_000])
+def test_two_threads(race: Any, ticks: pa.Table, n: int, name: str) -> None:
+    """Against ourselves on one thread: the same bits."""
+
+    def run(threads: int) -> pa.Table:
+        item = PAIRED[name]() if name in PAIRED else getattr(tg.agg, name)("price")
+        return tg.aggregate(ticks, tg.Rolling(rows=n), on="time", threads=threads, out=item)
+
+    assert run(2).equals(run(1))
+    race(
+        f"rolling {n:,} rows: {name}, 2 threads",
+        lambda: run(2),
+        {"1 thread": lambda: run(1)},
+        target=1.7,
         n_rounds=N_ROUNDS,
     )
 
