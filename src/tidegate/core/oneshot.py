@@ -141,8 +141,9 @@ def aggregate(
         come. One thread alone takes rows with null times or of several chunks, runs with
         `lateness` or another option of time, windows that are no grid's, and `Sliding` over float
         times or where windows overlap by more than a quarter of all time. Of `Rolling` each takes
-        whole keys; without keys, rows one behind the other, but one thread alone takes variances
-        and what is made of products (`var std sem cov corr slope skew kurt zscore`).
+        whole keys; without keys, rows one behind the other. Variances, and what is made of products
+        (`var std sem cov corr slope skew kurt zscore`), are cut at some rows alone, every 16,384th,
+        and for windows of more than 2,048 rows at every 8 to 16 window lengths.
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional
