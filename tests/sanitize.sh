@@ -16,7 +16,7 @@ if [ $# -eq 0 ]; then
         tests/unit/core/test_aggregations.py tests/unit/core/test_agg_*.py \
         tests/unit/core/lookbacks/test_rolling*.py tests/unit/core/joins/test_asof*.py tests/unit/core/test_snapshot.py \
         tests/unit/core/test_{rowwindows,row_clocks}.py tests/integration/test_row_windows.py \
-        tests/unit/core/test_{texts,decimals,ranges,rowranges,tracing,records,many_records}.py \
+        tests/unit/core/test_{texts,decimals,ranges,rowranges,rowspans,tracing,records,many_records}.py \
         tests/unit/core/test_{allkeys,ends_of_time,lookup,windowparts}.py \
         tests/integration/test_whole_keys.py \
         tests/unit/core/formats/test_{avro_hostile,protobuf_safety}.py

@@ -581,7 +581,7 @@ cdef int route_rows(
     cdef Py_ssize_t i = base, end = base + n_rows, k, row
     cdef int status = DONE, ordered
     cdef int64_t largest
-    cdef bint enters, is_correction, is_part = router.part.n > 1
+    cdef bint enters, is_correction, falls, is_part = router.part.n > 1
     n_seated[0] = 0
     while i < end:
         status = enter(router, store, left, times, valid, i, &enters)
@@ -601,6 +601,7 @@ cdef int route_rows(
                 offer.n_whole = k - i
                 offer.largest = largest
             break
+        falls = times[i] < router.clock.largest
         if router.lives.on:
             k = note_keys(router, times, codes, i, k)
             if k == i:
@@ -624,6 +625,7 @@ cdef int route_rows(
         if not router.lives.on:
             note(router, times, i, k, largest)
         router.used += k - i
+        router.falls += falls
         i = k
         if is_correction:
             status = CORRECTS

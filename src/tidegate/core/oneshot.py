@@ -150,9 +150,13 @@ def aggregate(
         Gets the late and rejected rows and the counts.
     lineage : bool, default False
         Whether to tell the input rows of each window, in one more column ``row_ranges``: a list of
-        ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Next to
-        nothing for rows without keys that are in order and in memory; otherwise every row number
-        is kept while its windows are open.
+        ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Of a window
+        of a grid with keys it is one range, from its first to its last row, with ``rows``, how many
+        of these are its own: those whose columns are its ``key`` and whose time is ``from`` that of
+        ``time`` on, and ``before`` its end, in the unit of the column. (All ranges are exact where
+        the window has a `label`, and with the options of time but `lateness`.) Next to nothing for
+        rows in memory; of streams, with `lateness`, and for windows that are no grid's every row
+        number is kept while its windows are open.
     **named : Aggregation
         Named by keyword.
 
@@ -254,7 +258,7 @@ def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     can_follow = is_of_grid and (not plan.by or plan.time.is_plain)
     if can_follow and plan.lateness is None and rows.n_rows:
         run, table = _computed(counted(plan), rows, threads, keeps_codes=True)
-        with_all = with_ranges(table, run, rows, plan)
+        with_all = with_ranges(table, run, rows, plan, threads)
         if with_all is not None:
             return run, with_all
     run = TracedRun(traced(plan))

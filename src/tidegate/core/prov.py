@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from tidegate.core.errors import ColumnNotFoundError
 from tidegate.core.lineage import LineageStore
+from tidegate.core.pyobjects import to_list
 from tidegate.core.tracing import ROW_RANGES
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ def prov_of_windows(plan: Plan, result: pa.Table) -> Document:
     dict
         To be written by `json.dumps`. Each range of rows is an entity with ``tg:start`` and
         ``tg:stop``, each window an entity with its edges, keys and results, derived from its
-        ranges; the one activity is the aggregation, with its plan as JSON.
+        ranges; the one activity is the aggregation, with its plan as JSON. Where the rows of other
+        keys lie between, a window has a range of its own: ``tg:rows`` of these rows are of its key
+        and within its edges.
 
     Raises
     ------
@@ -115,8 +118,9 @@ def prov_of_windows(plan: Plan, result: pa.Table) -> Document:
     about = {"prov:label": "tidegate.aggregate", "tg:plan": plan.to_json()}
     document["activity"][activity] = about
     times = {field.name for field in result.schema if pa.types.is_timestamp(field.type)}
-    for number, row in enumerate(_with_plain_times(result, times).to_pylist()):
-        ranges = row.pop(ROW_RANGES)
+    told: list[list[dict[str, Any]]] = to_list(result[ROW_RANGES].combine_chunks())
+    shown = _with_plain_times(result.drop_columns([ROW_RANGES]), times)
+    for number, (row, ranges) in enumerate(zip(shown.to_pylist(), told, strict=True)):
         window = f"tg:window/{number}"
         document["entity"][window] = {
             f"tg:{quote(name, safe='')}": _time(value) if name in times else _value(value)
@@ -129,7 +133,10 @@ def prov_of_windows(plan: Plan, result: pa.Table) -> Document:
         }
         for one in ranges:
             rows = f"tg:rows/{one['start']}-{one['stop']}"
-            document["entity"][rows] = {"tg:start": one["start"], "tg:stop": one["stop"]}
+            about = {"tg:start": one["start"], "tg:stop": one["stop"]}
+            if "rows" in one:
+                rows, about["tg:rows"] = f"{rows}/{number}", one["rows"]
+            document["entity"][rows] = about
             document["used"][f"_:u{rows[8:]}"] = {"prov:activity": activity, "prov:entity": rows}
             document["wasDerivedFrom"][f"_:d{number}-{rows[8:]}"] = {
                 "prov:generatedEntity": window,

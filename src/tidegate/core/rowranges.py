@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
     from tidegate.core.run import Run
 
-__all__ = ["Ranges", "keep_codes", "ranges_of"]
+__all__ = ["Ranges", "Windows", "keep_codes", "panes_of", "pieces_of", "ranges_of", "windows_of"]
 
 MOST_RANGES = 2**31 - 1  # a column of lists has room for
 MOST_SEATS = 1 << 24  # windows times keys that are looked up by number, however few rows there are
@@ -44,12 +44,20 @@ class Ranges(NamedTuple):
     stops: Numbers
 
 
-class _Windows(NamedTuple):
-    """The windows of results, each once, in order; in the kernels' order of times."""
+class Windows(NamedTuple):
+    """The windows of results, each once, in order.
+
+    Attributes
+    ----------
+    first, last : ndarray
+        (n_windows,) int64, where they begin and end, in the kernels' order of times.
+    at : ndarray
+        (n_windows,) int64, the first result of each.
+    """
 
     first: Numbers
     last: Numbers
-    number: Numbers  # (n_results,) the window of a result
+    at: Numbers
 
 
 def keep_codes(bound: Bound) -> None:
@@ -90,13 +98,13 @@ def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges
     bound = run.bound
     if bound is None or run.stats.used != rows.n_rows or not table.num_rows:
         return None
-    windows = _windows_of(table, bound)
+    windows = windows_of(table, bound)
     seats = None if windows is None else _seats_of(table, bound, windows, rows)
     if windows is None or seats is None:
         return None
     results, n_keys = seats
-    walk = RowRanges(*_panes_of(windows), results, n_keys, table.num_rows)
-    pieces = _pieces_of(rows, bound)
+    walk = RowRanges(*panes_of(windows), results, n_keys, table.num_rows)
+    pieces = pieces_of(rows, bound)
     n_each = np.zeros(len(counts), np.int64) if bound.keys is None else counts.astype(np.int64)
     if not _walk(walk, pieces, n_each):
         return None
@@ -131,18 +139,17 @@ def _walk(
     return done
 
 
-def _windows_of(table: pa.Table, bound: Bound) -> _Windows | None:
+def windows_of(table: pa.Table, bound: Bound) -> Windows | None:
     """Tell the windows apart; None where they are in no order, or their times are no words."""
     first, last = (_words(table[name], bound) for name in ("window_start", "window_end"))
     if first is None or last is None:
         return None
-    is_new = np.ones(len(first), bool)
-    is_new[1:] = (first[1:] != first[:-1]) | (last[1:] != last[:-1])
-    number = np.cumsum(is_new) - 1
-    first, last = first[is_new], last[is_new]
+    is_new = (first[1:] != first[:-1]) | (last[1:] != last[:-1])
+    at = np.concatenate([[0], np.flatnonzero(is_new) + 1])
+    first, last = first[at], last[at]
     if (first[1:] < first[:-1]).any() or (last[1:] < last[:-1]).any() or (first >= last).any():
         return None
-    return _Windows(first, last, number)
+    return Windows(first, last, at)
 
 
 def _words(column: pa.ChunkedArray[Any], bound: Bound) -> Numbers | None:
@@ -158,7 +165,7 @@ def _words(column: pa.ChunkedArray[Any], bound: Bound) -> Numbers | None:
     return numbers
 
 
-def _panes_of(windows: _Windows) -> tuple[Numbers, Numbers, Numbers]:
+def panes_of(windows: Windows) -> tuple[Numbers, Numbers, Numbers]:
     """Cut time where windows begin or end: the edges, and the windows that cover each pane."""
     edges = np.sort(np.concatenate([windows.first, windows.last]), kind="stable")  # two rising runs
     is_new = np.ones(len(edges), bool)
@@ -170,7 +177,7 @@ def _panes_of(windows: _Windows) -> tuple[Numbers, Numbers, Numbers]:
 
 
 def _seats_of(
-    table: pa.Table, bound: Bound, windows: _Windows, rows: Input
+    table: pa.Table, bound: Bound, windows: Windows, rows: Input
 ) -> tuple[Numbers, int] | None:
     """Tell the result of each window and key, and how many keys there are; None: too many."""
     if bound.keys is None:
@@ -186,11 +193,12 @@ def _seats_of(
     codes = bound.keys.encode(keys)
     bound.keys.kept = kept
     results = np.full(n_seats, -1, np.int32)
-    results[windows.number * n_keys + codes] = np.arange(table.num_rows, dtype=np.int32)
+    number = np.repeat(np.arange(len(windows.at)), np.diff(windows.at, append=table.num_rows))
+    results[number * n_keys + codes] = np.arange(table.num_rows, dtype=np.int32)
     return results, n_keys
 
 
-def _pieces_of(rows: Input, bound: Bound) -> list[tuple[Numbers, Numbers | None]]:
+def pieces_of(rows: Input, bound: Bound) -> list[tuple[Numbers, Numbers | None]]:
     """View the times and codes of all rows, in pieces."""
     n_rows = rows.n_rows or 0
     batches = list(rows.batches(max(n_rows, 1)))

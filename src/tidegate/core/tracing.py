@@ -2,7 +2,8 @@
 
 A traced stream reads one more column, the number of each row since the start, and collects it. Of
 all rows at once the ranges follow from the results: alone where the rows are in order of time and
-there are no keys, else together with the times and the keys of the rows.
+there are no keys, else together with the times and the keys of the rows. Windows with keys have one
+range each, with what tells their own rows among those of other keys.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from tidegate.core.bound import times_of
 from tidegate.core.columns import Numbers
 from tidegate.core.errors import InputError, MergeError
 from tidegate.core.plan import EDGES
+from tidegate.core.pyobjects import to_list
 from tidegate.core.rowranges import ranges_of
+from tidegate.core.rowspans import has_spans, names_of, own_rows, spans_beside, spans_of, spans_told
 from tidegate.core.run import MAX_BATCH, Run
 from tidegate.core.windows import without_label
 
@@ -74,7 +77,9 @@ def counted(plan: Plan) -> Plan:
     return replace(plan, window=window, results=(*plan.results, (_COUNT, Aggregation("rows"))))
 
 
-def with_ranges(table: pa.Table, run: Run, rows: Input, plan: Plan) -> pa.Table | None:
+def with_ranges(
+    table: pa.Table, run: Run, rows: Input, plan: Plan, threads: int | None = 1
+) -> pa.Table | None:
     """Put the ranges beside the results of a plan from `counted`; None where they don't follow.
 
     The edges come out as `plan` shows them, which was the plan before.
@@ -88,6 +93,9 @@ def with_ranges(table: pa.Table, run: Run, rows: Input, plan: Plan) -> pa.Table 
         return None
     column: Any = table[_COUNT].combine_chunks()
     counts: Numbers = column.to_numpy()  # a view, unlike that of a chunked array
+    if has_spans(plan):
+        spans = spans_of(table, counts, run, rows, threads)
+        return None if spans is None else _beside(table, spans_beside(table, spans, plan), plan)
     if bound.keys is not None or bound.state.falls:
         found = ranges_of(table, counts, run, rows)
         return None if found is None else _beside(table, column_of_ranges(*found), plan)
@@ -115,7 +123,7 @@ def with_ranges(table: pa.Table, run: Run, rows: Input, plan: Plan) -> pa.Table 
 def _beside(table: pa.Table, ranges: pa.Array[Any], plan: Plan) -> pa.Table:
     """Put ranges in the place of the counts."""
     return _as_shown(table.drop_columns([_COUNT]), plan).append_column(
-        pa.field(ROW_RANGES, RANGES_TYPE), pa.chunked_array([ranges])
+        pa.field(ROW_RANGES, ranges.type), pa.chunked_array([ranges])
     )
 
 
@@ -177,11 +185,13 @@ def column_of_ranges(offsets: Numbers, starts: Numbers, stops: Numbers) -> pa.Ar
     return lists
 
 
-def _told(table: pa.Table) -> pa.Table:
+def _told(table: pa.Table, plan: Plan) -> pa.Table:
     """Turn the lists of row numbers into ranges."""
     place = table.schema.get_field_index(ROW_RANGES)
     if table.schema.field(place).type != pa.list_(pa.int64()):
         return table
+    if has_spans(plan):
+        return spans_told(table, place, plan)
     chunks = [_runs_in(chunk) for chunk in table.column(place).chunks]
     ranges = pa.chunked_array(chunks, RANGES_TYPE)
     return table.set_column(place, pa.field(ROW_RANGES, RANGES_TYPE), ranges)
@@ -245,12 +255,12 @@ class TracedRun(Run):
 
     def take(self) -> pa.Table:
         """Hand over the results that are ready."""
-        return _told(super().take())
+        return _told(super().take(), self.plan)
 
     @property
     def empty(self) -> pa.Table:
         """No results."""
-        return _told(super().empty)
+        return _told(super().empty, self.plan)
 
     def take_late(self) -> pa.Table:
         """Hand over the rows on the side."""
@@ -277,7 +287,8 @@ def trace(data: Data, ranges: Iterable[Any], /) -> Data:
     data : pyarrow Table, pandas or Polars DataFrame, dict of arrays, list of dicts
         The rows that were aggregated, all of them in the same order.
     ranges : iterable
-        One value of the column ``row_ranges``: of each range ``start`` and ``stop``, half open.
+        One value of the column ``row_ranges``: of each range ``start`` and ``stop``, half open; of
+        windows with keys also ``rows``, ``key`` and ``time``.
 
     Returns
     -------
@@ -287,12 +298,15 @@ def trace(data: Data, ranges: Iterable[Any], /) -> Data:
     Raises
     ------
     InputError
-        If `ranges` is no such value, or speaks of rows that are not there.
+        If `ranges` is no such value, or speaks of rows that are not there; if of the rows between
+        ``start`` and ``stop`` another number than ``rows`` is of the key and within the time.
+    ColumnNotFoundError, ColumnTypeError
+        If the rows have no such key or time.
 
     Notes
     -----
-    Aggregating these rows again in the same way gives the same bits, since a window's value
-    depends on its own rows and their order alone.
+    O(stop - start) where there is a key. Aggregating these rows again in the same way gives the
+    same bits, since a window's value depends on its own rows and their order alone.
 
     Examples
     --------
@@ -304,18 +318,61 @@ def trace(data: Data, ranges: Iterable[Any], /) -> Data:
     [{'start': 0, 'stop': 1}, {'start': 2, 'stop': 3}]
     >>> tg.trace(ticks, bars[0]["row_ranges"])
     [{'t': 1, 'x': 1.0}, {'t': 5, 'x': 4.0}]
+
+    Of windows with keys a range tells which of its rows are the window's own, and how many:
+
+    >>> trades = [{"t": 1, "by": "A"}, {"t": 2, "by": "B"}, {"t": 3, "by": "A"}]
+    >>> n = tg.agg.rows()
+    >>> bars = tg.aggregate(trades, tg.Tumbling(10), on="t", by="by", n=n, lineage=True)
+    >>> bars[0]["row_ranges"] == [
+    ...     {
+    ...         "start": 0,
+    ...         "stop": 3,
+    ...         "rows": 2,
+    ...         "key": {"by": "A"},
+    ...         "time": {"t": {"from": 0, "before": 10}},
+    ...     }
+    ... ]
+    True
+    >>> tg.trace(trades, bars[0]["row_ranges"])
+    [{'t': 1, 'by': 'A'}, {'t': 3, 'by': 'A'}]
     """
-    pairs = [_pair(one) for one in (ranges.as_py() if hasattr(ranges, "as_py") else ranges)]
-    if isinstance(data, list):
+    values: Any = ranges.values if isinstance(ranges, pa.ListScalar) else None
+    told = list(ranges) if values is None else to_list(values)
+    pairs = [_pair(one) for one in told]
+    has_key = any(isinstance(one, Mapping) and "key" in one for one in told)
+    if isinstance(data, list) and not has_key:
         _check_pairs(pairs, len(data))
         rows: Any = [row for start, stop in pairs for row in data[start:stop]]
         return rows  # type: ignore[no-any-return]
-    given = read_input(data)
+    names = {name for one in told for name in names_of(one)} if isinstance(data, list) else None
+    given = read_input(data, names)
     table = given.table()
     _check_pairs(pairs, table.num_rows)
+    if has_key:
+        own = np.concatenate([own_rows(table, one) for one in told])
+        if isinstance(data, list):
+            return [data[row] for row in own.tolist()]  # type: ignore[return-value]
+        return given.give_back(_taken(table, own))  # type: ignore[no-any-return]
+    return given.give_back(_joined(table, pairs))  # type: ignore[no-any-return]
+
+
+def _taken(table: pa.Table, rows: Numbers) -> pa.Table:
+    """Take rows, whose numbers rise."""
+    try:
+        return table.take(rows)
+    except pa.ArrowNotImplementedError:  # views, say: pyarrow can only slice them
+        ends = np.flatnonzero(np.diff(rows, append=rows[-1:] + 2) != 1)
+        starts = np.append(0, ends[:-1] + 1)
+        return _joined(
+            table, list(zip(rows[starts].tolist(), (rows[ends] + 1).tolist(), strict=True))
+        )
+
+
+def _joined(table: pa.Table, pairs: list[tuple[int, int]]) -> pa.Table:
+    """Slice ranges of rows out, one after the other."""
     slices = [table.slice(start, stop - start) for start, stop in pairs]
-    result: Data = given.give_back(pa.concat_tables(slices) if slices else table.slice(0, 0))
-    return result
+    return pa.concat_tables(slices) if slices else table.slice(0, 0)
 
 
 def _pair(one: Any) -> tuple[int, int]:

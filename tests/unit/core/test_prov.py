@@ -87,9 +87,20 @@ def test_windows_come_from_their_rows():
         for one in document["wasDerivedFrom"].values()
         if one["prov:generatedEntity"] == "tg:window/0"
     ]
-    assert derived == ["tg:rows/0-1", "tg:rows/2-3"]
+    assert derived == ["tg:rows/0-3/0"]
+    assert document["entity"]["tg:rows/0-3/0"] == {"tg:start": 0, "tg:stop": 3, "tg:rows": 2}
     plan = tg.Plan.from_json(document["activity"]["tg:aggregation"]["tg:plan"])
     assert plan == live.plan
+
+
+def test_windows_without_keys_come_from_their_ranges():
+    live = tg.Aggregator(tg.Tumbling(10), agg.rows(), on="t", lateness=10, lineage=True)
+    live.push({"t": [1, 12, 5]})
+    document = prov_of_windows(live.plan, live.flush())
+    check(document)
+    assert document["entity"]["tg:rows/0-1"] == {"tg:start": 0, "tg:stop": 1}
+    used = [one["prov:entity"] for one in document["used"].values()]
+    assert used == ["tg:rows/0-1", "tg:rows/2-3", "tg:rows/1-2"]
 
 
 def test_results_without_ranges_are_refused():

@@ -1,8 +1,10 @@
 """Audit windows: against the plain way, and against what their rules say."""
 
+import datetime as dt
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +120,20 @@ def test_every_window_can_be_traced_to_its_filings(tmp_path):
     assert "row_ranges" not in page.read_text()
     plain = audit_ledgers(paths).windows
     assert plain.equals(audit.windows.drop_columns(["row_ranges"]))
+
+
+def test_every_window_of_an_account_can_be_traced_to_its_filings(tmp_path):
+    times = [dt.datetime(2024, 1, 1, 9, minute) for minute in (0, 1, 2, 3, 30)]
+    rows = [
+        {"timestamp": time, "amount": amount, "who": who}
+        for time, amount, who in zip(times, (1, 2, 4, 8, 16), "abaab", strict=True)
+    ]
+    paths = [write(tmp_path, rows[:3], "a.parquet"), write(tmp_path, rows[3:], "b.parquet")]
+    audit = audit_ledgers(paths, AuditPlan(window="10m", by=("who",), lineage=True))
+    write_report(audit, tmp_path / "audit")
+    windows = pq.read_table(tmp_path / "audit" / "audit.parquet")
+    found = [trace(rows, ranges) for ranges in windows["row_ranges"]]
+    assert found == [[rows[0], rows[2], rows[3]], [rows[1]], [rows[4]]]
 
 
 def test_ledgers_without_filings_are_audited_too(tmp_path):
