@@ -3,7 +3,7 @@
     pytest benchmarks/bench_lineage.py
 
 The peer is our own `aggregate`; 0.91 is at most 10 % more time. Rows out of order lie up to half a
-second behind; where rows of 1,000 keys take turns each row is a range of its own, 16 bytes more.
+second behind; windows with keys have one range each, from their first to their last row.
 """
 
 from __future__ import annotations

@@ -6,34 +6,16 @@ one look at each row, and a step for each end and beginning, whatever the overla
 """
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
-from libc.stdlib cimport free
-
-from tidegate._kernels.memory cimport grow
 
 cdef extern from *:
     """
-    #include "lanes.h"
-    /* Whether n times lie in [first, end). */
-    TG_CLONES static int tg_lie_within(const int64_t *times, Py_ssize_t n, int64_t first,
-                                       int64_t end) {
-        int64_t outside = 0;
-        for (Py_ssize_t i = 0; i < n; i++)
-            outside |= (times[i] < first) | (times[i] >= end);
-        return outside == 0;
-    }
+    #include "rowpanes.h"
     """
-    bint lie_within "tg_lie_within"(
-        const int64_t* times, Py_ssize_t n, int64_t first, int64_t end) noexcept nogil
+    Py_ssize_t changes_in "tg_pane_changes"(
+        const int64_t* times, Py_ssize_t n, const int64_t* edges, int64_t n_panes, int32_t* rows,
+        int32_t* panes) noexcept nogil
 
-cdef enum:
-    AT_ONCE = 64        # times
-    FIRST_ROOM = 1024   # changes
-    MOST_NOTED = 1 << 23
-
-
-cdef struct Change:
-    int64_t row
-    Py_ssize_t pane
+cdef int64_t MOST_ROWS = <int64_t>1 << 31  # at a time
 
 
 cdef struct Walk:
@@ -57,9 +39,7 @@ cdef struct Walk:
     int64_t* starts
     int64_t* stops
     int64_t n_places
-    Change* changes    # of the pane, noted while counting, to write from: so rows are read once
-    int64_t n_changes
-    int64_t room       # -1: they are too many, and rows are read again
+    bint is_flat       # no pane is of two windows
 
 
 cdef inline void go_to(Walk* w, Py_ssize_t pane) noexcept nogil:
@@ -119,17 +99,6 @@ cdef inline void leave(Walk* w, int32_t low, int32_t high) noexcept nogil:
             w.at[result] += 1
 
 
-cdef void note(Walk* w) noexcept nogil:
-    """Note that the pane is another one from this row on."""
-    if w.n_changes == w.room:
-        w.room = max(2 * w.room, FIRST_ROOM)
-        if w.room > MOST_NOTED or not grow(<void**>&w.changes, w.room * sizeof(Change)):
-            w.room = -1
-    if w.room > w.n_changes:
-        w.changes[w.n_changes] = Change(w.row, w.pane)
-        w.n_changes += 1
-
-
 cdef bint step(Walk* w, int64_t time, int32_t code) noexcept nogil:
     """Go to the pane and the key of a row; False where a window of it has no result."""
     find(w, time)
@@ -158,37 +127,55 @@ cdef inline bint settle(Walk* w, int32_t code) noexcept nogil:
     return done
 
 
-cdef bint walk(Walk* w, const int64_t* times, Py_ssize_t n) noexcept nogil:
-    """Walk through rows without keys; False where a row has a window without a result."""
-    cdef Py_ssize_t i = 0
-    cdef int64_t base = w.row
-    while i < n:
-        if w.code == 0:
-            while i + AT_ONCE <= n and lie_within(times + i, AT_ONCE, w.first, w.end):
-                i += AT_ONCE
-            while i < n and w.first <= times[i] < w.end:
-                i += 1
-            if i == n:
-                break
-        w.row = base + i
-        if not step(w, times[i], 0):
+cdef bint walk(
+    Walk* w, const int32_t* rows, const int32_t* panes, Py_ssize_t n, int64_t base
+) noexcept nogil:
+    """Walk through rows without keys, by those at which the pane is another one.
+
+    False where a row has a window without a result.
+    """
+    cdef Py_ssize_t i
+    for i in range(n):
+        w.row = base + rows[i]
+        w.pane = panes[i]
+        if not settle(w, 0):
             return False
-        if not w.writes:
-            note(w)
-        i += 1
-    w.row = base + n
     return True
 
 
-cdef bint walk_again(Walk* w, Py_ssize_t n_rows) noexcept nogil:
-    """Walk through all rows without keys by what was noted."""
-    cdef int64_t i
-    for i in range(w.n_changes):
-        w.row = w.changes[i].row
-        go_to(w, w.changes[i].pane)
-        if not settle(w, 0):
-            return False
-    w.row = n_rows
+cdef bint walk_flat(
+    Walk* w, const int32_t* rows, const int32_t* panes, Py_ssize_t n, int64_t base
+) noexcept nogil:
+    """Do that where no pane is of two windows: a range ends where another begins."""
+    cdef Py_ssize_t i
+    cdef int32_t pane
+    cdef int64_t before = w.results[w.from_] if w.from_ < w.upto else -1, result
+    for i in range(n):
+        pane = panes[i]
+        result = -1
+        if 0 <= pane < w.n_panes and w.low[pane] < w.high[pane]:
+            result = w.results[w.low[pane]]
+            if result < 0:
+                return False
+        if result == before:
+            continue
+        if not w.writes:
+            if result >= 0:
+                w.at[result] += 1
+        else:
+            if before >= 0:
+                w.stops[w.at[before]] = base + rows[i]
+                w.at[before] += 1
+            if result >= 0:
+                if not 0 <= w.at[result] < w.n_places:
+                    w.from_ = w.upto = 0
+                    return False
+                w.starts[w.at[result]] = base + rows[i]
+        before = result
+    w.from_ = w.upto = 0
+    w.code = 0
+    if n and 0 <= panes[n - 1] < w.n_panes:
+        w.from_, w.upto = w.low[panes[n - 1]], w.high[panes[n - 1]]
     return True
 
 
@@ -279,6 +266,48 @@ cdef bint join_keys(
     return True
 
 
+def pane_changes(
+    const int64_t[::1] times not None,
+    const int64_t[::1] edges not None,
+    int32_t[::1] rows not None,
+    int32_t[::1] panes not None,
+):
+    """Find the rows that are of another pane than the row before.
+
+    Parameters
+    ----------
+    times : (n_rows,) int64
+        Less than 2**31 of them.
+    edges : (n_panes + 1,) int64
+        Where panes begin, and where the last one ends, rising.
+    rows, panes : (n_rows,) int32
+        Get those rows, the first one among them, and which pane each is of: -1 before all of them,
+        n_panes after them.
+
+    Returns
+    -------
+    int
+        How many they are.
+
+    Notes
+    -----
+    O(n_rows), one pass over the times; releases the GIL.
+    """
+    cdef Py_ssize_t i, n = times.shape[0], n_panes = edges.shape[0] - 1, n_changes
+    if n >= MOST_ROWS or rows.shape[0] != n or panes.shape[0] != n:
+        raise ValueError("give room for each row, of less than 2**31")
+    if n_panes < 1:
+        raise ValueError("give two edges, or more")
+    for i in range(n_panes):
+        if edges[i] >= edges[i + 1]:
+            raise ValueError("edges fall")
+    if not n:
+        return 0
+    with nogil:
+        n_changes = changes_in(&times[0], n, &edges[0], n_panes, &rows[0], &panes[0])
+    return n_changes
+
+
 cdef class RowRanges:
     """The windows, and where a walk through the rows is.
 
@@ -298,10 +327,6 @@ cdef class RowRanges:
     cdef object arrays  # that the walk points into
     cdef object places
     cdef Walk of
-    cdef Py_ssize_t n_rows  # that were counted
-
-    def __dealloc__(self):
-        free(self.of.changes)
 
     def __init__(
         self,
@@ -327,6 +352,9 @@ cdef class RowRanges:
         self.of.edges, self.of.low, self.of.high = &edges[0], &low[0], &high[0]
         self.of.results = &results[0] if results.shape[0] else NULL
         self.of.n_panes, self.of.n_keys, self.of.n_results = n_panes, n_keys, n_results
+        self.of.is_flat = n_keys == 1
+        for i in range(n_panes):
+            self.of.is_flat = self.of.is_flat and high[i] - low[i] < 2
         self.begin(None, None, None)
 
     def begin(self, int64_t[::1] at, int64_t[::1] starts, int64_t[::1] stops):
@@ -349,34 +377,27 @@ cdef class RowRanges:
         if self.of.n_places:
             self.of.starts, self.of.stops = &starts[0], &stops[0]
         self.of.writes = starts is not None
-        if not self.of.writes:
-            self.of.n_changes = self.of.room = self.n_rows = 0
         self.of.row, self.of.code = 0, -1
         self.of.from_ = self.of.upto = 0
         go_to(&self.of, -1)
 
-    def take(self, const int64_t[::1] times not None, const int32_t[::1] codes):
-        """Walk through rows; tell whether there was a result for each window of each row.
+    def take(self, const int64_t[::1] times not None, const int32_t[::1] codes not None):
+        """Walk through rows with keys; tell whether there was a result for each window of each row.
 
         Parameters
         ----------
         times : ndarray
             (n_rows,) int64.
-        codes : ndarray or None
-            (n_rows,) int32 of the keys; None without keys.
+        codes : ndarray
+            (n_rows,) int32 of the keys.
         """
         cdef Py_ssize_t i, n = times.shape[0]
         cdef bint done
-        self.check_begun(False)
-        if (codes is None and self.of.n_keys > 1) or (codes is not None and codes.shape[0] != n):
+        self.check_begun()
+        if codes.shape[0] != n:
             raise ValueError("give one code for each row")
         if not n:
             return True
-        if codes is None:
-            with nogil:
-                done = walk(&self.of, &times[0], n)
-            self.n_rows += n
-            return done
         for i in range(n):
             if not 0 <= codes[i] < self.of.n_keys:
                 raise ValueError("a code is no key")
@@ -384,31 +405,43 @@ cdef class RowRanges:
             done = (walk_keys if self.of.writes else join_keys)(&self.of, &times[0], &codes[0], n)
         return done
 
-    def take_noted(self):
-        """Walk once more through the rows that were counted, if all is noted that has to be known.
+    def take_changes(
+        self,
+        const int32_t[::1] rows not None,
+        const int32_t[::1] panes not None,
+        int64_t base,
+        int64_t n_rows,
+    ):
+        """Walk through rows without keys; tell whether there was a result for each window.
 
-        Returns
-        -------
-        bool or None
-            As `take`; None where the rows have to be given again.
+        Parameters
+        ----------
+        rows, panes : ndarray
+            (n_changes,) int32, from `pane_changes`.
+        base, n_rows : int
+            The first of the rows, and how many they are.
         """
-        cdef bint done
-        self.check_begun(True)
-        if self.of.room <= 0:
-            return None
-        with nogil:
-            done = walk_again(&self.of, self.n_rows)
+        cdef Py_ssize_t n = rows.shape[0]
+        cdef bint done = True
+        self.check_begun()
+        if panes.shape[0] != n or self.of.n_keys != 1:
+            raise ValueError("give one pane for each change of rows without keys")
+        if n:
+            with nogil:
+                done = (walk_flat if self.of.is_flat else walk)(
+                    &self.of, &rows[0], &panes[0], n, base)
+        self.of.row = base + n_rows
         return done
 
-    cdef int check_begun(self, bint writes) except -1:
+    cdef int check_begun(self) except -1:
         """Refuse to walk on where no walk has begun."""
-        if self.of.at == NULL or (writes and not self.of.writes):
-            raise ValueError(f"no walk {'that writes ' if writes else ''}has begun")
+        if self.of.at == NULL:
+            raise ValueError("no walk has begun")
         return 0
 
     def end_rows(self):
         """End the ranges that the last row is in."""
-        self.check_begun(False)
+        self.check_begun()
         leave(&self.of, self.of.from_, self.of.upto)
         self.of.from_ = self.of.upto = 0
         self.of.code = -1

@@ -6,15 +6,16 @@ that came out. A result has a row if it is of its key and lies in its window.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.rowranges import RowRanges
+from tidegate._kernels.rowranges import RowRanges, pane_changes
 from tidegate.core.bound import times_of
 from tidegate.core.errors import LimitError
 from tidegate.core.eventtime import order_of_floats
+from tidegate.core.threads import n_threads, on_threads
 
 if TYPE_CHECKING:
     from tidegate.core.batch import Input
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Ranges", "Windows", "keep_codes", "panes_of", "pieces_of", "ranges_of", "windows_of"]
 
 MOST_RANGES = 2**31 - 1  # a column of lists has room for
+MOST_AT_ONCE = 1 << 30  # rows whose changes are counted in 32 bits
+WORTH = 1 << 18  # rows for a thread
 MOST_SEATS = 1 << 24  # windows times keys that are looked up by number, however few rows there are
 
 
@@ -66,7 +69,9 @@ def keep_codes(bound: Bound) -> None:
         bound.keys.kept = []
 
 
-def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges | None:
+def ranges_of(
+    table: pa.Table, counts: Numbers, run: Run, rows: Input, threads: int | None = 1
+) -> Ranges | None:
     """Find the ranges of rows of each result of a grid of windows.
 
     Parameters
@@ -79,6 +84,8 @@ def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges
         That made them, of all rows; none was late.
     rows : Input
         All rows.
+    threads : int or None
+        How many threads look at the times of rows without keys.
 
     Returns
     -------
@@ -92,8 +99,8 @@ def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges
 
     Notes
     -----
-    O(n_rows + n_ranges), one pass over the times to count, with keys one more to write; 16 bytes a
-    range, and as much meanwhile. Where rows of many keys take turns, each row is a range.
+    O(n_rows + n_ranges), one pass over the times, with keys one more to write; 16 bytes a range, and
+    half as much meanwhile. Where rows of many keys take turns, each row is a range.
     """
     bound = run.bound
     if bound is None or run.stats.used != rows.n_rows or not table.num_rows:
@@ -103,10 +110,11 @@ def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges
     if windows is None or seats is None:
         return None
     results, n_keys = seats
-    walk = RowRanges(*panes_of(windows), results, n_keys, table.num_rows)
-    pieces = pieces_of(rows, bound)
+    edges, low, high = panes_of(windows)
+    walk = RowRanges(edges, low, high, results, n_keys, table.num_rows)
+    parts = _parts_of(rows, bound, edges, n_threads(threads, rows.n_rows or 0))
     n_each = np.zeros(len(counts), np.int64) if bound.keys is None else counts.astype(np.int64)
-    if not _walk(walk, pieces, n_each):
+    if not _walk(walk, parts, n_each):
         return None
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(n_each, out=offsets[1:])
@@ -118,23 +126,62 @@ def ranges_of(table: pa.Table, counts: Numbers, run: Run, rows: Input) -> Ranges
         )
     starts, stops = np.empty(n_ranges, np.int64), np.empty(n_ranges, np.int64)
     at = offsets[:-1].copy()
-    if not _walk(walk, pieces, at, starts, stops) or not np.array_equal(at, offsets[1:]):
+    if not _walk(walk, parts, at, starts, stops) or not np.array_equal(at, offsets[1:]):
         return None
     return Ranges(offsets, starts, stops)
 
 
+class _Part(NamedTuple):
+    """Consecutive rows without keys."""
+
+    rows: Numbers  # (n_changes,) int32, counted from the first, of another pane than the one before
+    panes: Numbers  # (n_changes,) int32
+    first: int
+    n_rows: int
+
+
+_Parts: TypeAlias = "list[tuple[Numbers, Numbers]] | list[_Part]"  # times and codes, or changes
+
+
+def _parts_of(rows: Input, bound: Bound, edges: Numbers, threads: int) -> _Parts:
+    """View all rows; without keys only where their pane is another one is of interest."""
+    pieces = pieces_of(rows, bound)
+    coded = [(times, codes) for times, codes in pieces if codes is not None]
+    if coded:
+        return coded
+    size = min(max(-(-(rows.n_rows or 0) // threads), WORTH), MOST_AT_ONCE)
+    cuts, first = [], 0
+    for times, _ in pieces:
+        for at in range(0, len(times), size):
+            cuts.append((first + at, times[at : at + size]))
+        first += len(times)
+
+    def look(part: int) -> list[_Part]:
+        return [_changes_in(*cut, edges) for cut in cuts[part::threads]]
+
+    found = on_threads(look, range(min(threads, len(cuts))))
+    return sorted((part for some in found for part in some), key=lambda part: part.first)
+
+
+def _changes_in(first: int, times: Numbers, edges: Numbers) -> _Part:
+    """Find where the pane is another one; memory that is not written to is never there."""
+    places, panes = np.empty((2, len(times)), np.int32)
+    n_changes = pane_changes(times, edges, places, panes)
+    return _Part(places[:n_changes], panes[:n_changes], first, len(times))
+
+
 def _walk(
     walk: RowRanges,
-    pieces: list[tuple[Numbers, Numbers | None]],
+    parts: _Parts,
     at: Numbers,
     starts: Numbers | None = None,
     stops: Numbers | None = None,
 ) -> bool:
     """Go through all rows; False where one has no result."""
     walk.begin(at, starts, stops)
-    done = None if starts is None else walk.take_noted()
-    if done is None:
-        done = all(walk.take(times, codes) for times, codes in pieces)
+    done = all(
+        walk.take_changes(*part) if isinstance(part, _Part) else walk.take(*part) for part in parts
+    )
     walk.end_rows()
     return done
 

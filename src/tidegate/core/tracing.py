@@ -97,7 +97,7 @@ def with_ranges(
         spans = spans_of(table, counts, run, rows, threads)
         return None if spans is None else _beside(table, spans_beside(table, spans, plan), plan)
     if bound.keys is not None or bound.state.falls:
-        found = ranges_of(table, counts, run, rows)
+        found = ranges_of(table, counts, run, rows, threads)
         return None if found is None else _beside(table, column_of_ranges(*found), plan)
     bounds = np.empty(len(counts) + 1, np.int64)
     bounds[0] = 0

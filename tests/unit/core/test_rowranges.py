@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate._kernels.rowranges import RowRanges
+from tidegate._kernels.rowranges import RowRanges, pane_changes
 from tidegate.core import oneshot, rowranges
 
 WINDOWS = [
@@ -198,8 +198,11 @@ def test_what_does_not_fit_is_refused_by_the_kernel():
         with pytest.raises(ValueError, match=r"fit|none|fall"):
             RowRanges(*good[:place], bad, *good[place + 1 :])
     walk = RowRanges(*good)
+    codes = ints(0, 0, 0)
     with pytest.raises(ValueError, match="no walk has begun"):
-        walk.take(edges, None)
+        walk.take(edges, codes)
+    with pytest.raises(ValueError, match="no walk has begun"):
+        walk.take_changes(codes, codes, 0, 3)
     with pytest.raises(ValueError, match="no walk has begun"):
         walk.end_rows()
     with pytest.raises(ValueError, match="one place for each result"):
@@ -214,37 +217,76 @@ def test_what_does_not_fit_is_refused_by_the_kernel():
         walk.take(edges, ints(0, 1, 0))
     with pytest.raises(ValueError, match="one code for each row"):
         walk.take(edges, ints(0))
+    with pytest.raises(ValueError, match="one pane for each change"):
+        walk.take_changes(codes, codes[:2], 0, 3)
+    for bad in (
+        (edges, ints(0, of=np.int64), codes, codes.copy()),
+        (edges, edges[::-1].copy(), codes, codes.copy()),
+        (edges, edges, codes[:2], codes.copy()),
+        (edges, edges, codes, codes[:2].copy()),
+    ):
+        with pytest.raises(ValueError, match=r"two edges|fall|room for each row"):
+            pane_changes(*bad)
 
 
-def test_places_that_are_wrong_write_nowhere():
-    walk = RowRanges(ints(0, 10, 20, of=np.int64), ints(0, 1), ints(1, 2), ints(0, -1), 1, 1)
+@pytest.mark.parametrize(("low", "high"), [((0, 1), (1, 2)), ((0, 0), (1, 2))], ids=["flat", "two"])
+def test_places_that_are_wrong_write_nowhere(low, high):
+    walk = RowRanges(ints(0, 10, 20, of=np.int64), ints(*low), ints(*high), ints(0, -1), 1, 1)
     at, starts = np.zeros(1, np.int64), np.zeros(0, np.int64)
     walk.begin(at, None, None)
-    assert walk.take(ints(3, of=np.int64), None)
-    assert not walk.take(ints(13, of=np.int64), None)  # a window without a result
+    assert walk.take_changes(ints(0), ints(0), 0, 1)
+    assert not walk.take_changes(ints(0), ints(1), 1, 1)  # a window without a result
     walk.begin(at - 5, starts, starts.copy())
-    assert not walk.take(ints(3, of=np.int64), None)
+    assert not walk.take_changes(ints(0), ints(0), 0, 1)
     walk.end_rows()
 
 
-def test_a_walk_that_was_noted_is_gone_again_without_the_rows():
-    walk = RowRanges(ints(0, 10, 20, of=np.int64), ints(0, 1), ints(1, 2), ints(0, 1), 1, 2)
-    counts = np.zeros(2, np.int64)
-    with pytest.raises(ValueError, match="no walk that writes"):
-        walk.take_noted()
-    walk.begin(counts, None, None)
-    times = np.tile(ints(3, 30, 13, 4, 5, of=np.int64), 2000)
-    assert walk.take(times[:4001], None)
-    assert walk.take(times[4001:], None)
-    walk.end_rows()
-    assert counts.tolist() == [2001, 2000]
-    found = []
-    for is_noted in (True, False):
-        at, starts, stops = ints(0, 2001, of=np.int64), np.zeros(4001, int), np.zeros(4001, int)
-        walk.begin(at, starts, stops)
-        assert walk.take_noted() if is_noted else walk.take(times, None)
-        walk.end_rows()
-        assert at.tolist() == [2001, 4001]
-        found.append(np.column_stack([starts, stops]).tolist())
-    assert found[0] == found[1]
-    assert found[0][:3] == [[0, 1], [3, 6], [8, 11]]
+def changes_by_hand(times, edges):
+    """Go through all rows."""
+    panes = np.searchsorted(edges, times, side="right") - 1
+    rows = np.flatnonzero(np.diff(panes, prepend=-9))
+    return rows.tolist(), panes[rows].tolist()
+
+
+LEAST, LARGEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+@settings(max_examples=100)
+@given(
+    parts=st.lists(
+        st.tuples(st.lists(st.integers(-9, 60), min_size=1, max_size=5), st.integers(1, 150)),
+        min_size=1,
+        max_size=6,
+    ),
+    edges=st.sets(st.integers(-5, 50), min_size=2),
+    seed=st.integers(0, 99),
+)
+def test_changes_of_panes_are_those_of_a_look_at_every_row(parts, edges, seed):
+    rng = np.random.default_rng(seed)  # stretches of few panes, and of many
+    times = np.concatenate([rng.choice(values, n) for values, n in parts])
+    edges = ints(*sorted(edges), of=np.int64)
+    rows, panes = np.empty((2, len(times)), np.int32)
+    n = pane_changes(times, edges, rows, panes)
+    assert (rows[:n].tolist(), panes[:n].tolist()) == changes_by_hand(times, edges)
+
+
+def test_changes_of_panes_are_found_at_the_ends_of_time():
+    times = np.tile(ints(LEAST, 0, LARGEST, LARGEST, 5, LEAST, of=np.int64), 50)
+    for edges in ([0, 5], [LEAST, LARGEST], [LEAST, 0, LARGEST]):
+        rows, panes = np.empty((2, len(times)), np.int32)
+        n = pane_changes(times, np.array(edges), rows, panes)
+        assert (rows[:n].tolist(), panes[:n].tolist()) == changes_by_hand(times, np.array(edges))
+
+
+def test_rows_are_cut_for_threads_wherever_it_is(monkeypatch):
+    monkeypatch.setattr(rowranges, "WORTH", 7)
+    rng = np.random.default_rng(8)
+    data = pa.table({"t": np.arange(3000) + rng.integers(0, 50, 3000)})
+    data = pa.concat_tables([data.slice(0, 100), data.slice(100)])
+    options = {"on": "t", "n": agg.rows(), "lineage": True}
+    for window in (tg.Tumbling(100), tg.Sliding(300, 100)):
+        one = tg.aggregate(data, window, threads=1, **options)
+        monkeypatch.setattr(rowranges, "MOST_AT_ONCE", 61)
+        assert tg.aggregate(data, window, threads=4, **options).equals(one)
+        monkeypatch.undo()
+        monkeypatch.setattr(rowranges, "WORTH", 7)
