@@ -99,8 +99,8 @@ def ranges_of(
 
     Notes
     -----
-    O(n_rows + n_ranges), one pass over the times, with keys one more to write; 16 bytes a range, and
-    half as much meanwhile. Where rows of many keys take turns, each row is a range.
+    O(n_rows + n_ranges), one pass over the times, with keys one more to write; 16 bytes a range,
+    and half as much meanwhile. Where rows of many keys take turns, each row is a range.
     """
     bound = run.bound
     if bound is None or run.stats.used != rows.n_rows or not table.num_rows:
