@@ -6,6 +6,7 @@ from typing_extensions import disjoint_base
 
 from tidegate._kernels.row_state import RowState
 
+OVER: str
 SESSIONS: str
 
 @final
