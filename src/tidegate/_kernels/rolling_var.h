@@ -558,8 +558,8 @@ static int tg_var_fixed_begin(tg_fixed *f, const tg_series *c, int64_t l, int64_
     return fits;
 }
 
-/* Answer up to n windows in fixed point, which is on or to be tried, each of which takes in a row from r on and
- * lets go one from l on; return how many, 0 where the first is not for it. */
+/* Answer up to n windows in fixed point, which is on or to be tried, each of which takes in a row
+ * from r on and lets go one from l on; return how many, 0 where the first is not for it. */
 static int64_t tg_var_steady(tg_var *v, const tg_series *c, int64_t l, int64_t r, int64_t n,
                              int64_t number, double *squares)
 {
