@@ -172,9 +172,8 @@ cdef bint walk_flat(
                     return False
                 w.starts[w.at[result]] = base + rows[i]
         before = result
-    w.from_ = w.upto = 0
-    w.code = 0
-    if n and 0 <= panes[n - 1] < w.n_panes:
+    w.code, w.from_, w.upto = 0, 0, 0
+    if 0 <= panes[n - 1] < w.n_panes:
         w.from_, w.upto = w.low[panes[n - 1]], w.high[panes[n - 1]]
     return True
 
@@ -309,7 +308,7 @@ def pane_changes(
 
 
 cdef class RowRanges:
-    """The windows, and where a walk through the rows is.
+    """The windows that ranges of rows are of.
 
     Parameters
     ----------
@@ -324,9 +323,8 @@ cdef class RowRanges:
         1 without keys.
     """
 
-    cdef object arrays  # that the walk points into
-    cdef object places
-    cdef Walk of
+    cdef object arrays  # that walks point into
+    cdef Walk of        # before its first row
 
     def __init__(
         self,
@@ -355,31 +353,64 @@ cdef class RowRanges:
         self.of.is_flat = n_keys == 1
         for i in range(n_panes):
             self.of.is_flat = self.of.is_flat and high[i] - low[i] < 2
-        self.begin(None, None, None)
+        self.of.code = -1
+        go_to(&self.of, -1)
 
-    def begin(self, int64_t[::1] at, int64_t[::1] starts, int64_t[::1] stops):
+    def walk(
+        self,
+        int64_t[::1] at not None,
+        int64_t[::1] starts=None,
+        int64_t[::1] stops=None,
+        Py_ssize_t before=-1,
+    ):
         """Begin a walk that counts the ranges of each result in `at`, or writes them from there on.
 
-        To count, the array `at` is zeros, with keys the number of rows of each result; to write,
-        where its ranges begin.
+        Parameters
+        ----------
+        at : ndarray
+            (n_results,) int64. To count: zeros, with keys the number of rows of each result. To
+            write: where its next range begins, or where the one is that goes on.
+        starts, stops : ndarray or None
+            (n_ranges,) int64.
+        before : int
+            The pane of the row before the first one, without keys: its ranges go on.
+
+        Returns
+        -------
+        RowWalk
         """
-        if at is not None and at.shape[0] != self.of.n_results:
+        cdef RowWalk walk = RowWalk.__new__(RowWalk)
+        cdef Py_ssize_t window
+        if at.shape[0] != self.of.n_results:
             raise ValueError("give one place for each result")
         if (starts is None) != (stops is None):
             raise ValueError("give starts and stops, or none of them")
         if starts is not None and starts.shape[0] != stops.shape[0]:
             raise ValueError("starts and stops differ in length")
-        self.places = at, starts, stops
-        self.of.at = self.of.starts = self.of.stops = NULL
-        self.of.n_places = 0 if starts is None else starts.shape[0]
-        if at is not None and at.shape[0]:
-            self.of.at = &at[0]
-        if self.of.n_places:
-            self.of.starts, self.of.stops = &starts[0], &stops[0]
-        self.of.writes = starts is not None
-        self.of.row, self.of.code = 0, -1
-        self.of.from_ = self.of.upto = 0
-        go_to(&self.of, -1)
+        walk.arrays = self, at, starts, stops
+        walk.of = self.of
+        walk.of.writes = starts is not None
+        walk.of.n_places = 0 if starts is None else starts.shape[0]
+        if at.shape[0]:
+            walk.of.at = &at[0]
+        if walk.of.n_places:
+            walk.of.starts, walk.of.stops = &starts[0], &stops[0]
+        if 0 <= before < self.of.n_panes and self.of.n_keys == 1:
+            walk.of.pane, walk.of.code = before, 0
+            walk.of.from_, walk.of.upto = self.of.low[before], self.of.high[before]
+            for window in range(walk.of.from_, walk.of.upto):
+                if self.of.results[window] < 0 or (
+                        walk.of.writes
+                        and not 0 <= at[self.of.results[window]] < walk.of.n_places):
+                    raise ValueError("a range that goes on has no place")
+        return walk
+
+
+cdef class RowWalk:
+    """A walk through rows, from `RowRanges.walk`."""
+
+    cdef object arrays  # that it points into
+    cdef Walk of
 
     def take(self, const int64_t[::1] times not None, const int32_t[::1] codes not None):
         """Walk through rows with keys; tell whether there was a result for each window of each row.
@@ -433,15 +464,15 @@ cdef class RowRanges:
         self.of.row = base + n_rows
         return done
 
-    cdef int check_begun(self) except -1:
-        """Refuse to walk on where no walk has begun."""
-        if self.of.at == NULL:
-            raise ValueError("no walk has begun")
-        return 0
-
     def end_rows(self):
         """End the ranges that the last row is in."""
         self.check_begun()
         leave(&self.of, self.of.from_, self.of.upto)
         self.of.from_ = self.of.upto = 0
         self.of.code = -1
+
+    cdef int check_begun(self) except -1:
+        """Refuse a walk that `RowRanges.walk` did not begin."""
+        if self.of.at == NULL:
+            raise ValueError("no walk has begun: it begins with RowRanges.walk")
+        return 0

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.rowranges import RowRanges, pane_changes
+from tidegate._kernels.rowranges import RowRanges, RowWalk, pane_changes
 from tidegate.core.bound import times_of
 from tidegate.core.errors import LimitError
 from tidegate.core.eventtime import order_of_floats
 from tidegate.core.threads import n_threads, on_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from tidegate.core.batch import Input
     from tidegate.core.bound import Bound
     from tidegate.core.columns import Numbers
@@ -85,7 +87,7 @@ def ranges_of(
     rows : Input
         All rows.
     threads : int or None
-        How many threads look at the times of rows without keys.
+        How many threads look at rows without keys, each at its share.
 
     Returns
     -------
@@ -111,13 +113,20 @@ def ranges_of(
         return None
     results, n_keys = seats
     edges, low, high = panes_of(windows)
-    walk = RowRanges(edges, low, high, results, n_keys, table.num_rows)
-    parts = _parts_of(rows, bound, edges, n_threads(threads, rows.n_rows or 0))
-    n_each = np.zeros(len(counts), np.int64) if bound.keys is None else counts.astype(np.int64)
-    if not _walk(walk, parts, n_each):
+    of = RowRanges(edges, low, high, results, n_keys, table.num_rows)
+    shares = _shares_of(rows, bound, edges, n_threads(threads, rows.n_rows or 0))
+    before = [-1, *(_last_pane(share) for share in shares[:-1])]
+    n_each = np.zeros((len(shares), len(counts)), np.int64)
+    if bound.keys is not None:
+        n_each[0] = counts
+
+    def count(share: int) -> bool:
+        return _walk(of.walk(n_each[share], before=before[share]), shares[share])
+
+    if not all(on_threads(count, range(len(shares)))):
         return None
     offsets = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(n_each, out=offsets[1:])
+    np.cumsum(n_each.sum(axis=0), out=offsets[1:])
     n_ranges = int(offsets[-1])
     if n_ranges > MOST_RANGES:
         raise LimitError(
@@ -125,8 +134,20 @@ def ranges_of(
             f"{MOST_RANGES}: aggregate fewer rows at a time, or use windows that overlap less"
         )
     starts, stops = np.empty(n_ranges, np.int64), np.empty(n_ranges, np.int64)
-    at = offsets[:-1].copy()
-    if not _walk(walk, parts, at, starts, stops) or not np.array_equal(at, offsets[1:]):
+    at = offsets[:-1] + np.cumsum(n_each, axis=0) - n_each
+    for share, pane in enumerate(before):
+        if 0 <= pane < len(low):  # its ranges go on, which the share before has begun
+            at[share, low[pane] : high[pane]] -= 1
+    ends = [*at[1:].copy(), offsets[1:]]
+
+    def write(share: int) -> bool:
+        walk = of.walk(at[share], starts, stops, before[share])
+        done = _walk(walk, shares[share])
+        if share == len(shares) - 1:
+            walk.end_rows()
+        return done and np.array_equal(at[share], ends[share])
+
+    if not all(on_threads(write, range(len(shares)))):
         return None
     return Ranges(offsets, starts, stops)
 
@@ -140,27 +161,34 @@ class _Part(NamedTuple):
     n_rows: int
 
 
-_Parts: TypeAlias = "list[tuple[Numbers, Numbers]] | list[_Part]"  # times and codes, or changes
+_Share: TypeAlias = "list[tuple[Numbers, Numbers]] | list[_Part]"  # times and codes, or changes
 
 
-def _parts_of(rows: Input, bound: Bound, edges: Numbers, threads: int) -> _Parts:
-    """View all rows; without keys only where their pane is another one is of interest."""
+def _shares_of(rows: Input, bound: Bound, edges: Numbers, threads: int) -> Sequence[_Share]:
+    """Share all rows out; without keys only where their pane is another one is of interest."""
     pieces = pieces_of(rows, bound)
     coded = [(times, codes) for times, codes in pieces if codes is not None]
     if coded:
-        return coded
-    size = min(max(-(-(rows.n_rows or 0) // threads), WORTH), MOST_AT_ONCE)
-    cuts, first = [], 0
-    for times, _ in pieces:
-        for at in range(0, len(times), size):
-            cuts.append((first + at, times[at : at + size]))
+        return [coded]
+    n_rows = sum(len(times) for times, _ in pieces)
+    n_shares = min(threads, 1 + n_rows // WORTH)
+    cuts = [n_rows * share // n_shares for share in range(n_shares + 1)]
+
+    def look(share: int) -> list[_Part]:
+        some = _between([times for times, _ in pieces], *cuts[share : share + 2])
+        return [_changes_in(first, times, edges) for first, times in some]
+
+    return on_threads(look, range(n_shares))
+
+
+def _between(pieces: list[Numbers], begin: int, end: int) -> Iterator[tuple[int, Numbers]]:
+    """Give the rows from one to another, some at a time, and the number of the first."""
+    first = 0
+    for times in pieces:
+        stop = min(end - first, len(times))
+        for at in range(max(begin - first, 0), stop, MOST_AT_ONCE):
+            yield first + at, times[at : min(at + MOST_AT_ONCE, stop)]
         first += len(times)
-
-    def look(part: int) -> list[_Part]:
-        return [_changes_in(*cut, edges) for cut in cuts[part::threads]]
-
-    found = on_threads(look, range(min(threads, len(cuts))))
-    return sorted((part for some in found for part in some), key=lambda part: part.first)
 
 
 def _changes_in(first: int, times: Numbers, edges: Numbers) -> _Part:
@@ -170,20 +198,17 @@ def _changes_in(first: int, times: Numbers, edges: Numbers) -> _Part:
     return _Part(places[:n_changes], panes[:n_changes], first, len(times))
 
 
-def _walk(
-    walk: RowRanges,
-    parts: _Parts,
-    at: Numbers,
-    starts: Numbers | None = None,
-    stops: Numbers | None = None,
-) -> bool:
-    """Go through all rows; False where one has no result."""
-    walk.begin(at, starts, stops)
-    done = all(
-        walk.take_changes(*part) if isinstance(part, _Part) else walk.take(*part) for part in parts
+def _last_pane(share: _Share) -> int:
+    """Tell the pane of the last row of a share without keys."""
+    last = share[-1]
+    return int(last.panes[-1]) if isinstance(last, _Part) else -1
+
+
+def _walk(walk: RowWalk, share: _Share) -> bool:
+    """Go through rows; False where one has no result."""
+    return all(
+        walk.take_changes(*part) if isinstance(part, _Part) else walk.take(*part) for part in share
     )
-    walk.end_rows()
-    return done
 
 
 def windows_of(table: pa.Table, bound: Bound) -> Windows | None:

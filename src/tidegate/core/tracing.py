@@ -91,19 +91,17 @@ def with_ranges(
     bound = run.bound
     if bound is None or run.stats.used != rows.n_rows:
         return None
-    column: Any = table[_COUNT].combine_chunks()
-    counts: Numbers = column.to_numpy()  # a view, unlike that of a chunked array
+    chunks: list[Numbers] = [chunk.to_numpy() for chunk in table[_COUNT].chunks]
     if has_spans(plan):
-        spans = spans_of(table, counts, run, rows, threads)
+        spans = spans_of(table, _in_one(chunks), run, rows, threads)
         return None if spans is None else _beside(table, spans_beside(table, spans, plan), plan)
     if bound.keys is not None or bound.state.falls:
-        found = ranges_of(table, counts, run, rows, threads)
+        found = ranges_of(table, _in_one(chunks), run, rows, threads)
         return None if found is None else _beside(table, column_of_ranges(*found), plan)
-    bounds = np.empty(len(counts) + 1, np.int64)
-    bounds[0] = 0
-    np.cumsum(counts, out=bounds[1:])
+    bounds = _summed(chunks)
     starts, stops = bounds[:-1], bounds[1:]
     if bounds[-1] != rows.n_rows:  # windows overlap, or there are gaps
+        counts = _in_one(chunks)
         first, last = (_edges(table, name, bound) for name in ("window_start", "window_end"))
         n_panes = _overlap(first, last)
         if n_panes:
@@ -111,13 +109,31 @@ def with_ranges(
         else:
             starts = np.searchsorted(_times(rows, bound), first)
         stops = starts + counts
-    if counts.min(initial=1) > 0:
-        ranges: Any = column_of_ranges(np.arange(len(counts) + 1, dtype=np.int32), starts, stops)
+    if all(counts.min() > 0 for counts in chunks if len(counts)):
+        ranges: Any = column_of_ranges(np.arange(len(bounds), dtype=np.int32), starts, stops)
     else:
-        has_rows = counts > 0
+        has_rows = stops > starts
         offsets = np.concatenate([[0], np.cumsum(has_rows)])
         ranges = column_of_ranges(offsets, starts[has_rows], stops[has_rows])
     return _beside(table, ranges, plan)
+
+
+def _in_one(chunks: list[Numbers]) -> Numbers:
+    """Put the counts of all windows into one array."""
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, np.int64), *chunks])
+
+
+def _summed(chunks: list[Numbers]) -> Numbers:
+    """Count the rows before each window, and all rows at the end; no copy of the counts is made."""
+    bounds = np.empty(sum(map(len, chunks)) + 1, np.int64)
+    bounds[0] = at = 0
+    for counts in chunks:
+        some = bounds[at + 1 : at + 1 + len(counts)]
+        np.cumsum(counts, out=some)
+        if at:
+            some += bounds[at]
+        at += len(counts)
+    return bounds
 
 
 def _beside(table: pa.Table, ranges: pa.Array[Any], plan: Plan) -> pa.Table:

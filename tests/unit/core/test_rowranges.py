@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate._kernels.rowranges import RowRanges, pane_changes
+from tidegate._kernels.rowranges import RowRanges, RowWalk, pane_changes
 from tidegate.core import oneshot, rowranges
 
 WINDOWS = [
@@ -197,22 +197,25 @@ def test_what_does_not_fit_is_refused_by_the_kernel():
     ]:
         with pytest.raises(ValueError, match=r"fit|none|fall"):
             RowRanges(*good[:place], bad, *good[place + 1 :])
-    walk = RowRanges(*good)
+    of = RowRanges(*good)
     codes = ints(0, 0, 0)
-    with pytest.raises(ValueError, match="no walk has begun"):
-        walk.take(edges, codes)
-    with pytest.raises(ValueError, match="no walk has begun"):
-        walk.take_changes(codes, codes, 0, 3)
-    with pytest.raises(ValueError, match="no walk has begun"):
-        walk.end_rows()
+    for blank in (
+        lambda walk: walk.take(edges, codes),
+        lambda walk: walk.take_changes(codes, codes, 0, 3),
+        lambda walk: walk.end_rows(),
+    ):
+        with pytest.raises(ValueError, match="no walk has begun"):
+            blank(RowWalk())
     with pytest.raises(ValueError, match="one place for each result"):
-        walk.begin(ints(0, of=np.int64), None, None)
+        of.walk(ints(0, of=np.int64))
     at = np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="none of them"):
-        walk.begin(at, at, None)
+        of.walk(at, at)
     with pytest.raises(ValueError, match="differ in length"):
-        walk.begin(at, at, at[:1])
-    walk.begin(at, None, None)
+        of.walk(at, at, at[:1])
+    with pytest.raises(ValueError, match="goes on has no place"):
+        of.walk(at - 1, at, at, before=1)
+    walk = of.walk(at)
     with pytest.raises(ValueError, match="a code is no key"):
         walk.take(edges, ints(0, 1, 0))
     with pytest.raises(ValueError, match="one code for each row"):
@@ -231,12 +234,12 @@ def test_what_does_not_fit_is_refused_by_the_kernel():
 
 @pytest.mark.parametrize(("low", "high"), [((0, 1), (1, 2)), ((0, 0), (1, 2))], ids=["flat", "two"])
 def test_places_that_are_wrong_write_nowhere(low, high):
-    walk = RowRanges(ints(0, 10, 20, of=np.int64), ints(*low), ints(*high), ints(0, -1), 1, 1)
+    of = RowRanges(ints(0, 10, 20, of=np.int64), ints(*low), ints(*high), ints(0, -1), 1, 1)
     at, starts = np.zeros(1, np.int64), np.zeros(0, np.int64)
-    walk.begin(at, None, None)
+    walk = of.walk(at)
     assert walk.take_changes(ints(0), ints(0), 0, 1)
     assert not walk.take_changes(ints(0), ints(1), 1, 1)  # a window without a result
-    walk.begin(at - 5, starts, starts.copy())
+    walk = of.walk(at - 5, starts, starts.copy())
     assert not walk.take_changes(ints(0), ints(0), 0, 1)
     walk.end_rows()
 
