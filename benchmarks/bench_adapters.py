@@ -90,8 +90,17 @@ def plain_bars(records: Records) -> Records:
     return bars
 
 
+def plain_means(records: Records) -> Records:
+    """Average every 100 prices in a row, each by a sum of its own."""
+    prices = [record["price"] for record in records]
+    return [
+        {"start_index": at, "end_index": at + 99, "average": sum(prices[at : at + 100]) / 100}
+        for at in range(len(prices) - 99)
+    ]
+
+
 def plain_averages(records: Records) -> Records:
-    """Average every 100 prices in a row, by a running sum."""
+    """Average every 100 prices in a row, by a running sum, which keeps what rounding left."""
     prices = [record["price"] for record in records]
     total = sum(prices[:100])
     out = [{"start_index": 0, "end_index": 99, "average": total / 100}]
@@ -188,7 +197,12 @@ def nearly(ours: Any, theirs: Any) -> bool:
 
 WORK: dict[str, tuple[Callable[[Records], Any], Callable[[Records], Any], float]] = {
     "quant bars by time": (lambda r: quant.tumbling_window(r, SIZE), plain_bars, 3),
-    "quant average of 100": (lambda r: quant.sliding_window(r, 100), plain_averages, 3),
+    "quant average of 100, each summed": (lambda r: quant.sliding_window(r, 100), plain_means, 3),
+    "quant average of 100, a running sum": (
+        lambda r: quant.sliding_window(r, 100),
+        plain_averages,
+        3,
+    ),
     "social running watermark": (
         lambda r: social.watermark_event_time(r, 5),
         plain_watermarks,
@@ -244,7 +258,7 @@ def copied_dicts(records: Records) -> Callable[[], Records]:
 
 
 FLOORS: dict[str, Callable[[Records], Callable[[], Records]]] = {
-    "quant average of 100": average_dicts,
+    "quant average of 100, a running sum": average_dicts,
     "social moving average": sentiment_dicts,
     "compliance watermark and flag": copied_dicts,
 }
