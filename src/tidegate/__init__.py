@@ -13,13 +13,14 @@ from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.parallel import parallel
 from tidegate.core.plan import Limits, Plan
+from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowwindows import Count, Session, Threshold
 from tidegate.core.run import Stats
 from tidegate.core.serializers import serializers
 from tidegate.core.throttle import throttle
 from tidegate.core.tracing import trace
 from tidegate.core.watermark import Watermark
-from tidegate.core.windows import Calendar, Edges, Rolling, Sliding, Tumbling
+from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
 
 __all__ = [
     "Aggregation",

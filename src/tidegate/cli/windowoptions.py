@@ -9,8 +9,9 @@ import click
 
 from tidegate.cli.windows import CalendarType, DurationType, SumType
 from tidegate.core.calendar import UNITS
+from tidegate.core.rollingwindow import Closed
 from tidegate.core.rowwindows import Overshoot
-from tidegate.core.windows import Closed, Empty, Label
+from tidegate.core.windows import Empty, Label
 
 __all__ = ["window_options"]
 

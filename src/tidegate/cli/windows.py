@@ -14,8 +14,9 @@ from tidegate.cli.base import fail_usage
 from tidegate.core.calendar import UNITS
 from tidegate.core.durations import Duration, in_units
 from tidegate.core.errors import DurationError, WindowError
+from tidegate.core.rollingwindow import Closed
 from tidegate.core.rowwindows import Overshoot
-from tidegate.core.windows import AnyWindow, CalendarUnit, Closed, Empty, Label
+from tidegate.core.windows import AnyWindow, CalendarUnit, Empty, Label
 
 __all__ = ["CalendarType", "DurationType", "Sum", "SumType", "WindowOptions", "make_window"]
 

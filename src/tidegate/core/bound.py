@@ -24,6 +24,7 @@ from tidegate.core.columns import (
 from tidegate.core.edges import EdgeTable
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
 from tidegate.core.filling import Filler, Filling, Places
+from tidegate.core.grids import Grid, grid_of, is_laid_by_first, table_of
 from tidegate.core.keys import Keys
 from tidegate.core.making import array_of_words
 from tidegate.core.parts import Part, read_parts
@@ -34,7 +35,7 @@ from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.timekeeping import span_of
 from tidegate.core.windowparts import WindowParts
-from tidegate.core.windows import Grid, Sliding, grid_of, is_laid_by_first, table_of
+from tidegate.core.windows import Sliding
 
 if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer

@@ -8,9 +8,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from tidegate.core.errors import DurationError, InputError
+from tidegate.core.errors import DurationError, InputError, WindowError
 
-__all__ = ["NS_PER_UNIT", "Duration", "in_units", "plain_duration", "read_duration"]
+__all__ = [
+    "NS_PER_UNIT",
+    "Duration",
+    "in_units",
+    "plain_duration",
+    "positive_units",
+    "read_duration",
+]
 
 Duration: TypeAlias = str | int | float | timedelta | np.timedelta64 | np.integer | np.floating
 
@@ -76,6 +83,25 @@ def in_units(duration: Duration, time_type: pa.DataType, what: str) -> int | flo
             f"({time_type.unit})"
         )
     return _checked(units.numerator, what)
+
+
+def positive_units(duration: Duration, time_type: pa.DataType, what: str) -> int | float:
+    """Convert the length of a window, which must be positive, as `in_units` does.
+
+    Raises
+    ------
+    WindowError
+        If it is not positive and finite.
+    DurationError
+        As `in_units`.
+    """
+    if isinstance(duration, float | np.floating) and not np.isfinite(duration):
+        shown = "NaN" if np.isnan(duration) else repr(duration)
+        raise WindowError(f"{what} is {shown}: give a positive, finite duration")
+    units = in_units(duration, time_type, what)
+    if units <= 0:
+        raise WindowError(f"{what} is {duration!r}: give a positive duration")
+    return units
 
 
 def _plain_float(duration: Duration, what: str) -> float:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tidegate.core.calendar import CalendarTable
     from tidegate.core.columns import Numbers
     from tidegate.core.edges import EdgeTable
+    from tidegate.core.grids import Grid
     from tidegate.core.plan import Plan
-    from tidegate.core.windows import Grid
 
 __all__ = ["Filler", "Filling", "Places"]
 

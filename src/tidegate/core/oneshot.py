@@ -18,6 +18,7 @@ from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.rolling import roll_all
 from tidegate.core.plan import EDGES, expand, make_plan
+from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import keep_codes
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats
@@ -25,7 +26,6 @@ from tidegate.core.shares import run_shares
 from tidegate.core.threads import n_threads
 from tidegate.core.timekeeping import Timekeeping
 from tidegate.core.tracing import TracedRun, counted, traced, with_ranges
-from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,6 +18,7 @@ from tidegate.core.durations import plain_duration as _plain
 from tidegate.core.durations import read_duration as _duration
 from tidegate.core.errors import ColumnTypeError, InputError, WindowError
 from tidegate.core.functions import custom_of, functions_of
+from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowwindows import Count, Session, Threshold, summed
 from tidegate.core.timekeeping import PLAIN, Timekeeping
 from tidegate.core.windows import (
@@ -25,7 +26,6 @@ from tidegate.core.windows import (
     Calendar,
     Edges,
     Origin,
-    Rolling,
     Sliding,
     Tumbling,
     Window,

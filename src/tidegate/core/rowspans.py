@@ -16,10 +16,10 @@ from tidegate.core.columns import column_index, time_column
 from tidegate.core.errors import InputError
 from tidegate.core.keys import Keys
 from tidegate.core.plan import EDGES
+from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import Windows, panes_of, pieces_of, windows_of
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.threads import n_threads, on_threads
-from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

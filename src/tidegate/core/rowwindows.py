@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 import pyarrow as pa
 
-from tidegate.core.durations import Duration, in_units
+from tidegate.core.durations import Duration, positive_units
 from tidegate.core.errors import WindowError
 
 __all__ = [
@@ -294,10 +294,10 @@ def span_of(window: Session, time_type: pa.DataType) -> Span:
     DurationError
         If one is not a whole number of the column's units.
     """
-    gap = _positive(window.gap, time_type, "gap")
+    gap = positive_units(window.gap, time_type, "gap")
     most: int | float = 0
     if window.max_duration is not None:
-        most = _positive(window.max_duration, time_type, "max_duration")
+        most = positive_units(window.max_duration, time_type, "max_duration")
         if most < gap:
             raise WindowError(
                 f"max_duration is {window.max_duration!r}, less than the gap {window.gap!r}: a "
@@ -306,16 +306,6 @@ def span_of(window: Session, time_type: pa.DataType) -> Span:
     if pa.types.is_floating(time_type):
         return Span(0, 0, float(gap), float(most))
     return Span(int(gap), int(most), float(gap), float(most))
-
-
-def _positive(duration: Duration, time_type: pa.DataType, what: str) -> int | float:
-    """Convert a length that must be positive."""
-    if isinstance(duration, float | np.floating) and not math.isfinite(duration):
-        raise WindowError(f"{what} is {duration!r}: give a positive duration")
-    units = in_units(duration, time_type, what)
-    if units <= 0:
-        raise WindowError(f"{what} is {duration!r}: give a positive duration")
-    return units
 
 
 def whole_limit(limit: int | float) -> int:

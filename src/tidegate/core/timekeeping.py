@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from tidegate.core.durations import Duration, in_units, plain_duration, read_duration
 from tidegate.core.errors import ColumnTypeError, InputError
+from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowwindows import Count, Threshold
-from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,19 +1,17 @@
-"""The window classes, and their grid in the unit of a time column."""
+"""The window classes: on a grid, between explicit boundaries, in a calendar; and their union."""
 
-import math
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
-import pyarrow as pa
 
-from tidegate.core.calendar import MOST, UNITS, CalendarTable, load_zone
-from tidegate.core.durations import NS_PER_UNIT, Duration, in_units
-from tidegate.core.edges import EdgeTable, edge_table, read_edges
-from tidegate.core.errors import LimitError, WindowError
+from tidegate.core.calendar import MOST, UNITS, load_zone
+from tidegate.core.durations import Duration
+from tidegate.core.edges import read_edges
+from tidegate.core.errors import WindowError
+from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowwindows import RowWindow
 
 if TYPE_CHECKING:
@@ -25,43 +23,22 @@ __all__ = [
     "AnyWindow",
     "Calendar",
     "CalendarUnit",
-    "Closed",
     "Edges",
     "Empty",
-    "Grid",
     "Label",
-    "Look",
     "Origin",
-    "Rolling",
     "Sliding",
     "Tumbling",
     "Window",
     "check_window",
-    "grid_of",
-    "is_laid_by_first",
-    "look_of",
-    "table_of",
     "without_label",
 ]
 
 Empty: TypeAlias = Literal["skip", "null", "zero", "carry"]
 Label: TypeAlias = Literal["start", "end"]
-Closed: TypeAlias = Literal["right", "both", "left", "neither"]
 CalendarUnit: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
 
 Origin: TypeAlias = Literal["epoch", "first"] | int | float | datetime | np.datetime64
-
-
-class Grid(NamedTuple):
-    """A grid of windows in the unit of a time column; see ``_kernels/grid.pxd``."""
-
-    is_float: bool
-    anchor: int
-    width: int
-    per_size: int
-    per_step: int
-    origin: float
-    width_f: float
 
 
 @dataclass(frozen=True)
@@ -316,144 +293,8 @@ class Calendar:
         object.__setattr__(self, "label", label)
 
 
-@dataclass(frozen=True)
-class Rolling:
-    """A look-back from every row: one result a row, over the rows before it.
-
-    Parameters
-    ----------
-    size : str, int, float, datetime.timedelta or numpy.timedelta64, optional
-        How far a row looks back, in time: ``"1s"``; a number is in the time column's own unit.
-    rows : int, optional
-        How many rows it looks back, itself among them. Give this or `size`.
-    closed : {"right", "both", "left", "neither"}, default "right"
-        Which edges belong to the window of a row at time t: ``(t - size, t]``, ``[t - size, t]``,
-        ``[t - size, t)`` or ``(t - size, t)``. With `rows` = n: the n rows up to this one, those
-        and the one before them, the n rows before this one, the n - 1 rows before this one.
-    min_samples : int, default 1
-        How many values an aggregate needs, else it is null. ``rows`` and ``count`` are never null;
-        ``var``, ``std`` and others that need more by themselves stay null for fewer. With 0 the
-        sum of no value is 0, and so is ``nunique``; everything else of no value is null.
-    peers : bool, default False
-        Of rows with the time of this one, those up to it count, in order of arrival; if true all
-        of them do, and all have one result. Only with `size`; and without any effect where t
-        itself is not in the window.
-
-    Notes
-    -----
-    The result has a row for each input row, in time order, rows of one time in order of arrival:
-    the keys, the time column under its own name, the aggregates. Each key looks back on its own
-    rows. A value depends on the rows of its window alone, whatever came before: no drift, and NaN
-    or an infinity is gone when its row is. A row costs the same for any length, but for `collect`,
-    whose lists are that long, `mad`, which grows as the square of the logarithm, and moments
-    (`cov`, `corr`, `slope`, `skew`, `kurt`, `zscore`) of windows with a value that is not 0 and so
-    large or small that powers of it leave the range of float64: those are summed up row by row.
-
-    Ranks (`median`, `quantile`, `mad`, `mode`, `nunique`) look through the window of a key once
-    for each batch that has rows of it: in a stream with long windows, batches of a single row cost
-    as much as their window is long. Rows of `push_row` are gathered.
-
-    In a stream, rows are answered when the watermark has passed them; until then they wait. A row
-    is late when its time is before the watermark. With ``watermark="key"`` the rows of a key wait
-    for its own watermark, and results come in the order of the rows that let them go, those that
-    one row lets go in time order. With ``ttl`` a key begins anew with a row that is further than
-    this after the one before: it looks back on nothing, and what is kept of keys that the
-    watermark finds quiet for so long is let go. There is no ``allowed_lateness``: one row more
-    would change every later window that reaches back to it.
-
-    Examples
-    --------
-    >>> import tidegate as tg
-    >>> ticks = {"t": [1, 2, 4, 9], "x": [1.0, 2.0, 4.0, 8.0]}
-    >>> out = tg.aggregate(ticks, tg.Rolling(3), on="t", total=tg.agg.sum("x"))
-    >>> out["t"].tolist(), out["total"].tolist()
-    ([1, 2, 4, 9], [1.0, 3.0, 6.0, 8.0])
-    >>> out = tg.aggregate(ticks, tg.Rolling(rows=2), on="t", high=tg.agg.max("x"))
-    >>> out["high"].tolist()
-    [1.0, 2.0, 4.0, 8.0]
-    """
-
-    size: Duration | None = None
-    rows: int | None = field(default=None, kw_only=True)
-    closed: Closed = field(default="right", kw_only=True)
-    min_samples: int = field(default=1, kw_only=True)
-    peers: bool = field(default=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if (self.size is None) == (self.rows is None):
-            raise WindowError('Rolling: give a length of time, such as "1s", or rows=n, not both')
-        if self.closed not in get_args(Closed):
-            raise WindowError(
-                f"closed is {self.closed!r}: choose from {', '.join(get_args(Closed))}"
-            )
-        if not isinstance(self.peers, bool):
-            raise WindowError(f"peers is {self.peers!r}: give True or False")
-        _check_number(self.min_samples, "min_samples", 0)
-        if self.rows is None:
-            return
-        _check_number(self.rows, "rows", 1)
-        if self.peers:
-            raise WindowError("peers=True goes with a length of time: rows=n says how many count")
-        if self.min_samples > self.most_rows:
-            raise WindowError(
-                f"min_samples is {self.min_samples}, but no window has more than "
-                f"{self.most_rows} rows: every result would be null"
-            )
-
-    @property
-    def most_rows(self) -> int:
-        """How many rows a window can have; 2**62 if that is not said."""
-        if self.rows is None:
-            return _MOST_ROWS
-        return self.rows + (self.closed == "both") - (self.closed == "neither")
-
-
-_MOST_ROWS = 2**62
-
-
-def _check_number(value: object, what: str, least: int) -> None:
-    """Refuse what is no whole number from `least` on."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_ROWS:
-        raise WindowError(f"{what} is {value!r}: give a whole number from {least} on")
-
-
 Window: TypeAlias = Tumbling | Sliding | Edges | Calendar | RowWindow
 AnyWindow: TypeAlias = Window | Rolling
-
-
-class Look(NamedTuple):
-    """A look-back in the unit of a time column; see ``_kernels/rolling_tile.pxd``."""
-
-    rows: int
-    size: int
-    size_f: float
-    is_float: bool
-    has_left: bool
-    has_right: bool
-    has_peers: bool
-
-
-def look_of(window: Rolling, time_type: pa.DataType) -> Look:
-    """Work out the look-back of a window class for a time column.
-
-    Raises
-    ------
-    WindowError
-        If the size is not positive.
-    DurationError
-        If it is not a whole number of the column's units.
-    """
-    is_float = pa.types.is_floating(time_type)
-    size = 0 if window.size is None else _positive(window.size, time_type, "size")
-    return Look(
-        window.rows or 0,
-        0 if is_float else int(size),
-        float(size),
-        is_float,
-        window.closed in ("both", "left"),
-        window.closed in ("right", "both"),
-        window.peers,
-    )
 
 
 def check_window(window: object) -> None:
@@ -488,138 +329,3 @@ def without_label(window: Window) -> Window:
     bare = copy(window)
     object.__setattr__(bare, "label", None)
     return bare
-
-
-def is_laid_by_first(window: Window) -> bool:
-    """Whether the first row says where the windows lie."""
-    return isinstance(window, Tumbling | Sliding) and window.origin == "first"
-
-
-def table_of(window: Window, time_type: pa.DataType) -> EdgeTable | CalendarTable | None:
-    """Make the table of boundaries of a window class, for a time column.
-
-    Parameters
-    ----------
-    window : Window
-        What the user gave.
-    time_type : pyarrow.DataType
-        A timestamp, int64 or float64.
-
-    Returns
-    -------
-    EdgeTable, CalendarTable or None
-        None for windows on an arithmetic grid; see `grid_of`.
-
-    Raises
-    ------
-    WindowError
-        If boundaries are no times of that type, or a calendar is asked for where times have no
-        unit.
-    """
-    if isinstance(window, Edges):
-        return edge_table(window.values, window.unit, time_type)
-    if not isinstance(window, Calendar):
-        return None
-    if not pa.types.is_timestamp(time_type):
-        raise WindowError(
-            f"tg.Calendar needs instants, but the time column is {time_type}: cast it to a "
-            f"timestamp, such as column.cast(pa.timestamp('s')) for seconds since 1970"
-        )
-    per_second = NS_PER_UNIT["s"] // NS_PER_UNIT[time_type.unit]
-    return CalendarTable(window.unit, window.n, load_zone(window.tz), per_second)
-
-
-def grid_of(
-    window: Window, time_type: pa.DataType, first: int | float | None, max_overlap: int
-) -> Grid:
-    """Work out the grid of a window class for a time column.
-
-    Parameters
-    ----------
-    window : Window
-        What the user gave.
-    time_type : pyarrow.DataType
-        A timestamp, int64 or float64.
-    first : int, float or None
-        Time of the first row, for ``origin="first"``; None where none has come yet.
-    max_overlap : int
-        How many windows may cover a row.
-
-    Returns
-    -------
-    Grid
-        For windows that are not on an arithmetic grid, one that a table fills; see `table_of`.
-
-    Raises
-    ------
-    WindowError
-        If a size or step is not positive.
-    DurationError
-        If a duration is not a whole number of the column's units.
-    LimitError
-        If more than `max_overlap` windows cover a row.
-    """
-    if not isinstance(window, Tumbling | Sliding):
-        return Grid(pa.types.is_floating(time_type), 0, 0, 1, 1, 0.0, 0.0)
-    size = _positive(window.size, time_type, "size")
-    step = _positive(window.every, time_type, "every")
-    overlap = math.ceil(Fraction(size) / Fraction(step))
-    if overlap > max_overlap:
-        raise LimitError(
-            f"{overlap} windows of size {window.size!r} every {window.every!r} cover each row, "
-            f"more than max_overlap={max_overlap}: choose a longer step or raise the limit"
-        )
-    offset = in_units(window.offset, time_type, "offset")
-    origin = _origin(window.origin, time_type, first)
-    if isinstance(size, float) or isinstance(step, float):
-        return _float_grid(float(size), float(step), float(origin) + float(offset))
-    width = math.gcd(size, step)
-    anchor = (int(origin) + int(offset)) % step
-    return Grid(False, anchor, width, size // width, step // width, 0.0, 0.0)
-
-
-def _float_grid(size: float, step: float, origin: float) -> Grid:
-    """Lay a grid of float times; sizes count as the decimals that they are written as."""
-    exact_size, exact_step = Fraction(repr(size)), Fraction(repr(step))
-    scale = math.lcm(exact_size.denominator, exact_step.denominator)
-    width = Fraction(math.gcd(int(exact_size * scale), int(exact_step * scale)), scale)
-    per_size, per_step = int(exact_size / width), int(exact_step / width)
-    if max(per_size, per_step) >= 2**53:
-        raise WindowError(f"size {size!r} and step {step!r} have no common pane")
-    return Grid(True, 0, 1, per_size, per_step, origin, float(width))
-
-
-def _positive(duration: Duration, time_type: pa.DataType, what: str) -> int | float:
-    """Convert a length that must be positive."""
-    if isinstance(duration, float | np.floating) and math.isnan(duration):
-        raise WindowError(f"{what} is NaN: give a positive duration")
-    units = in_units(duration, time_type, what)
-    if units <= 0:
-        raise WindowError(f"{what} is {duration!r}: give a positive duration")
-    return units
-
-
-def _origin(origin: Origin, time_type: pa.DataType, first: int | float | None) -> int | float:
-    """Find the origin in the unit of the time column."""
-    if isinstance(origin, str):
-        if origin == "epoch":
-            return 0
-        if origin == "first":
-            return 0 if first is None else first
-        raise WindowError(f'origin is {origin!r}: give "epoch", "first" or a time')
-    if isinstance(origin, bool):
-        raise WindowError(f'origin is {origin!r}: give "epoch", "first" or a time')
-    if pa.types.is_timestamp(time_type) and isinstance(origin, datetime | np.datetime64):
-        try:
-            given: pa.Scalar[Any] = pa.scalar(cast("Any", origin))  # its stub lacks datetime64
-            instant = given.cast(pa.timestamp(time_type.unit, time_type.tz)).cast(pa.int64())
-        except pa.ArrowInvalid as error:
-            raise WindowError(f"origin is {origin!r}, no time of unit {time_type.unit}") from error
-        return int(instant.as_py())
-    if isinstance(origin, int | np.integer) and not isinstance(origin, np.datetime64):
-        return int(origin)
-    if pa.types.is_floating(time_type) and isinstance(origin, float | np.floating):
-        if not math.isfinite(origin):
-            raise WindowError(f"origin is {origin!r}: give a finite time")
-        return float(origin)
-    raise WindowError(f"origin is {origin!r}, no time of a column of type {time_type}")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.lookbacks.rollingrun import RollingRun, one_batch
 from tidegate.core.lookbacks.tracing import TracedLook
+from tidegate.core.rollingwindow import Rolling
 from tidegate.core.run import Run
 from tidegate.core.tracing import TracedRun, is_traced
-from tidegate.core.windows import Rolling
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -21,9 +21,9 @@ from tidegate.core.lookbacks.lookback import LookMaker, Unmade, looking_back, or
 from tidegate.core.lookbacks.waiting import Arrivals, KeptRows, Waiting
 from tidegate.core.making import Outputs
 from tidegate.core.parts import read_parts
+from tidegate.core.rollingwindow import Look, Rolling, look_of
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
 from tidegate.core.timekeeping import span_of
-from tidegate.core.windows import Look, Rolling, look_of
 
 if TYPE_CHECKING:
     from tidegate.core.plan import Plan

@@ -11,7 +11,8 @@ import pyarrow as pa
 from tidegate.core import aggregations as agg
 from tidegate.core.grouping import in_one_unit
 from tidegate.core.oneshot import aggregate
-from tidegate.core.windows import Rolling, Tumbling
+from tidegate.core.rollingwindow import Rolling
+from tidegate.core.windows import Tumbling
 
 if TYPE_CHECKING:
     from tidegate.core.grouping import Times
