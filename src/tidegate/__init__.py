@@ -8,11 +8,12 @@ from tidegate.core.errors import LeftOutWarning
 from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.joins.asof import asof_join
 from tidegate.core.joins.asoflive import AsofJoin, JoinStats
+from tidegate.core.limits import Limits
 from tidegate.core.lineage import track_lineage
 from tidegate.core.logging import setup_logging
 from tidegate.core.oneshot import Side, aggregate
 from tidegate.core.parallel import parallel
-from tidegate.core.plan import Limits, Plan
+from tidegate.core.plan import Plan
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowwindows import Count, Session, Threshold
 from tidegate.core.run import Stats

@@ -23,7 +23,7 @@ from tidegate.core.aggregationtext import FUNCTIONS, read_aggregation
 from tidegate.core.durations import Duration
 from tidegate.core.errors import InputError
 from tidegate.core.files import Columns, Format, InputFile
-from tidegate.core.plan import expand
+from tidegate.core.resultnames import expand
 from tidegate.core.rowwindows import summed
 from tidegate.core.threads import n_cpus
 from tidegate.core.timekeeping import Timekeeping

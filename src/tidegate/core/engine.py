@@ -17,7 +17,8 @@ from tidegate.core.lookbacks.rolling import make_run
 from tidegate.core.lookbacks.rollingrun import RollingRun
 from tidegate.core.lookbacks.tracing import TracedLook
 from tidegate.core.merging import merge
-from tidegate.core.plan import expand, make_plan
+from tidegate.core.plan import make_plan
+from tidegate.core.resultnames import expand
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 from tidegate.core.threads import check_threads
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tidegate.core.durations import Duration
-    from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.limits import Limits
+    from tidegate.core.plan import Late, Nan, Plan
     from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 

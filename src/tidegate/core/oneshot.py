@@ -17,7 +17,8 @@ from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.rolling import roll_all
-from tidegate.core.plan import EDGES, expand, make_plan
+from tidegate.core.plan import EDGES, make_plan
+from tidegate.core.resultnames import expand
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import keep_codes
 from tidegate.core.rowwindows import RowWindow
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from tidegate.core.batch import Input
     from tidegate.core.bound import Bound
     from tidegate.core.durations import Duration
-    from tidegate.core.plan import Late, Limits, Nan, Plan
+    from tidegate.core.limits import Limits
+    from tidegate.core.plan import Late, Nan, Plan
     from tidegate.core.timekeeping import Clocking
     from tidegate.core.windows import AnyWindow
 

@@ -12,7 +12,7 @@ from tidegate._kernels.asof import Matcher, Walk, choose, rises, take
 from tidegate.core.batch import read_input
 from tidegate.core.joins.asofrule import AsofTypes, make_rule
 from tidegate.core.keys import Keys
-from tidegate.core.plan import Limits
+from tidegate.core.limits import Limits
 from tidegate.core.taking import Place, Taker
 from tidegate.core.threads import n_threads, on_threads
 

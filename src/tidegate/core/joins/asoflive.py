@@ -13,7 +13,7 @@ from tidegate.core.joins.asofjoint import Joint, refuse_above
 from tidegate.core.joins.asofrule import AsofTypes, make_rule
 from tidegate.core.joins.asofstreams import Stream
 from tidegate.core.keys import Keys
-from tidegate.core.plan import Limits
+from tidegate.core.limits import Limits
 
 if TYPE_CHECKING:
     from tidegate.core.durations import Duration
