@@ -19,8 +19,10 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from tidegate.core.fields import column_of
 from tidegate.core.formats.jsonlines import JsonLines
-from tidegate.core.records import column_of, to_dicts, to_table
+from tidegate.core.pyobjects import to_dicts
+from tidegate.core.records import to_table
 
 FULL = 1_000_000
 N_ROUNDS = 5

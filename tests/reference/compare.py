@@ -1,6 +1,7 @@
 """What it means that two results are the same: to the bit, or as near as was promised."""
 
 import math
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -58,6 +59,17 @@ def assert_same_bits(got: pa.Table, expected: pa.Table) -> None:
             raise AssertionError(
                 f"column {name!r} differs:\n{differences(got[name], expected[name])}"
             )
+
+
+def as_bits(value: Any) -> Any:
+    """Give something that is equal only for the same Python value of the same type."""
+    if isinstance(value, float):
+        return "float", struct.pack("<d", value)
+    if isinstance(value, list | tuple):
+        return "list", [as_bits(item) for item in value]
+    if isinstance(value, dict):
+        return "dict", [(name, as_bits(item)) for name, item in value.items()]
+    return type(value).__name__, value
 
 
 def differences(got: pa.ChunkedArray, expected: pa.ChunkedArray) -> str:

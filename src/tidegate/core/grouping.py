@@ -17,8 +17,8 @@ from tidegate.core.errors import (
     LimitError,
     WindowError,
 )
+from tidegate.core.fields import column_of, columns_of
 from tidegate.core.oneshot import aggregate
-from tidegate.core.records import column_of, columns_of
 from tidegate.core.windows import Tumbling
 
 if TYPE_CHECKING:

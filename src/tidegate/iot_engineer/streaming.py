@@ -11,7 +11,7 @@ from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.lateness import earlier
 from tidegate.core.limiters import SlidingWindow, wall_clock
 from tidegate.core.logging import setup_logging
-from tidegate.core.records import to_dicts
+from tidegate.core.pyobjects import to_dicts
 from tidegate.core.serializerview import SerializerView
 from tidegate.core.workers import start_workers
 from tidegate.domain.iot.sliding import sliding_deviation

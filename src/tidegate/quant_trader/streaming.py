@@ -8,11 +8,12 @@ from multiprocessing import Process
 from typing import TYPE_CHECKING, Any
 
 from tidegate.core import grouping
+from tidegate.core.fields import column_of, columns_of
 from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.lateness import before_last
 from tidegate.core.limiters import MinInterval, wall_clock
 from tidegate.core.logging import setup_logging
-from tidegate.core.records import column_of, columns_of, to_dicts
+from tidegate.core.pyobjects import to_dicts
 from tidegate.core.serializerview import SerializerView
 from tidegate.core.workers import start_workers
 from tidegate.domain.trading.bars import bars_by_count, bars_by_time, moving_average

@@ -13,7 +13,7 @@ from tidegate.core.guarding import guard, halt_on_error
 from tidegate.core.lineage import mark_step
 from tidegate.core.logging import setup_logging as set_up
 from tidegate.core.parallel import parallel
-from tidegate.core.records import to_dicts
+from tidegate.core.pyobjects import to_dicts
 from tidegate.core.strategies import Skip
 from tidegate.core.tagged import TaggedRecords
 from tidegate.core.watermark import Watermark

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tidegate._kernels import objects
 from tidegate._kernels.fields import read_fields
 from tidegate.core.errors import ColumnNotFoundError, ColumnTypeError, InputError
+from tidegate.core.fields import column_of, columns_of
 from tidegate.core.grouping import with_fields
-from tidegate.core.pyobjects import BLOCK, MANY
-from tidegate.core.records import column_of, columns_of, to_dicts
+from tidegate.core.pyobjects import BLOCK, MANY, to_dicts
 
 N_LONG = 2 * BLOCK + 77
 

@@ -31,7 +31,8 @@ from tidegate.core.formats.avropool import SCHEMA_KEY, DecoderPool, Lent, Parsed
 from tidegate.core.formats.decoding import bounded
 from tidegate.core.formats.formatlimits import FormatLimits
 from tidegate.core.formats.wholefiles import PathOrFile, opened, written
-from tidegate.core.records import to_dicts, to_table
+from tidegate.core.pyobjects import to_dicts
+from tidegate.core.records import to_table
 
 __all__ = ["SCHEMA_KEY", "Avro"]
 

@@ -19,7 +19,8 @@ from tidegate.core.errors import SerializationError, TidegateError
 from tidegate.core.formats.formatlimits import FormatLimits
 from tidegate.core.formats.jsontypes import conform, row_hint, typed_table
 from tidegate.core.formats.wholefiles import PathOrFile, opened, written
-from tidegate.core.records import to_dicts, to_table
+from tidegate.core.pyobjects import to_dicts
+from tidegate.core.records import to_table
 
 __all__ = ["JsonLines"]
 
