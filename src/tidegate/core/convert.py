@@ -19,7 +19,16 @@ import pyarrow as pa
 
 from tidegate.core.errors import ColumnTypeError, InputError, TidegateError
 
-__all__ = ["ArrowColumn", "Place", "family_of", "from_python", "from_series", "short", "to_arrow"]
+__all__ = [
+    "ArrowColumn",
+    "Place",
+    "family_of",
+    "first_line",
+    "from_python",
+    "from_series",
+    "short",
+    "to_arrow",
+]
 
 ArrowColumn: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 # Their stubs know only some of what they take.
@@ -313,6 +322,12 @@ def _arrow_unit(times: Numpy, place: Place) -> Numpy:
         row = int(bad.argmax())
         raise InputError(f"{place.at(row)} is {times[row]}, which does not fit {seconds.dtype}")
     return seconds
+
+
+def first_line(error: BaseException) -> str:
+    """Shorten a message of another library to one line, without its full stop."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0][:300].rstrip(".")
 
 
 def short(value: object) -> str:

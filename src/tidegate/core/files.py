@@ -17,6 +17,7 @@ from typing import IO, Any, BinaryIO, Literal
 
 import pyarrow as pa
 
+from tidegate.core.convert import first_line
 from tidegate.core.errors import ColumnNotFoundError, SourceError, TidegateError
 
 __all__ = [
@@ -302,19 +303,12 @@ def read_errors(file: InputFile) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SourceError(f"{file.name}: there is no such file; check the path") from error
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else _first_sentence(error)
+        reason = os.strerror(error.errno) if error.errno else first_line(error)
         raise SourceError(f"{file.name}: cannot be read: {reason}") from error
     except (pa.ArrowException, ValueError, EOFError) as error:
         raise SourceError(
-            f"{file.name}: is damaged, cut short or not what its name says: "
-            f"{_first_sentence(error)}"
+            f"{file.name}: is damaged, cut short or not what its name says: {first_line(error)}"
         ) from error
-
-
-def _first_sentence(error: BaseException) -> str:
-    """Shorten a message of another library to one line."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:300].rstrip(".")
 
 
 def line_blocks(stream: pa.NativeFile) -> Iterator[bytes]:

@@ -14,11 +14,11 @@ __all__ = ["Registry", "Serializer", "built_in", "serializers"]
 
 GROUP = "tidegate.serializers"  # of entry points: other packages' serializers
 BUILT_IN = {  # name: where it is; imported only when it is asked for
-    "arrow": "tidegate.core.formats.arrowformats:ArrowIpc",
+    "arrow": "tidegate.core.formats.arrowipc:ArrowIpc",
     "avro": "tidegate.core.formats.avro:Avro",
-    "csv": "tidegate.core.formats.arrowformats:Csv",
+    "csv": "tidegate.core.formats.csv:Csv",
     "json": "tidegate.core.formats.jsonlines:JsonLines",
-    "parquet": "tidegate.core.formats.arrowformats:Parquet",
+    "parquet": "tidegate.core.formats.parquet:Parquet",
     "protobuf": "tidegate.core.formats.protobuf:Protobuf",
 }
 PARTS = ("dumps", "loads", "write", "read")

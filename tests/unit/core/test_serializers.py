@@ -21,8 +21,10 @@ from tidegate.core.errors import (
     SinkError,
     SourceError,
 )
-from tidegate.core.formats.arrowformats import ArrowIpc, Csv, Parquet
+from tidegate.core.formats.arrowipc import ArrowIpc
+from tidegate.core.formats.csv import Csv
 from tidegate.core.formats.jsonlines import JsonLines
+from tidegate.core.formats.parquet import Parquet
 from tidegate.core.serializers import BUILT_IN, Registry, Serializer, serializers
 
 FORMATS = {"parquet": Parquet(), "arrow": ArrowIpc(), "csv": Csv(), "json": JsonLines()}
