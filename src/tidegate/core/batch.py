@@ -9,16 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from tidegate.core.columns import (
-    INDEX_NAMES,
-    Column,
-    as_array,
-    column_index,
-    time_column,
-    time_type,
-    value_column,
-    value_type,
-)
+from tidegate.core.columns import Column, as_array, time_column, value_column
+from tidegate.core.columntypes import INDEX_NAMES, column_index, time_type, value_type
 from tidegate.core.convert import Place, from_series, to_arrow
 from tidegate.core.errors import ColumnTypeError, InputError
 from tidegate.core.pyobjects import to_dicts

@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 
-from tidegate.core.columns import (
-    Numbers,
-    column_index,
-    plain_type,
-    time_type,
-    validity,
-    value_column,
-)
+from tidegate.core.columns import Numbers, validity, value_column
+from tidegate.core.columntypes import column_index, plain_type, time_type
 from tidegate.core.compiling import compile_program
 from tidegate.core.errors import ColumnTypeError
 from tidegate.core.keys import Keys

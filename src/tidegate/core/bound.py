@@ -12,15 +12,8 @@ from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
 from tidegate.core.binding import Binding, Values, columns_of
 from tidegate.core.clocking import clock_of, far_flags, jump_of, keep_time
-from tidegate.core.columns import (
-    Numbers,
-    as_array,
-    column_index,
-    is_word,
-    numpy_word,
-    plain_type,
-    time_column,
-)
+from tidegate.core.columns import Numbers, as_array, time_column
+from tidegate.core.columntypes import column_index, is_word, numpy_word, plain_type
 from tidegate.core.edges import EdgeTable
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
 from tidegate.core.filling import Filler, Filling, Places

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate.core.batch import read_input
-from tidegate.core.columns import Numbers, time_column, time_type
+from tidegate.core.columns import Numbers, time_column
+from tidegate.core.columntypes import time_type
 from tidegate.core.durations import NS_PER_UNIT
 from tidegate.core.errors import WindowError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, order_of_floats

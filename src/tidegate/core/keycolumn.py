@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from tidegate._kernels.encode import remap
 from tidegate.core.codes import BytesCodes, Codes, IntCodes, Valid, room_for_codes
-from tidegate.core.columns import as_array, buffer_view, fits_64_bits, plain, stored, validity
+from tidegate.core.columns import as_array, buffer_view, plain, stored, validity
+from tidegate.core.columntypes import fits_64_bits
 from tidegate.core.convert import Place, from_python, short
 from tidegate.core.errors import ColumnTypeError, InputError
 

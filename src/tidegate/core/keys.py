@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate.core.codes import Codes, IntCodes
-from tidegate.core.columns import column_index, plain_type
+from tidegate.core.columntypes import column_index, plain_type
 from tidegate.core.convert import short
 from tidegate.core.errors import (
     ColumnTypeError,

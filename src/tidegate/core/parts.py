@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from tidegate.core.columns import (
-    Numbers,
-    column_index,
-    fits_64_bits,
-    plain,
-    plain_type,
-    validity,
-    value_column,
-)
+from tidegate.core.columns import Numbers, plain, validity, value_column
+from tidegate.core.columntypes import column_index, fits_64_bits, plain_type
 from tidegate.core.decimals import is_narrow, is_wide, limbs_of, units_of
 from tidegate.core.errors import ColumnTypeError
 

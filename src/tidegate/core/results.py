@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.slab import Slab
-from tidegate.core.columns import Numbers, as_array, is_word
+from tidegate.core.columns import Numbers, as_array
+from tidegate.core.columntypes import is_word
 from tidegate.core.making import Maker, Outputs, take_outputs
 from tidegate.core.state import array_of
 

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate._kernels.rowspans import RowSpans
-from tidegate.core.columns import column_index, time_column
+from tidegate.core.columns import time_column
+from tidegate.core.columntypes import column_index
 from tidegate.core.errors import InputError
 from tidegate.core.keys import Keys
 from tidegate.core.plan import EDGES

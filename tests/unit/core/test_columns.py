@@ -12,17 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.core.columns import (
-    as_array,
-    buffer_view,
-    column_index,
-    plain,
-    plain_type,
-    time_column,
-    time_type,
-    value_column,
-    value_type,
-)
+from tidegate.core.columns import as_array, buffer_view, plain, time_column, value_column
+from tidegate.core.columntypes import column_index, plain_type, time_type, value_type
 from tidegate.core.errors import ColumnNotFoundError, ColumnTypeError, InputError
 
 INT64_MAX = 2**63 - 1

@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from tidegate._kernels.objects import unwatched
-from tidegate.core.columns import column_index
+from tidegate.core.columntypes import column_index
 from tidegate.core.errors import SerializationError, TidegateError
 from tidegate.core.formats.formatlimits import FormatLimits
 from tidegate.core.formats.jsontypes import conform, row_hint, typed_table

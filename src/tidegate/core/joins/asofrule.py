@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate.core.allkeys import encode_all
-from tidegate.core.columns import column_index, plain, plain_type, time_column, time_type
+from tidegate.core.columns import plain, time_column
+from tidegate.core.columntypes import column_index, plain_type, time_type
 from tidegate.core.durations import NS_PER_UNIT, in_units
 from tidegate.core.errors import ColumnTypeError, DurationError, InputError
 from tidegate.core.eventtime import INT64_MAX, order_of_floats

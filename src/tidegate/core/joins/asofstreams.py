@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from tidegate._kernels.watermarks import watermarks
 from tidegate.core.batch import read_input
-from tidegate.core.columns import as_array, column_index, time_type
+from tidegate.core.columns import as_array
+from tidegate.core.columntypes import column_index, time_type
 from tidegate.core.errors import ColumnTypeError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
 from tidegate.core.taking import Taker
