@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate.core.columns import Numbers, plain, validity, value_column
-from tidegate.core.columntypes import column_index, fits_64_bits, plain_type
+from tidegate.core.columntypes import column_index, fits_64_bits, is_text, plain_type
 from tidegate.core.decimals import is_narrow, is_wide, limbs_of, units_of
 from tidegate.core.errors import ColumnTypeError
 
@@ -69,9 +69,8 @@ def kind_of(type: pa.DataType) -> Kind | None:  # noqa: A002
         return "decimal"
     if is_wide(type):
         return "wide"
-    is_text = types.is_string(type) or types.is_large_string(type) or types.is_string_view(type)
     is_bytes = types.is_binary(type) or types.is_large_binary(type) or types.is_binary_view(type)
-    return "text" if is_text or is_bytes or types.is_fixed_size_binary(type) else None
+    return "text" if is_text(type) or is_bytes or types.is_fixed_size_binary(type) else None
 
 
 def part_of(type: pa.DataType, beside: tuple[str, ...] = ()) -> Part:  # noqa: A002

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import types
 
+from tidegate.core.columntypes import is_text
 from tidegate.core.errors import SerializationError
 from tidegate.core.formats.avroschema import AvroType, is_name
 
@@ -238,7 +239,7 @@ class _Namer:
             below = [type_.field(i) for i in range(type_.num_fields)]
             return self.record(below, self._new(path), path)
         if types.is_map(type_):
-            if not _is_text(type_.key_type):
+            if not is_text(type_.key_type):
                 raise _none(path, f"keys of type {type_.key_type}", "make them strings")
             return {"type": "map", "values": self.field(type_.item_field, f"{path}{{}}")}
         if _is_list(type_):
@@ -260,7 +261,7 @@ class _Namer:
             return "long" if is_long else "int"
         if types.is_floating(type_):
             return "double" if types.is_float64(type_) else "float"
-        if _is_text(type_):
+        if is_text(type_):
             return "string"
         if types.is_fixed_size_binary(type_):
             return {"type": "fixed", "name": self._new(path), "size": type_.byte_width}
@@ -288,10 +289,6 @@ class _Namer:
             name = self._new(path)
             return {"type": "fixed", "name": name, "size": 12, "logicalType": "duration"}
         return None
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    return types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_)
 
 
 def _is_list(type_: pa.DataType) -> bool:

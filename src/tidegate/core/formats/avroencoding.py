@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from tidegate._kernels.avro_write import Writer
+from tidegate.core.columntypes import is_text
 from tidegate.core.errors import SerializationError
 from tidegate.core.formats.avroarrow import VALUE, arrow_type_of, null_branch_of
 from tidegate.core.formats.avrofit import (
@@ -30,16 +31,15 @@ from tidegate.core.formats.avrofit import (
     UUID,
     cast_to,
     direct,
-    is_text,
     missing,
     plain_list,
-    stored_type,
     unfit,
 )
 from tidegate.core.formats.avroschema import AvroType
+from tidegate.core.formats.columntree import storage_of
 from tidegate.core.formats.decoding import WHAT
 
-__all__ = ["RowEncoder", "datums_of"]
+__all__ = ["RowEncoder", "datums_of", "varint"]
 
 Array: TypeAlias = Any  # the stubs of pyarrow know few methods of its arrays
 
@@ -148,7 +148,7 @@ class RowEncoder:
         branch = null_branch_of(type_)
         if branch >= 0 and not types.is_union(array.type):
             if types.is_null(array.type):
-                array = array.cast(stored_type(arrow_type_of(type_.branches[1 - branch])))
+                array = array.cast(storage_of(arrow_type_of(type_.branches[1 - branch])))
             return self._node(array, type_.branches[1 - branch], path, branch)
         if type_.kind == "union":
             return self._union(array, type_, path)
@@ -235,8 +235,8 @@ class RowEncoder:
 
     def _into_union(self, array: Array, type_: AvroType, path: str) -> int:
         """Add an array whose values are all of one branch of a union."""
-        kinds = [stored_type(arrow_type_of(branch)) for branch in type_.branches]
-        fitting = [i for i, kind in enumerate(kinds) if kind == stored_type(array.type)]
+        kinds = [storage_of(arrow_type_of(branch)) for branch in type_.branches]
+        fitting = [i for i, kind in enumerate(kinds) if kind == storage_of(array.type)]
         if len(fitting) != 1 or array.null_count:
             raise unfit(path, array, type_)
         n = len(array)
@@ -275,9 +275,9 @@ class RowEncoder:
         texts = values.cast(pa.string()).to_pylist()
         if is_enum:
             place = {symbol: i for i, symbol in enumerate(type_.symbols)}
-            encoded = [_varint(place[text]) if text in place else b"" for text in texts]
+            encoded = [varint(place[text]) if text in place else b"" for text in texts]
         else:
-            encoded = [_varint(len(raw := text.encode())) + raw for text in texts]
+            encoded = [varint(len(raw := text.encode())) + raw for text in texts]
         ends = np.zeros(len(encoded) + 1, np.int32)
         np.cumsum([len(one) for one in encoded], out=ends[1:])
         content = pa.py_buffer(b"".join(encoded) + b"\0")
@@ -340,7 +340,7 @@ def _address(buffer: pa.Buffer | None, step: int) -> int:
     return 0 if buffer is None else buffer.address + step
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     """Write a number that is not negative."""
     word, out = 2 * value, bytearray()
     while word > 127:

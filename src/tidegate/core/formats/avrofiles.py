@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tidegate.core.errors import InputError, SerializationError, SourceError
 from tidegate.core.formats.avrocodecs import CODECS, compress, decompress
-from tidegate.core.formats.avroencoding import RowEncoder
+from tidegate.core.formats.avroencoding import RowEncoder, varint
 from tidegate.core.formats.avroprogram import RowDecoder
 from tidegate.core.formats.avroschema import AvroType
 from tidegate.core.formats.formatlimits import FormatLimits
@@ -187,17 +187,8 @@ def header_of(document: Any, codec: str, sync: bytes) -> bytes:
         raise InputError(f"codec {codec!r} is unknown; choose one of {', '.join(CODECS)}")
     text = json.dumps(document, separators=(",", ":")).encode()
     parts = [b"avro.codec", codec.encode(), b"avro.schema", text]
-    pairs = b"".join(_number(len(part)) + part for part in parts)
-    return MAGIC + _number(2) + pairs + b"\0" + sync
-
-
-def _number(value: int) -> bytes:
-    """Write a number that is not negative."""
-    word, out = 2 * value, bytearray()
-    while word > 127:
-        out.append(word & 127 | 128)
-        word >>= 7
-    return bytes([*out, word])
+    pairs = b"".join(varint(len(part)) + part for part in parts)
+    return MAGIC + varint(2) + pairs + b"\0" + sync
 
 
 class BlockWriter:
@@ -248,7 +239,7 @@ class BlockWriter:
             n = rows.writer.fit(row, rows.n_rows - row, BLOCK)
             rows.check(rows.writer.rows(row, n), first_row)
             block = compress(self._codec, rows.writer.take())
-            yield b"".join((_number(n), _number(len(block)), block, self._sync))
+            yield b"".join((varint(n), varint(len(block)), block, self._sync))
             row += n
 
 

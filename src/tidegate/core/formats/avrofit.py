@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
+from tidegate.core.columntypes import is_text
 from tidegate.core.errors import SerializationError
 from tidegate.core.formats.avroarrow import arrow_type_of
 from tidegate.core.formats.avroschema import AvroType
@@ -31,10 +32,8 @@ __all__ = [
     "UUID",
     "cast_to",
     "direct",
-    "is_text",
     "missing",
     "plain_list",
-    "stored_type",
     "unfit",
 ]
 
@@ -96,16 +95,6 @@ def cast_to(array: Array, wanted: pa.DataType, path: str, type_: AvroType) -> Ar
         return array.cast(wanted)
     except (pa.ArrowException, NotImplementedError, TypeError) as error:
         raise unfit(path, array, type_, str(error).partition("\n")[0]) from None
-
-
-def is_text(type_: pa.DataType) -> bool:
-    """Tell whether a type is one of those of strings."""
-    return types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_)
-
-
-def stored_type(type_: pa.DataType) -> pa.DataType:
-    """Give the type of the memory of a type."""
-    return type_.storage_type if isinstance(type_, pa.BaseExtensionType) else type_
 
 
 def missing(path: str) -> SerializationError:

@@ -10,7 +10,7 @@ from pyarrow import types
 
 from tidegate.core.errors import ColumnTypeError
 
-__all__ = ["Layout", "Taken", "array_of", "batch_of", "children_of", "layout_of"]
+__all__ = ["Layout", "Taken", "array_of", "batch_of", "children_of", "layout_of", "storage_of"]
 
 Layout = tuple[int, int, int, int, bool]
 Taken = tuple[int, int, Any, Any, Any]

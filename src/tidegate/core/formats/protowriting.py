@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from tidegate._kernels.proto_write import Writer
+from tidegate.core.columntypes import is_text
 from tidegate.core.errors import ColumnNotFoundError, ColumnTypeError, SerializationError
 from tidegate.core.formats.protoreading import program_of
 from tidegate.core.formats.protoschema import (
@@ -303,7 +304,7 @@ def _numbers(enum: ProtoEnum, array: Array, path: str) -> Array:
     if types.is_null(array.type):
         return array.cast(pa.int32())
     if not types.is_dictionary(array.type):
-        if not _is_text(array.type):
+        if not is_text(array.type):
             raise ColumnTypeError(
                 f"column {path!r} is of type {array.type}; names of enum {enum.name} were expected"
             )
@@ -322,8 +323,3 @@ def _numbers(enum: ProtoEnum, array: Array, path: str) -> Array:
             )
         numbers.append(number)
     return pa.array(numbers, pa.int32()).take(array.indices)
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    """Say whether a column has strings."""
-    return types.is_string(type_) or types.is_large_string(type_) or types.is_string_view(type_)

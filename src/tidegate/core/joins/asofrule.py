@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tidegate.core.allkeys import encode_all
 from tidegate.core.columns import plain, time_column
-from tidegate.core.columntypes import column_index, plain_type, time_type
+from tidegate.core.columntypes import column_index, is_text, plain_type, time_type
 from tidegate.core.durations import NS_PER_UNIT, in_units
 from tidegate.core.errors import ColumnTypeError, DurationError, InputError
 from tidegate.core.eventtime import INT64_MAX, order_of_floats
@@ -294,7 +294,7 @@ def _common_key(name: str, left: pa.Schema, right: pa.Schema) -> pa.DataType:
     if pa.types.is_null(one):
         return other
     both = (one, other)
-    if all(map(_is_text, both)):
+    if all(map(is_text, both)):
         return pa.large_string()
     if all(map(_is_bytes, both)):
         return pa.large_binary()
@@ -308,11 +308,6 @@ def _common_key(name: str, left: pa.Schema, right: pa.Schema) -> pa.DataType:
         f"key column {name!r} is {one} on the left and {other} on the right: equal keys cannot be "
         "told; cast one of them"
     )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    """Tell whether a type is text."""
-    return kind in (pa.string(), pa.large_string(), pa.string_view())
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
