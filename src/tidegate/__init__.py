@@ -7,7 +7,8 @@ from tidegate.core.engine import Aggregator
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.guarding import halt_on_error, skip_error
 from tidegate.core.joins.asof import asof_join
-from tidegate.core.joins.asoflive import AsofJoin, JoinStats
+from tidegate.core.joins.asoflive import AsofJoin
+from tidegate.core.joins.asofstats import JoinStats
 from tidegate.core.limits import Limits
 from tidegate.core.lineage import track_lineage
 from tidegate.core.logging import setup_logging

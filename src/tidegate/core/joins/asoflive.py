@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -11,6 +11,7 @@ from tidegate.core.eventtime import order_of_time
 from tidegate.core.joins import asofsnapshot
 from tidegate.core.joins.asofjoint import Joint, refuse_above
 from tidegate.core.joins.asofrule import AsofTypes, make_rule
+from tidegate.core.joins.asofstats import JoinStats, count_side
 from tidegate.core.joins.asofstreams import Stream
 from tidegate.core.keys import Keys
 from tidegate.core.limits import Limits
@@ -20,59 +21,9 @@ if TYPE_CHECKING:
     from tidegate.core.joins.asofrule import AsofRule, Direction, Side
     from tidegate.core.joins.asofsnapshot import Saved
 
-__all__ = ["AsofJoin", "JoinStats", "SideStats"]
+__all__ = ["AsofJoin"]
 
 MAX_ROWS = 50_000_000
-
-
-class SideStats(NamedTuple):
-    """What has become of the rows of one side; the first is the sum of the others, always.
-
-    Attributes
-    ----------
-    rows_in : int
-        Rows that came.
-    used : int
-        Left: rows that were answered. Right: rows that could be matched.
-    late : int
-        Rows that came after the watermark of their side.
-    rejected : int
-        Right rows without a time. (A left row without one is answered: it matches nothing.)
-    pending : int
-        Left rows that wait for their answer; rows of either side while the columns of the other
-        are not known.
-    """
-
-    rows_in: int
-    used: int
-    late: int
-    rejected: int
-    pending: int
-
-
-class JoinStats(NamedTuple):
-    """What has become of the rows of both sides.
-
-    Attributes
-    ----------
-    left, right : SideStats
-
-    Examples
-    --------
-    >>> import tidegate as tg
-    >>> live = tg.AsofJoin(on="t")
-    >>> live.push_right({"t": [1, 5, 3], "v": [1.0, 2.0, 3.0]}).num_rows
-    0
-    >>> live.push_left({"t": [4, 6]})["v"].to_pylist()
-    [1.0]
-    >>> live.stats.left
-    SideStats(rows_in=2, used=1, late=0, rejected=0, pending=1)
-    >>> live.stats.right
-    SideStats(rows_in=3, used=2, late=1, rejected=0, pending=0)
-    """
-
-    left: SideStats
-    right: SideStats
 
 
 class AsofJoin:
@@ -282,7 +233,8 @@ class AsofJoin:
         left = table.schema if stream is self._left else self._left.schema
         right = table.schema if stream is self._right else self._right.schema
         if left is None or right is None:
-            self._refuse_too_many(table.num_rows)
+            n_waiting = self._left.n_waiting + self._right.n_waiting
+            refuse_above(self._max_rows, n_waiting, table.num_rows)
             stream.schema = table.schema
             stream.rows_in += table.num_rows
             stream.waiting.append(table)
@@ -298,27 +250,21 @@ class AsofJoin:
         both = [(stream, pa.concat_tables([*stream.waiting, table]))]
         if other.waiting:
             both.insert(0, (other, pa.concat_tables(other.waiting)))
-        before = [(one.rows_in, one.schema) for one, _ in both]
+        before = [one.rows_in for one, _ in both]
         try:
             for one, rows in both:
                 one.rows_in = 0
                 joint.take(one, rows)
         except BaseException:
-            for (one, _), (rows_in, schema) in zip(both, before, strict=True):
-                one.rows_in, one.schema = rows_in, schema
-                one.largest, one.late, one.rejected, one.left_out = None, 0, 0, []
-            self._keys = self._fresh_keys()
+            for (one, _), rows_in in zip(both, before, strict=True):
+                one.wait_again(rows_in)
+            if self._keys is not None:
+                self._keys = Keys(self._rule.by, max_keys=self._keys.max_keys)
             raise
         self._left.schema, self._right.schema = left, right
         self._left.waiting, self._right.waiting = [], []
         self._joint = joint
         return joint.answered()
-
-    def _fresh_keys(self) -> Keys | None:
-        """Forget all keys."""
-        if self._keys is None:
-            return None
-        return Keys(self._rule.by, max_keys=self._keys.max_keys)
 
     def _bound(self, left: pa.Schema, right: pa.Schema) -> Joint:
         """Bind the rule to the columns of both sides."""
@@ -341,12 +287,6 @@ class AsofJoin:
         """Refuse to go on after the end."""
         if self._ended:
             raise InputError("the input was ended by flush(); begin a new AsofJoin")
-
-    def _refuse_too_many(self, n_rows: int) -> None:
-        """Refuse rows that would be too many."""
-        waiting = self._left.waiting + self._right.waiting
-        held = sum(table.num_rows for table in waiting)
-        refuse_above(self._max_rows, held, n_rows)
 
     # ------------------------------------------------------------------------------- state in, out
 
@@ -468,13 +408,5 @@ class AsofJoin:
     @property
     def stats(self) -> JoinStats:
         """Count what has become of the rows so far."""
-        joint = self._joint
-        sides = []
-        for stream in (self._left, self._right):
-            pending = sum(table.num_rows for table in stream.waiting)
-            if joint is not None and stream is self._left:
-                pending += joint.n_pending
-            out = stream.late + stream.rejected
-            used = stream.rows_in - out - pending
-            sides.append(SideStats(stream.rows_in, used, stream.late, stream.rejected, pending))
-        return JoinStats(*sides)
+        n_pending = 0 if self._joint is None else self._joint.n_pending
+        return JoinStats(count_side(self._left, n_pending), count_side(self._right, 0))

@@ -64,6 +64,16 @@ class Stream:
     rejected: int = 0
     left_out: list[pa.Table] = field(default_factory=list)
 
+    @property
+    def n_waiting(self) -> int:
+        """How many rows came before the columns of both sides were known."""
+        return sum(table.num_rows for table in self.waiting)
+
+    def wait_again(self, rows_in: int) -> None:
+        """Forget what was made of the rows when the columns of both sides became known."""
+        self.rows_in = rows_in
+        self.largest, self.late, self.rejected, self.left_out = None, 0, 0, []
+
     def read(self, data: object) -> pa.Table:
         """Read a batch and hold it to the columns of the first one."""
         table = read_input(data).table()
