@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from reference.compare import assert_same_bits
+from reference.compare import assert_same_bits, assert_same_run
 from reference.fingerprint import fingerprint
 from reference.oracle import Grid
 from reference.strategies import HARSH_WANTS, cases, steps, ticks
@@ -16,13 +16,6 @@ import tidegate as tg
 
 GRIDS = st.sampled_from([Grid(10, 10), Grid(1, 1), Grid(500, 500, 3), Grid(60, 10), Grid(7, 3)])
 N_LONG = 6000
-
-
-def assert_same_run(got, expected):
-    """Hold two runs to the same result, the same late side and the same counts."""
-    assert_same_bits(got.result, expected.result)
-    assert_same_bits(got.late, expected.late)
-    assert got.stats == expected.stats
 
 
 @st.composite

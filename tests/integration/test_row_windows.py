@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.compare import assert_answers, assert_same_bits
+from reference.compare import assert_answers, assert_same_bits, assert_same_run
 from reference.rowshapes import Amount, Gaps, Tally, amount
 from reference.strategies import HARSH_WANTS, cases, steps, ticks
 from reference.streams import Case
@@ -56,13 +56,6 @@ def row_cases(draw, *, late=None, shapes=("gaps", "tallies", "amounts")):
     if kind == "amounts" and there:
         return dataclasses.replace(case, grid=draw(amounts(case, there)))
     return dataclasses.replace(case, grid=draw(gaps() if kind != "tallies" else tallies()))
-
-
-def assert_same_run(got, expected):
-    """Hold two runs to the same result, the same late side and the same counts."""
-    assert_same_bits(got.result, expected.result)
-    assert_same_bits(got.late, expected.late)
-    assert got.stats == expected.stats
 
 
 def assert_said(run, case):

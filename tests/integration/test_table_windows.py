@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.compare import assert_answers, assert_same_bits
+from reference.compare import assert_answers, assert_same_bits, assert_same_run, with_plain_times
 from reference.oracle import Boundaries, LocalCalendar
 from reference.strategies import HARSH_WANTS, calendar_cases, edge_cases, steps, ticks
 from reference.streams import Case, window
@@ -23,21 +23,6 @@ from tidegate import agg
 
 CASES = [edge_cases, calendar_cases]
 any_case = pytest.mark.parametrize("cases", CASES, ids=["edges", "calendar"])
-
-
-def assert_same_run(got, expected):
-    """Hold two runs to the same result, the same late side and the same counts."""
-    assert_same_bits(got.result, expected.result)
-    assert_same_bits(got.late, expected.late)
-    assert got.stats == expected.stats
-
-
-def with_plain_times(table):
-    """Give a table with its times as integers of their unit."""
-    for place, field in enumerate(table.schema):
-        if pa.types.is_temporal(field.type):
-            table = table.set_column(place, field.name, table[field.name].cast(pa.int64()))
-    return table
 
 
 @any_case

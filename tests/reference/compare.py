@@ -61,6 +61,21 @@ def assert_same_bits(got: pa.Table, expected: pa.Table) -> None:
             )
 
 
+def assert_same_run(got: Any, expected: Any) -> None:
+    """Hold two runs to the same result, the same late side and the same counts."""
+    assert_same_bits(got.result, expected.result)
+    assert_same_bits(got.late, expected.late)
+    assert got.stats == expected.stats
+
+
+def with_plain_times(table: pa.Table) -> pa.Table:
+    """Give a table with its times as integers of their unit."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_temporal(field.type):
+            table = table.set_column(place, field.name, table[field.name].cast(pa.int64()))
+    return table
+
+
 def as_bits(value: Any) -> Any:
     """Give something that is equal only for the same Python value of the same type."""
     if isinstance(value, float):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from reference.compare import assert_answers, assert_same_bits
+from reference.compare import assert_answers, assert_same_run, with_plain_times
 from reference.oracle import Grid
 from reference.strategies import HARSH_WANTS, calendar_cases, cases, edge_cases, steps, ticks
 from reference.streams import Case
@@ -33,19 +33,6 @@ def filled(data, made):
         case = dataclasses.replace(case, grid=dataclasses.replace(case.grid, origin="epoch"))
         assume(max(times) - min(times) < 300 * case.grid.every)
     return dataclasses.replace(case, empty=data.draw(KINDS))
-
-
-def assert_same_run(got, expected):
-    assert_same_bits(got.result, expected.result)
-    assert_same_bits(got.late, expected.late)
-    assert got.stats == expected.stats
-
-
-def plain(table):
-    for place, field in enumerate(table.schema):
-        if pa.types.is_temporal(field.type):
-            table = table.set_column(place, field.name, table[field.name].cast(pa.int64()))
-    return table
 
 
 @pytest.mark.parametrize(
@@ -196,7 +183,7 @@ def test_result_is_what_the_oracle_says(made, data):
         for want in case.wants:
             if type(row[want.name]) is int and row[want.name] == 0:
                 row[want.name] = zero_of(run.result[want.name].type)
-    assert_answers(plain(run.result), said, case.wants, by=case.by)
+    assert_answers(with_plain_times(run.result), said, case.wants, by=case.by)
 
 
 @any_case

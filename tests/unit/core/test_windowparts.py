@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.compare import assert_same_bits
 from reference.strategies import ticks
+from reference.threaded import assert_alike, assert_failed_push_is_not_gone_on_with, fed
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -61,17 +62,6 @@ def taken(monkeypatch):
 
     monkeypatch.setattr(windowparts.WindowParts, "push", noted)
     return seen
-
-
-def fed(live, table, size=7_000):
-    parts = [live.push(table.slice(at, size)) for at in range(0, table.num_rows, size)]
-    return pa.concat_tables([*parts, live.flush()])
-
-
-def assert_alike(many, one):
-    assert_same_bits(many.take_late(), one.take_late())
-    assert many.stats == one.stats
-    assert repr(many.watermark) == repr(one.watermark)  # NaN at the end of float times
 
 
 def assert_threads_do_not_show(window, table, size=7_000, numbers=THREADS, **options):
@@ -300,21 +290,7 @@ def test_sum_that_does_not_fit_is_the_same_error(by, at):
 
 
 def test_push_that_fails_half_way_is_not_gone_on_with(monkeypatch):
-    table = ticks(2, 9_000)
-    live = tg.Aggregator(tg.Tumbling(97), agg.sum("h"), on="t", by="k", threads=2)
-    live.push(table.slice(0, 2_000))
-    state = live.snapshot()
-
-    def fails(_):
-        raise MemoryError("no memory for keys")
-
-    monkeypatch.setattr(live._run.bound.keys, "encode", fails)
-    with pytest.raises(MemoryError, match="no memory for keys"):
-        live.push(table.slice(2_000, 7_000))
-    with pytest.raises(errors.InputError, match="restore a snapshot"):
-        live.push(table.slice(2_000, 7_000))
-    again = tg.Aggregator.restore(state, threads=2)
-    assert again.push(table.slice(2_000, 7_000)).num_rows
+    assert_failed_push_is_not_gone_on_with(monkeypatch)
 
 
 def test_calendar_and_zones(taken):
