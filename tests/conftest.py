@@ -48,6 +48,16 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20240808)
 
 
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in; what outlives a command lies beside it."""
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_trades() -> Path:
     """Recorded trades; they lie beside the repository where it is developed."""

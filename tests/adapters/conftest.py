@@ -27,13 +27,3 @@ def bare_root_logger():
             root.setLevel(level)
 
     return bare
-
-
-@pytest.fixture
-def empty_folder(tmp_path, monkeypatch):
-    """An empty folder to work in; what outlives a command lies beside it."""
-    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder

@@ -48,16 +48,6 @@ id,timestamp,account,amount
 """
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """An empty folder."""
-    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 class Begun(subprocess.Popen):
     """A command that does not outlive a test that fails."""
 
@@ -103,14 +93,14 @@ def tree(folder):
 # ----------------------------------------------------------------------------------- compliance
 
 
-def test_audit_finds_late_filings_and_broken_rules(place):
-    (place / "ledger.csv").write_text(LEDGER)
-    (place / "rules.toml").write_text(RULES)
+def test_audit_finds_late_filings_and_broken_rules(empty_folder):
+    (empty_folder / "ledger.csv").write_text(LEDGER)
+    (empty_folder / "rules.toml").write_text(RULES)
     # Without rules: late filings alone are a finding, unless they are not late.
     said = document("compliance audit", "ledger.csv", "--by", "account", code=3)
     assert (said["filings"], said["windows"], said["late"], said["findings"]) == (5, 4, 1, [])
     run("compliance", "audit", "ledger.csv", "--lateness", "1m", "--window", "1h")
-    assert tree(place / "audit") == ["audit.html", "audit.parquet"]
+    assert tree(empty_folder / "audit") == ["audit.html", "audit.parquet"]
 
     for is_new in (True, False):
         said = document("compliance deploy-rules", "rules.toml")
@@ -126,15 +116,15 @@ def test_audit_finds_late_filings_and_broken_rules(place):
             ("on time", 1, "B"),
         ]
         assert said["rules"] == ["aml 1.0"]
-    windows = pq.read_table(place / "audit" / "audit.parquet").to_pylist()
+    windows = pq.read_table(empty_folder / "audit" / "audit.parquet").to_pylist()
     assert [row["amount_sum"] for row in windows] == [1100, 950, 1, 10]
     assert [row["late_filings"] for row in windows] == [0, 1, 0, 0]
     assert windows[1]["broken_rules"] == "big filing; on time"
-    assert "big window" in (place / "audit" / "audit.html").read_text()
+    assert "big window" in (empty_folder / "audit" / "audit.html").read_text()
 
     text = run("compliance", "audit", "ledger.csv", "--table", "text", code=3)
     assert "broken rule: aml 1.0: big window: 1100, at most 1000" in text
-    assert "broken_rules" in (place / "audit" / "audit.txt").read_text()
+    assert "broken_rules" in (empty_folder / "audit" / "audit.txt").read_text()
 
     entries = document("compliance show-logs", "--lines", 4)["entries"]
     assert len(entries) == 4
@@ -143,27 +133,27 @@ def test_audit_finds_late_filings_and_broken_rules(place):
 
 
 @pytest.mark.parametrize("name", ["json", "avro", "parquet", "arrow"])
-def test_ledgers_of_every_format_have_the_same_audit(place, name):
+def test_ledgers_of_every_format_have_the_same_audit(empty_folder, name):
     rows = pa.table({"timestamp": [0, 70, 10], "amount": [5.5, 2.0, 1.0]})
-    path = place / f"ledger.{ {'json': 'ndjson'}.get(name, name) }"
+    path = empty_folder / f"ledger.{ {'json': 'ndjson'}.get(name, name) }"
     serializers.get(name).write(path, rows.to_batches())
     audit = audit_ledgers([path])
     assert audit.windows["amount_sum"].to_pylist() == [6.5, 2.0]
     assert audit.late == 1
 
 
-def test_what_is_in_a_ledger_cannot_end_a_line_or_a_cell(place):
+def test_what_is_in_a_ledger_cannot_end_a_line_or_a_cell(empty_folder):
     account = "<b>\x1b[2K\nbroken rule: none"
     table = pa.table({"timestamp": [1], "amount": [1], "account": [account]})
-    pq.write_table(table, place / "ledger.parquet")
-    (place / "rules.json").write_text(
+    pq.write_table(table, empty_folder / "ledger.parquet")
+    (empty_folder / "rules.json").write_text(
         '{"name": "r", "version": "1", "rules": [{"kind": "max_amount", "id": "a", "limit": 0}]}'
     )
     run("compliance", "deploy-rules", "--rule-file", "rules.json")
     out = run("compliance", "audit", "ledger.parquet", "--by", "account", code=3)
     assert "\x1b" not in out
     assert len(out.splitlines()) == 2
-    page = (place / "audit" / "audit.html").read_text()
+    page = (empty_folder / "audit" / "audit.html").read_text()
     assert "<b>" not in page
     assert "\x1b" not in page
 
@@ -185,20 +175,20 @@ def test_what_is_in_a_ledger_cannot_end_a_line_or_a_cell(place):
         (["show-logs", "--lines", "-1"], 2, "-1"),
     ],
 )
-def test_wrong_input_of_compliance_changes_nothing(place, arguments, code, says):
-    (place / "bad.csv").write_text("a,b\n1,2\n")
-    (place / "good.csv").write_text("timestamp,amount\n1,2\n")
-    (place / "unsafe.toml").write_text(RULES.replace('"1.0"', '"../1"'))
-    (place / "unknown.toml").write_text(RULES.replace("max_amount", "max_mood"))
-    before = tree(place.parent)
+def test_wrong_input_of_compliance_changes_nothing(empty_folder, arguments, code, says):
+    (empty_folder / "bad.csv").write_text("a,b\n1,2\n")
+    (empty_folder / "good.csv").write_text("timestamp,amount\n1,2\n")
+    (empty_folder / "unsafe.toml").write_text(RULES.replace('"1.0"', '"../1"'))
+    (empty_folder / "unknown.toml").write_text(RULES.replace("max_amount", "max_mood"))
+    before = tree(empty_folder.parent)
     run("compliance", *arguments, code=code, says=says)
-    assert tree(place.parent) == before
+    assert tree(empty_folder.parent) == before
 
 
-def test_a_version_is_installed_once_and_for_all(place):
-    (place / "rules.toml").write_text(RULES)
+def test_a_version_is_installed_once_and_for_all(empty_folder):
+    (empty_folder / "rules.toml").write_text(RULES)
     run("compliance", "deploy-rules", "rules.toml")
-    (place / "rules.toml").write_text(RULES.replace("900", "901"))
+    (empty_folder / "rules.toml").write_text(RULES.replace("900", "901"))
     run(
         "compliance",
         "deploy-rules",
@@ -206,9 +196,9 @@ def test_a_version_is_installed_once_and_for_all(place):
         code=1,
         says="give the changed ones a new version",
     )
-    (place / "rules.toml").write_text(RULES.replace("900", "901").replace('"1.0"', '"1.1"'))
+    (empty_folder / "rules.toml").write_text(RULES.replace("900", "901").replace('"1.0"', '"1.1"'))
     run("compliance", "deploy-rules", "rules.toml")
-    assert tree(place.parent / "home" / "rules") == [
+    assert tree(empty_folder.parent / "home" / "rules") == [
         "aml",
         "aml/1.0.json",
         "aml/1.1.json",
@@ -216,9 +206,9 @@ def test_a_version_is_installed_once_and_for_all(place):
     ]
 
 
-def test_logs_are_followed_until_a_signal(place):
+def test_logs_are_followed_until_a_signal(empty_folder):
     run("compliance", "show-logs", says="nothing was logged yet")
-    (place / "rules.toml").write_text(RULES)
+    (empty_folder / "rules.toml").write_text(RULES)
     with begin("compliance", "show-logs", "--follow", "--json") as following:
         run("compliance", "deploy-rules", "rules.toml")
         line = json.loads(following.stdout.readline())
@@ -248,21 +238,21 @@ def wait_for(found):
     return result
 
 
-def state_of(place):
-    [path] = place.parent.glob("home/run/*/state.json")
+def state_of(empty_folder):
+    [path] = empty_folder.parent.glob("home/run/*/state.json")
     return json.loads(path.read_text())
 
 
-def test_where_there_is_nothing_nothing_runs(place):
+def test_where_there_is_nothing_nothing_runs(empty_folder):
     for command in ("iot health", "iot stop", "social monitor", "trading inspect"):
         assert document(command, code=3) == {"name": None, "status": "none"}
-    assert tree(place) == []
+    assert tree(empty_folder) == []
 
 
-def test_sensors_from_scaffold_to_stop(place):
+def test_sensors_from_scaffold_to_stop(empty_folder):
     for word in ("made", "kept as it is"):
         assert word in run("iot", "scaffold", "pumps")
-    folder = place / "pumps"
+    folder = empty_folder / "pumps"
     assert tree(folder) == ["README.md", "generate.py", "pipeline.toml", "test_pipeline.py"]
     run("iot", "health", "pumps", code=3, says="has not run yet")
     run("iot", "stop", code=3)
@@ -271,7 +261,7 @@ def test_sensors_from_scaffold_to_stop(place):
     try:
         run("iot", "start", code=1, says="pumps: runs already")
         run("iot", "start", "--foreground", code=1, says="runs already")
-        wait_for(lambda: state_of(place)["rows_in"] == 150)
+        wait_for(lambda: state_of(empty_folder)["rows_in"] == 150)
         health = document("iot health", "pumps")
         assert (health["status"], health["pid"]) == ("running", started["pid"])
         assert health["rows_in"] == health["used"] + health["late"]
@@ -295,7 +285,7 @@ def test_sensors_from_scaffold_to_stop(place):
     assert len(set(keys)) == windows.num_rows
 
 
-@pytest.mark.usefixtures("place")
+@pytest.mark.usefixtures("empty_folder")
 def test_of_two_starts_at_a_time_one_runs():
     run("iot", "scaffold", "pumps")
     with begin("iot", "start") as one, begin("iot", "start") as other:
@@ -304,11 +294,11 @@ def test_of_two_starts_at_a_time_one_runs():
     run("iot", "stop")
 
 
-def test_a_stranger_is_never_stopped(place):
+def test_a_stranger_is_never_stopped(empty_folder):
     run("iot", "scaffold", "pumps")
     started = document("iot start")
     run("iot", "stop")
-    [pid_file] = place.parent.glob("home/run/*/pid")
+    [pid_file] = empty_folder.parent.glob("home/run/*/pid")
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
         pid_file.write_text(json.dumps({"pid": stranger.pid, "started": 1.0}))
         assert run("iot", "stop", code=3) == "pumps: was not running\n"
@@ -317,45 +307,46 @@ def test_a_stranger_is_never_stopped(place):
     assert started["pid"] != stranger.pid
 
 
-def test_scaffolded_tests_pass(place):
+def test_scaffolded_tests_pass(empty_folder):
     run("social", "scaffold", "posts")
     run("trading", "scaffold", "momentum")
     run("iot", "scaffold", "pumps")
     tests = [
-        place / name / "test_pipeline.py" for name in ("posts", "strategies/momentum", "pumps")
+        empty_folder / name / "test_pipeline.py"
+        for name in ("posts", "strategies/momentum", "pumps")
     ]
     command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", *tests]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "3 passed" in done.stdout, done.stdout
 
 
-def test_a_strategy_is_launched_and_inspected(place):
+def test_a_strategy_is_launched_and_inspected(empty_folder):
     run("trading", "launch", code=1, says="make one by: tidegate trading scaffold NAME")
     run("trading", "inspect", code=3, says="there is no pipeline here")
     for word in ("made", "kept as it is"):
         assert word in run("trading", "scaffold", "momentum")
     run("trading", "launch", code=1, says="make the data first")
-    generate(place / "strategies" / "momentum", files=2)
+    generate(empty_folder / "strategies" / "momentum", files=2)
     answers = []
     for _ in "twice":
         state = document("trading launch", "momentum")
         assert (state["status"], state["rows_in"]) == ("ended", 100)
-        answers.append(pq.read_table(place / "strategies" / "momentum" / "windows"))
+        answers.append(pq.read_table(empty_folder / "strategies" / "momentum" / "windows"))
     assert answers[0].equals(answers[1])
     assert document("trading inspect")["rows_out"] == answers[0].num_rows
     assert "rows in      100" in run("trading", "inspect", "momentum")
 
 
-def test_a_launch_that_is_stopped_has_saved_its_state(place):
+def test_a_launch_that_is_stopped_has_saved_its_state(empty_folder):
     run("trading", "scaffold", "momentum")
-    folder = place / "strategies" / "momentum"
+    folder = empty_folder / "strategies" / "momentum"
     generate(folder)
     path = folder / "pipeline.toml"
     path.write_text(path.read_text().replace("follow = false", "follow = true"))
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         with begin("trading", "launch", "--json") as launched:
             wait_for(lambda: list(folder.glob("windows/part-*")))
-            wait_for(lambda: state_of(place)["status"] == "running")
+            wait_for(lambda: state_of(empty_folder)["status"] == "running")
             launched.send_signal(number)
             out, _ = launched.communicate(timeout=60)
             assert launched.returncode == code
@@ -366,12 +357,12 @@ def test_a_launch_that_is_stopped_has_saved_its_state(place):
     assert (state["status"], state["rows_in"]) == ("ended", 50)
 
 
-def test_posts_are_monitored_and_their_log_followed(place):
+def test_posts_are_monitored_and_their_log_followed(empty_folder):
     for word in ("made", "kept as it is"):
         assert word in run("social", "scaffold")
     run("social", "monitor", code=3, says="has not run yet")
     run("social", "logs", "--follow")
-    generate(place / "posts")
+    generate(empty_folder / "posts")
     run("social", "start")
     try:
         run("social", "start", "posts", code=1, says="runs already")
@@ -392,11 +383,11 @@ def test_posts_are_monitored_and_their_log_followed(place):
     assert "stopped" in run("social", "logs", "--lines", "1")
 
 
-def test_a_pipeline_that_died_is_said_to_have_died_and_goes_on(place):
+def test_a_pipeline_that_died_is_said_to_have_died_and_goes_on(empty_folder):
     run("social", "scaffold")
-    generate(place / "posts")
+    generate(empty_folder / "posts")
     pid = document("social start")["pid"]
-    wait_for(lambda: state_of(place)["rows_in"] == 50)
+    wait_for(lambda: state_of(empty_folder)["rows_in"] == 50)
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: is_gone(pid))
     assert document("social monitor", code=3)["status"] == "died"
@@ -420,14 +411,14 @@ def test_a_pipeline_that_died_is_said_to_have_died_and_goes_on(place):
         (["social", "logs", "--lines", "many"], 2, "'many'"),
     ],
 )
-def test_wrong_input_of_pipelines_changes_nothing(place, arguments, code, says):
-    (place / "taken").mkdir()
-    before = tree(place.parent)
+def test_wrong_input_of_pipelines_changes_nothing(empty_folder, arguments, code, says):
+    (empty_folder / "taken").mkdir()
+    before = tree(empty_folder.parent)
     run(*arguments, code=code, says=says)
-    assert tree(place.parent) == before
+    assert tree(empty_folder.parent) == before
 
 
-@pytest.mark.usefixtures("place")
+@pytest.mark.usefixtures("empty_folder")
 def test_debug_adds_where_an_error_arose():
     with begin("iot", "start", "none", "--debug") as process:
         err = process.communicate(timeout=60)[1]
