@@ -1,18 +1,11 @@
 """Rows of two sorted columns of times, brought together."""
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
-@final
-class Columns:
-    def __new__(
-        cls,
-        columns: list[tuple[int, Any, Any, Any, Any]],
-        n_right: int,
-        n_left: int,
-    ) -> Columns: ...
+from tidegate._kernels.taking import Columns
 
 @final
 class Matcher:
@@ -44,13 +37,3 @@ class Walk:
         matched: npt.NDArray[np.uint8],
         columns: Columns,
     ) -> int: ...
-
-def rises(times: npt.NDArray[np.int64]) -> bool: ...
-def take(index: npt.NDArray[np.int64], matched: npt.NDArray[np.uint8], columns: Columns) -> int: ...
-def choose(
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
-    is_float: bool,
-    before: npt.NDArray[np.int64],
-    after: npt.NDArray[np.int64],
-) -> None: ...

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.asof import Columns, take
+from tidegate._kernels.taking import Columns, take
 from tidegate.core.columns import buffer_view, plain, validity
 from tidegate.core.errors import ColumnTypeError
 

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from tidegate._kernels.asof import Columns, Matcher, Walk, choose, rises, take
+from tidegate._kernels.asof import Matcher, Walk
+from tidegate._kernels.asof_near import choose
+from tidegate._kernels.asof_places import rises
+from tidegate._kernels.taking import Columns, take
 
 NONE = Columns([], 0, 0)
 

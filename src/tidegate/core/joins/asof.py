@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.asof import Matcher, Walk, choose, rises, take
+from tidegate._kernels.asof import Matcher, Walk
+from tidegate._kernels.asof_near import choose
+from tidegate._kernels.asof_places import rises
+from tidegate._kernels.taking import take
 from tidegate.core.batch import read_input
 from tidegate.core.joins.asofrule import AsofTypes, make_rule
 from tidegate.core.keys import Keys

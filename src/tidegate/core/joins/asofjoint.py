@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.asof import Columns, Matcher, Walk, choose, rises
+from tidegate._kernels.asof import Matcher, Walk
+from tidegate._kernels.asof_near import choose
+from tidegate._kernels.asof_places import rises
+from tidegate._kernels.taking import Columns
 from tidegate.core.errors import LimitError, SnapshotError
 from tidegate.core.eventtime import INT64_MIN, float_of_orders
 from tidegate.core.joins.asofstore import Growing, RightStore

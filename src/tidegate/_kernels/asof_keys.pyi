@@ -1,0 +1,1 @@
+"""The right rows of the left rows' keys; called by other kernels only."""
