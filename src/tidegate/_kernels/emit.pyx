@@ -9,7 +9,7 @@ from tidegate._kernels.memory cimport grow
 from tidegate._kernels.output cimport Results, results_read, results_room, results_sort
 from tidegate._kernels.places cimport map_remove
 from tidegate._kernels.records cimport DONE, NO_MEMORY, Arena, Plan, Word
-from tidegate._kernels.results cimport fold_records
+from tidegate._kernels.folds cimport fold_records
 from tidegate._kernels.route cimport Router, held_to
 from tidegate._kernels.slide cimport close_sliding
 from tidegate._kernels.stamps cimport stamp

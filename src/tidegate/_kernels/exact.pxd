@@ -8,6 +8,8 @@ D. E. Knuth, The Art of Computer Programming 2, 4.2.2 (TwoSum); T. J. Dekker, Nu
 
 from libc.math cimport fma, isfinite
 
+from tidegate._kernels.lanes cimport wide_t
+
 
 cdef struct Exact:
     double hi
@@ -21,6 +23,14 @@ cdef inline Exact exact(double hi, double lo) noexcept nogil:
     r.hi = hi + lo
     b = r.hi - hi
     r.lo = (hi - (r.hi - b)) + (lo - b)
+    return r
+
+
+cdef inline Exact exact_of(double x) noexcept nogil:
+    """A float64 as a pair."""
+    cdef Exact r
+    r.hi = x
+    r.lo = 0.0
     return r
 
 
@@ -91,3 +101,9 @@ cdef inline Exact exact_of_int(long long x) noexcept nogil:
     """An int64 as a pair; both halves are exact in float64."""
     cdef long long top = (x >> 32) * (<long long>1 << 32)
     return exact(<double>top, <double>(x - top))
+
+
+cdef inline Exact exact_of_wide(wide_t x) noexcept nogil:
+    """A 128-bit integer as a pair, exact up to 106 bits."""
+    cdef double hi = <double>x
+    return exact(hi, <double>(x - <wide_t>hi))

@@ -28,11 +28,6 @@ cdef void read_kept(
     const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
 ) noexcept nogil
 
-cdef Word value_of_key(int numeric, int64_t key) noexcept nogil
-cdef Py_ssize_t quantile_rank(double q, int how, Py_ssize_t n, double* part) noexcept nogil
-cdef double between(int numeric, int64_t low, int64_t high, double part) noexcept nogil
-cdef double far_from_middle(int numeric, int64_t key, int64_t low, int64_t high) noexcept nogil
-
 
 cdef inline void kept_push(const Acc* acc, Word* at, Word value) noexcept nogil:
     """Keep one value."""

@@ -9,9 +9,8 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from tidegate._kernels.moments cimport (
-    PAIR_HIGH, PAIR_LOW, POWER_HIGH, POWER_LOW, push_moment, read_moment,
-)
+from tidegate._kernels.moment_groups cimport read_moment
+from tidegate._kernels.moments cimport PAIR_HIGH, PAIR_LOW, POWER_HIGH, POWER_LOW, push_moment
 from tidegate._kernels.records cimport (
     DONE, FLOAT, NO_MEMORY, OF_CORR, OF_COV, OF_SKEW, OF_SLOPE, OF_ZSCORE, PAIRS, SIGNED,
     Acc, Column, Output, Plan, Word,

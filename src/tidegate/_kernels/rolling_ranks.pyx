@@ -9,7 +9,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from tidegate._kernels.grid cimport float_of_order, order_of_float
-from tidegate._kernels.kept cimport between, far_from_middle, quantile_rank, value_of_key
+from tidegate._kernels.ranks cimport between, far_from_middle, quantile_rank, value_of_key
 from tidegate._kernels.records cimport (
     DONE, FLOAT, NO_MEMORY, OF_LIST, OF_MAD, OF_MODE, OF_NUNIQUE, OF_QUANTILE, OF_RANK, Output,
     Word,

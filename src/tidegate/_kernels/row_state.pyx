@@ -22,7 +22,7 @@ from tidegate._kernels.memory cimport grow
 from tidegate._kernels.origins cimport Origins, find_slowest, see_from
 from tidegate._kernels.output cimport results_read, results_room
 from tidegate._kernels.records cimport DONE, NO_MEMORY, TOO_MANY_KEPT, Acc, Word
-from tidegate._kernels.results cimport fold_records, merge_record
+from tidegate._kernels.folds cimport fold_records, merge_record
 from tidegate._kernels.row_store cimport (
     IS_CLOSED, Seat, rows_free, rows_init, rows_open, rows_spare,
 )

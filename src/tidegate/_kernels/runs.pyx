@@ -14,7 +14,7 @@ from tidegate._kernels.lanes cimport (
     add8, add_halves, add_product8, add_square8, greatest, greatest_of, least, least_of, load,
     load_part, prefetch_of, see_wild, seen, splat, store8, v8, wide_hi, wide_lo, wide_of, wide_t,
 )
-from tidegate._kernels.moments cimport push_moments
+from tidegate._kernels.moment_runs cimport push_moments
 from tidegate._kernels.push cimport floats_of, has_floats, has_value, is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
     FIRST, FLOAT, KEPT, KEPT_TIMES, LANES, LAST, LEAST_INT, NULLS, PAIRS, POWERS, ROWS,

@@ -34,7 +34,7 @@ from tidegate._kernels.lanes cimport sub_overflows
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after, is_dead
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport CORRECTS, DISORDER, DONE, MUST_CLOSE, NO_MEMORY, Acc, Word
-from tidegate._kernels.results cimport merge_record
+from tidegate._kernels.folds cimport merge_record
 from tidegate._kernels.route cimport (
     FAR_AHEAD, IS_LATE, NO_PLACE, Left, held_to, leave, reason_of,
 )

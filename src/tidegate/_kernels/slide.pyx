@@ -16,7 +16,7 @@ from tidegate._kernels.grid cimport (
 )
 from tidegate._kernels.output cimport Results, results_read, results_room, results_sort
 from tidegate._kernels.records cimport DONE, NO_MEMORY, Plan, Word
-from tidegate._kernels.results cimport fold_records, merge_record
+from tidegate._kernels.folds cimport fold_records, merge_record
 from tidegate._kernels.route cimport Router
 from tidegate._kernels.store cimport Store
 

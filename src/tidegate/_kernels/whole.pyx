@@ -13,7 +13,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.kept cimport RANGE_AT, RANGE_N, VALUES_AT, VALUES_N
-from tidegate._kernels.moments cimport push_moments
+from tidegate._kernels.moment_runs cimport push_moments
 from tidegate._kernels.output cimport Results, results_read_one, results_room
 from tidegate._kernels.lanes cimport (
     add8, add_product8, add_square8, all_small, all_tame, fold_lanes, greatest, greatest_of, least,
@@ -25,7 +25,7 @@ from tidegate._kernels.records cimport (
     NO_MEMORY, NULLS, OF_EXTREME, OF_ROWS, OF_SUM, OF_WORD, PAIRS, POWERS, ROWS, SQUARES,
     SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
-from tidegate._kernels.results cimport fold_acc
+from tidegate._kernels.folds cimport fold_acc
 
 cdef extern from *:
     """

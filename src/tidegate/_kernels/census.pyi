@@ -1,0 +1,1 @@
+"""How many different values there are; called by other kernels only."""

@@ -1,0 +1,1 @@
+"""Sums of powers and of products: folded, added up, read; called by other kernels only."""

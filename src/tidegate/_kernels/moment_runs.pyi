@@ -1,0 +1,1 @@
+"""Sums of powers and of products of a run of rows; called by other kernels only."""

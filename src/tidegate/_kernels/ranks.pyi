@@ -1,0 +1,1 @@
+"""Order of values: selecting and sorting them, quantiles; called by other kernels only."""
