@@ -15,6 +15,7 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memset
 
 from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.calm cimport is_calm
 from tidegate._kernels.exact cimport (
     Exact, exact, exact_add, exact_mul, exact_neg, exact_push, exact_push_product,
 )
@@ -33,7 +34,7 @@ from tidegate._kernels.row_store cimport IS_CLOSED, Seat, rows_open, rows_spare
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.waiting cimport WaitingState
-from tidegate._kernels.whole cimport all_plain, is_calm
+from tidegate._kernels.whole cimport all_plain
 
 cdef extern from *:
     """

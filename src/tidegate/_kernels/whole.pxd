@@ -15,7 +15,6 @@ cdef struct Scratch:
 
 cdef int scratch_init(Scratch* scratch, const Plan* plan, int n_columns) noexcept nogil
 cdef void scratch_free(Scratch* scratch) noexcept nogil
-cdef bint is_calm(const Column* column, Py_ssize_t first, Py_ssize_t n) noexcept nogil
 cdef bint all_plain(const Plan* plan, const Column* columns, int n_columns) noexcept nogil
 cdef int read_wholes(
     const Plan* plan, const Column* columns, int n_columns, const int64_t* times,

@@ -1,0 +1,1 @@
+"""Windows of calm rows; called by other kernels only."""
