@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.encode import BytesTable, IntTable, encode_bytes, encode_ints
+from tidegate._kernels.byte_codes import BytesTable, encode_bytes
+from tidegate._kernels.int_codes import IntTable, encode_ints
 from tidegate.core.errors import InputError
 
 __all__ = ["BytesCodes", "Codes", "IntCodes", "Valid", "room_for_codes"]

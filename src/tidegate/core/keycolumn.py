@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tidegate._kernels.encode import remap
+from tidegate._kernels.remap import remap
 from tidegate.core.codes import BytesCodes, Codes, IntCodes, Valid, room_for_codes
 from tidegate.core.columns import as_array, buffer_view, plain, stored, validity
 from tidegate.core.columntypes import fits_64_bits

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate._kernels.encode import BytesTable, IntTable, encode_bytes, encode_ints, remap
+from tidegate._kernels.byte_codes import BytesTable, encode_bytes
+from tidegate._kernels.int_codes import IntTable, encode_ints
+from tidegate._kernels.remap import remap
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
