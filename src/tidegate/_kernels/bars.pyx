@@ -278,6 +278,14 @@ cdef class BarState(WaitingState):
         self.bars[k].slot = -1
         self.bars[k].skip = (k % self.n_classes) * self.every
 
+    cdef int64_t kept_of_row(self) noexcept:
+        """How many values are kept of one row at most: once for each window that it is in."""
+        return WaitingState.kept_of_row(self) * self.n_classes
+
+    cdef int64_t most_open(self) noexcept:
+        """How many bars can be open at a time: one of each key and class."""
+        return self.n_bars
+
     # -------------------------------------------------------------------------- keys are forgotten
 
     cdef inline void link(self, int32_t code) noexcept nogil:

@@ -10,7 +10,6 @@ from tidegate._kernels.clock cimport see
 from tidegate._kernels.grid cimport Pane, has_to_grow, locate, order_of_float
 from tidegate._kernels.methods cimport METH_FASTCALL, PyCFunction, in_place_of
 from tidegate._kernels.records cimport FLOAT, SIGNED, UNSIGNED, Word
-from tidegate._kernels.store cimport live_slots
 from tidegate._kernels.window_state cimport WindowState
 
 cdef extern from "Python.h":
@@ -194,9 +193,8 @@ cdef class RowBuffer:
     def clear(self):
         """Forget the rows, which have been taken, and look at the clock of the state again."""
         self.n = 0
-        # Never more rows than windows may still be opened: no row that was taken can be refused.
-        self.room = max(1, min(<int64_t>ROOM,
-                               self.state.store.max_slots - live_slots(&self.state.store)))
+        # Never more rows than surely pass no limit: no row that was taken can be refused.
+        self.room = max(1, min(<int64_t>ROOM, self.state.headroom()))
         self.has_null_time = False
         self.has_pane = False
         self.clock = self.state.router.clock

@@ -5,7 +5,7 @@ order in which they were closed, and given back. Without keys, windows that lie 
 slices, read straight off their rows.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -67,11 +67,18 @@ cdef class RowState(WindowState):
         """Whether a row after the largest time would be used: else it does not move that."""
         return True
 
-    cdef bint is_near_limit(self) noexcept:
-        """Whether one more row may open more windows, or keep more values, than there may be."""
-        if self.rows.n_open >= self.rows.max_open:
-            return True
-        return self.plan.keeps and kept_values(&self.plan) + self.n_keeping > self.max_kept
+    cdef int64_t most_open(self) noexcept:
+        """How many windows can be open at a time, whatever comes, as far as that is known."""
+        return INT64_MAX
+
+    cdef int64_t headroom(self) noexcept:
+        """How many rows, those that wait counted, pass no limit whatever they are."""
+        cdef int64_t n = INT64_MAX
+        if self.most_open() > self.rows.max_open:
+            n = self.rows.max_open - self.rows.n_open
+        if self.plan.keeps:
+            n = min(n, (self.max_kept - kept_values(&self.plan)) // self.kept_of_row())
+        return n
 
     # ---------------------------------------------------------------------------------- the clocks
 

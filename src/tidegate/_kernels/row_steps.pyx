@@ -159,9 +159,12 @@ cdef class RowSteps(RowBuffer):
 
     cdef bint needs_care(self, Py_ssize_t at) except -1:
         """Whether a limit is near, or the amount of a row cannot simply be added up."""
-        if self.state.is_near_limit():
-            return True
-        if self.most_waiting >= 0 and self.n_waiting(at) >= self.most_waiting:
+        cdef int64_t n_waiting = 0
+        if self.most_waiting >= 0:
+            n_waiting = self.n_waiting(at)
+            if n_waiting >= self.most_waiting:
+                return True
+        if self.state.headroom() <= n_waiting:
             return True
         return self.n_amounts > 0 and not self.is_tame(at)
 

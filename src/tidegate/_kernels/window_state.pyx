@@ -432,11 +432,19 @@ cdef class WindowState:
         """Take what `take_last` has left where it is, or has not got to."""
         return self.take_buffered(times, valid, codes, n_rows, n_taken)
 
-    cdef bint is_near_limit(self) noexcept:
-        """Whether one more row may open more windows, or keep more values, than there may be."""
-        if live_slots(&self.store) >= self.store.max_slots:
-            return True
-        return self.plan.keeps and kept_values(&self.plan) + self.n_keeping > self.max_kept
+    cdef int64_t kept_of_row(self) noexcept:
+        """How many values are kept of one row at most."""
+        cdef int64_t n = 0
+        for a in range(self.plan.n_accs):
+            n += self.plan.accs[a].kept != NULL
+        return n
+
+    cdef int64_t headroom(self) noexcept:
+        """How many rows, those that wait counted, pass no limit whatever they are."""
+        cdef int64_t n = self.store.max_slots - live_slots(&self.store)
+        if self.plan.keeps:
+            n = min(n, (self.max_kept - kept_values(&self.plan)) // self.kept_of_row())
+        return n
 
     cdef int take_by_key(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
@@ -849,6 +857,17 @@ cdef class WindowState:
         """
         return self.router.closed_to, self.router.clock.largest
 
+    def rows_to_limit(self, Py_ssize_t n_keys):
+        """Tell how many rows, those that wait counted, pass no limit whatever they are.
+
+        Parameters
+        ----------
+        n_keys : int
+            How many key codes there are.
+        """
+        self.make_room(n_keys)
+        return self.headroom()
+
     @property
     def n_open(self):
         """How many records are open."""
@@ -862,10 +881,7 @@ cdef class WindowState:
     @property
     def n_keeping(self):
         """How many values they can keep of one row."""
-        cdef int n = 0
-        for a in range(self.plan.n_accs):
-            n += self.plan.accs[a].kept != NULL
-        return n
+        return self.kept_of_row()
 
     @property
     def can_deal(self):

@@ -20,7 +20,7 @@ class DisorderError(Exception):
     """Rows of a one-shot run were not in the order that was guessed; `oneshot` begins again."""
 
 
-def failure_of(status: int, bound: Bound, row: int, *, is_undone: bool) -> Exception:
+def failure_of(status: int, bound: Bound, row: int, undone: str | None = None) -> Exception:
     """Make the exception for a status.
 
     Parameters
@@ -31,20 +31,20 @@ def failure_of(status: int, bound: Bound, row: int, *, is_undone: bool) -> Excep
         With the state as it was left.
     row : int
         Where it stopped, counted since the start.
-    is_undone : bool
-        Whether the batch is taken back.
+    undone : str, optional
+        What is as if it had not been asked for; None: the state cannot go on.
     """
+    so_far = "" if undone is None else f"; {undone}"
     if status == TOO_MANY_OPEN:
         return LimitError(
             f"row {row} would open more than max_open={bound.plan.limits.max_open} windows: choose "
-            f"longer windows or less lateness, or raise the limit"
-            f"{'; nothing of the batch was taken' if is_undone else ''}"
+            f"longer windows or less lateness, or raise the limit{so_far}"
         )
     if status == TOO_MANY_KEPT:
         return LimitError(
             f"up to row {row} more than max_kept={bound.plan.limits.max_kept} values would be kept "
             f"for quantiles, modes and lists: choose shorter windows or less lateness, or raise "
-            f"the limit{'; nothing of the batch was taken' if is_undone else ''}"
+            f"the limit{so_far}"
         )
     if status == OVERFLOWED:
         return _overflow(bound)

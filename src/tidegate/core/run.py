@@ -361,11 +361,7 @@ class Run(HasIntake):
 
     def guard(self, bound: Bound, n_rows: int) -> OpenWindows | None:
         """Write the state down where a limit is near, to be able to go back."""
-        limits, state = self.plan.limits, bound.state
-        is_near = state.n_open + n_rows > limits.max_open
-        if bound.n_keeping:
-            is_near |= state.n_kept + n_rows * bound.n_keeping > limits.max_kept
-        if not is_near:
+        if n_rows + bound.n_waiting <= bound.state.rows_to_limit(bound.n_keys):
             return None
         self.settle()
         return dump(bound.state)
@@ -391,7 +387,14 @@ class Run(HasIntake):
         if self.is_side_full(MAX_BATCH):
             self.let_go()  # those who take rows without asking for room
 
-    def fail(self, bound: Bound, status: int, row: int, guard: OpenWindows | None = None) -> None:
+    def fail(
+        self,
+        bound: Bound,
+        status: int,
+        row: int,
+        guard: OpenWindows | None = None,
+        undone: str = "nothing of the batch was taken",
+    ) -> None:
         """Raise for a status of a kernel; go back to the guard, or nothing works after that.
 
         Parameters
@@ -404,14 +407,16 @@ class Run(HasIntake):
             Where it stopped, counted from the first row that is not counted yet.
         guard : OpenWindows, optional
             The state before the batch.
+        undone : str
+            What to say of going back there.
         """
-        is_undone = status in (TOO_MANY_OPEN, TOO_MANY_KEPT) and guard is not None
-        error = failure_of(status, bound, self.counts.rows_in + row, is_undone=is_undone)
-        if is_undone and guard is not None:
+        at = self.counts.rows_in + row
+        if status in (TOO_MANY_OPEN, TOO_MANY_KEPT) and guard is not None:
+            error = failure_of(status, bound, at, undone)
             bound.state = bound.new_state()
             load(bound.state, guard, bound.n_keys)
         else:
-            self.broken = error
+            self.broken = error = failure_of(status, bound, at)
         self.let_go()
         raise error
 
@@ -424,13 +429,22 @@ class Run(HasIntake):
     # -------------------------------------------------------------------------------- results out
 
     def close(self, watermark: int) -> None:
-        """Close the windows that end up to a time in the kernels' order."""
-        if self.bound is not None:
-            status = self.bound.close(watermark)
-            if status != DONE and self.bound.parts is not None:
-                fail_in_part(self, self.bound, self.bound.parts, status, 0)
-            if status != DONE:
-                self.fail(self.bound, status, 0)
+        """Close the windows that end up to a time in the kernels' order.
+
+        Raises
+        ------
+        LimitError
+            If the rows that this lets go pass one; nothing has changed then.
+        """
+        bound = self.bound
+        if bound is None:
+            return
+        guard = self.guard(bound, 0) if bound.n_waiting else None
+        status = bound.close(watermark)
+        if status != DONE and bound.parts is not None:
+            fail_in_part(self, bound, bound.parts, status, 0)
+        if status != DONE:
+            self.fail(bound, status, -1, guard, "no time has passed")
 
     def settle(self) -> None:
         """Move the results that are ready out of the state."""
