@@ -167,6 +167,8 @@ def _answer_rows(tied: Tied, rows: Arrivals, n: int) -> Unmade | None:
             cut = _anchor_near(tied, rows.order, target, len(rows.order) // (2 * n))
         else:
             cut = int(np.searchsorted(rows.order, rows.order[target]))
+            if cut > target:  # so it can be only where the search has met rows out of order
+                raise tied.failure(DISORDER, None, tied.state)
         if cut > cuts[-1]:
             cuts.append(cut)
     if len(cuts) < 2:

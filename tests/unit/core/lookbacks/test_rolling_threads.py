@@ -49,6 +49,17 @@ def test_any_number_of_threads_gives_the_same_bits(case, window, threads):
         assert_same_bits(more, one)
 
 
+@pytest.mark.parametrize("times", [[0, 0, 0, 1, 0], [1, 1, 3, 2, 1], [5, 4, 3, 2, 1, 0]])
+def test_rows_out_of_order_at_the_end_are_one_answer(times):
+    table = pa.table({"t": times, "x": [float(time) for time in times]})
+    one, two, three = (
+        tg.aggregate(table, tg.Rolling(2), on="t", m=agg.mean("x"), threads=threads)
+        for threads in (1, 2, 3)
+    )
+    assert_same_bits(two, one)
+    assert_same_bits(three, one)
+
+
 def table_of(rng, n):
     """Make rows, roughly in order."""
     x = rng.normal(size=n) * 10.0 ** rng.integers(-3, 4, n)
