@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
+from hypothesis.errors import UnsatisfiedAssumption
 from reference.oracle import (
     INT64_MAX,
     NO_PROMISES,
@@ -57,6 +58,46 @@ class Amount:
 
 
 RowShape = Gaps | Tally | Amount
+_PAIR = Fraction(1, 2**98)  # of the largest sum: more than what a pair of floats loses
+
+
+@dataclass
+class Running:
+    """A sum on its way to a limit, exact.
+
+    `tidegate.Threshold` promises a pair of floats, of some 106 bits. Where such a pair has lost
+    digits and the sum is next to the limit, nothing is promised, and an example is none.
+    """
+
+    total: Fraction = Fraction()
+    largest: Fraction = Fraction()
+    is_held: bool = True  # by a pair of floats, all the way
+
+    def add(self, more: Fraction, shape: Amount) -> int:
+        """Add what a row brings; how many times the limit goes into the sum, which it leaves."""
+        limit = Fraction(shape.limit)
+        self.total += more
+        self.largest = max(self.largest, abs(self.total), abs(more))
+        self.is_held = self.is_held and _is_pair(self.total)
+        times = self.total // limit
+        self._look_closely(limit, max(times, 1))
+        if times < 1:
+            return 0
+        self.total -= times * limit
+        if shape.overshoot == "drop":
+            self.total, self.largest, self.is_held = Fraction(), Fraction(), True
+        return int(times)
+
+    def _look_closely(self, limit: Fraction, times: int) -> None:
+        """Leave an example out in which it is not promised on which side of a limit a sum is."""
+        apart = min(abs(self.total - times * limit), abs(self.total - (times + 1) * limit))
+        if not self.is_held and apart <= _PAIR * self.largest:
+            raise UnsatisfiedAssumption
+
+
+def _is_pair(x: Fraction) -> bool:
+    """Whether two floats can hold a number."""
+    return x - Fraction(float(x)) == Fraction(float(x - Fraction(float(x))))
 
 
 def window_of(shape: RowShape) -> tg.Session | tg.Count | tg.Threshold:
@@ -212,7 +253,7 @@ def bars(
     mine: dict[int, list[tuple[int, Row]]] = {}
     whole: list[Open] = []
     begun: dict[int, list[Open]] = {}
-    sums: dict[int, Fraction] = {}
+    sums: dict[int, Running] = {}
     for ordinal, code, row in used:
         seen = mine.setdefault(code, [])
         seen.append((ordinal, row))
@@ -230,15 +271,12 @@ def bars(
                 bars_of.remove(bar)
                 whole.append(bar)
         if isinstance(shape, Amount):
-            sums[code] = sums.get(code, Fraction()) + amount(row, shape, nan)
-            if sums[code] >= shape.limit:
-                times = sums[code] // Fraction(shape.limit)
-                rest = sums[code] - times * Fraction(shape.limit)
-                sums[code] = Fraction() if shape.overshoot == "drop" else rest
+            times = sums.setdefault(code, Running()).add(amount(row, shape, nan), shape)
+            if times:
                 whole.append(bars_of.pop())
                 if shape.overshoot == "split":
                     alone = Open(code, t, t, [(ordinal, row)])
-                    whole += [alone] * (int(times) - 1)
+                    whole += [alone] * (times - 1)
     return whole, [bar for of_key in begun.values() for bar in of_key]
 
 

@@ -7,11 +7,10 @@ in a dictionary. It says what comes out, in order, row by row.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from reference.oracle import NO_WINDOW, Row, Time, compute, one_key, unplaceable
-from reference.rowshapes import Amount, Gaps, Open, Tally, amount, has_end, join
+from reference.rowshapes import Amount, Gaps, Open, Running, Tally, amount, has_end, join
 from reference.timed import TimedCase
 
 
@@ -253,7 +252,7 @@ class KeyBars:
 
     last: Time
     n_seen: int = 0
-    total: Fraction = Fraction()
+    total: Running = field(default_factory=Running)
     begun: list[Open] = field(default_factory=list)
 
 
@@ -322,16 +321,13 @@ class TimedBars(RowTimed):
     def add(self, mine: KeyBars, t: Time, row: Row) -> None:
         """Add what a row brings, and close the bar that reaches the limit."""
         shape = self.case.grid
-        limit = Fraction(shape.limit)
-        mine.total += amount(row, shape, self.case.nan)
-        if mine.total < limit:
+        times = mine.total.add(amount(row, shape, self.case.nan), shape)
+        if not times:
             return
-        times = mine.total // limit
-        mine.total = Fraction() if shape.overshoot == "drop" else mine.total - times * limit
         bar = mine.begun.pop()
         self.let_bar_out(bar)
         if shape.overshoot == "split":
-            for _ in range(int(times) - 1):
+            for _ in range(times - 1):
                 self.let_bar_out(Open(bar.code, t, t, bar.rows[-1:]))
 
     def let_bar_out(self, bar: Open) -> None:

@@ -7,7 +7,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 from reference.oracle import Exact, Grid, Want, answer, nearest, nearest_root, numeric, windows_of
+from reference.rowshapes import Amount, Running
 
 SUM = (Want("sum", "sum", ("p",)),)
 
@@ -94,3 +96,23 @@ def test_root_is_rounded_once(value, exponent):
         root = (Decimal(value.numerator) / Decimal(value.denominator)).sqrt()
     assert nearest_root(value) == float(root)
     assert nearest(Exact(value, Fraction(0), 1, root=True)) == float(root)
+
+
+def limits_reached(values, limit):
+    """Tell how often each value brings a sum to a limit, whose overshoot is carried."""
+    so_far = Running()
+    return [so_far.add(Fraction(x), Amount(("p",), limit, "carry")) for x in values]
+
+
+def test_sums_on_their_way_to_a_limit():
+    assert limits_reached([40, 70, 250, 30, 9], 100) == [0, 1, 2, 0, 0]
+    assert limits_reached([0.1] * 10, 1) == [0] * 9 + [1]
+    assert limits_reached([1e16, -7.0, 7.0, -1e-8, 0.0, 1e-8], 100) == [10**14, 0, 0, 0, 0, 0]
+
+
+def test_sum_that_no_pair_of_floats_holds_next_to_a_limit_is_left_out():
+    tiny = -6.8e-46
+    assert limits_reached([tiny, 93.0, 7.0, 1.0], 100) == [0, 0, 0, 1]
+    assert limits_reached([tiny, -7.0, 1e16, 6.0], 100) == [0, 0, 10**14 - 1, 0]
+    with pytest.raises(UnsatisfiedAssumption):
+        limits_reached([tiny, -7.0, 1e16, 7.0], 100)
