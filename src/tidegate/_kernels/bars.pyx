@@ -282,9 +282,9 @@ cdef class BarState(WaitingState):
         """How many values are kept of one row at most: once for each window that it is in."""
         return WaitingState.kept_of_row(self) * self.n_classes
 
-    cdef int64_t most_open(self) noexcept:
+    cdef int64_t most_open(self, Py_ssize_t n_keys) noexcept:
         """How many bars can be open at a time: one of each key and class."""
-        return self.n_bars
+        return n_keys * self.n_classes
 
     # -------------------------------------------------------------------------- keys are forgotten
 

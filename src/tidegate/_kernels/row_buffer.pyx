@@ -194,7 +194,7 @@ cdef class RowBuffer:
         """Forget the rows, which have been taken, and look at the clock of the state again."""
         self.n = 0
         # Never more rows than surely pass no limit: no row that was taken can be refused.
-        self.room = max(1, min(<int64_t>ROOM, self.state.headroom()))
+        self.room = max(1, min(<int64_t>ROOM, self.state.headroom(0)))
         self.has_null_time = False
         self.has_pane = False
         self.clock = self.state.router.clock

@@ -67,14 +67,14 @@ cdef class RowState(WindowState):
         """Whether a row after the largest time would be used: else it does not move that."""
         return True
 
-    cdef int64_t most_open(self) noexcept:
-        """How many windows can be open at a time, whatever comes, as far as that is known."""
+    cdef int64_t most_open(self, Py_ssize_t n_keys) noexcept:
+        """How many windows of so many keys can be open at a time, as far as that is known."""
         return INT64_MAX
 
-    cdef int64_t headroom(self) noexcept:
-        """How many rows, those that wait counted, pass no limit whatever they are."""
+    cdef int64_t headroom(self, Py_ssize_t n_keys) noexcept:
+        """How many rows, those that wait counted, pass no limit, of so many keys at most."""
         cdef int64_t n = INT64_MAX
-        if self.most_open() > self.rows.max_open:
+        if self.most_open(n_keys) > self.rows.max_open:
             n = self.rows.max_open - self.rows.n_open
         if self.plan.keeps:
             n = min(n, (self.max_kept - kept_values(&self.plan)) // self.kept_of_row())

@@ -164,7 +164,7 @@ cdef class RowSteps(RowBuffer):
             n_waiting = self.n_waiting(at)
             if n_waiting >= self.most_waiting:
                 return True
-        if self.state.headroom() <= n_waiting:
+        if self.state.headroom(self.n_all_keys) <= n_waiting:
             return True
         return self.n_amounts > 0 and not self.is_tame(at)
 

@@ -56,7 +56,7 @@ cdef class WindowState:
         Py_ssize_t n_rows, Py_ssize_t* n_taken
     ) except -1
     cdef int64_t kept_of_row(self) noexcept
-    cdef int64_t headroom(self) noexcept
+    cdef int64_t headroom(self, Py_ssize_t n_keys) noexcept
     cdef int take_by_key(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken

@@ -439,8 +439,8 @@ cdef class WindowState:
             n += self.plan.accs[a].kept != NULL
         return n
 
-    cdef int64_t headroom(self) noexcept:
-        """How many rows, those that wait counted, pass no limit whatever they are."""
+    cdef int64_t headroom(self, Py_ssize_t n_keys) noexcept:
+        """How many rows, those that wait counted, pass no limit, of so many keys at most."""
         cdef int64_t n = self.store.max_slots - live_slots(&self.store)
         if self.plan.keeps:
             n = min(n, (self.max_kept - kept_values(&self.plan)) // self.kept_of_row())
@@ -863,10 +863,9 @@ cdef class WindowState:
         Parameters
         ----------
         n_keys : int
-            How many key codes there are.
+            How many key codes there are, those of the rows to come counted.
         """
-        self.make_room(n_keys)
-        return self.headroom()
+        return self.headroom(n_keys)
 
     @property
     def n_open(self):
