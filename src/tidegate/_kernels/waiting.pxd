@@ -18,8 +18,13 @@ cdef class WaitingState(RowState):
     ) noexcept nogil
     cdef int forget_quiet(self, int64_t upto) noexcept nogil
     cdef int take_by_clock(
-        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t start,
+        Py_ssize_t n_rows
     ) noexcept nogil
+    cdef int take_last_in_line(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1
     cdef int take_ready(self) except -1
     cdef int take_passed(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n_rows, int64_t mark,

@@ -240,7 +240,7 @@ cdef class WaitingState(RowState):
             if self.clocks.on:
                 rows = None
                 with nogil:
-                    status = self.take_by_clock(time, valid, code, n_rows)
+                    status = self.take_by_clock(time, valid, code, 0, n_rows)
             else:
                 rows = self.take_in(time, valid, code, n_rows, before)
         finally:
@@ -257,13 +257,14 @@ cdef class WaitingState(RowState):
         return status, n_rows
 
     cdef int take_by_clock(
-        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t start,
+        Py_ssize_t n_rows
     ) noexcept nogil:
-        """Let rows wait for the watermarks of their keys, which they move."""
+        """Let rows from `start` on wait for the watermarks of their keys, which they move."""
         cdef Py_ssize_t i
         cdef int64_t mark
         cdef int status = DONE
-        for i in range(n_rows):
+        for i in range(start, n_rows):
             if status != DONE:
                 break
             mark = self.mark_of(codes[i])
@@ -293,7 +294,24 @@ cdef class WaitingState(RowState):
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken
     ) except -1:
-        """Screen the last of some rows, and take those that the watermark has passed.
+        """Screen the last of some rows, and take those that the watermark has passed."""
+        cdef int status
+        if self.clocks.on:
+            n_taken[0] = n_rows
+            status = self.take_by_clock(times, valid, codes, n_rows - 1, n_rows)
+            if status == DONE and self.queues.n_ready:
+                status = self.take_ready()
+        else:
+            status = self.take_last_in_line(times, valid, codes, n_rows, n_taken)
+        if status == DONE:
+            status = self.forget_quiet(self.router.clock.watermark)
+        return status
+
+    cdef int take_last_in_line(
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
+        Py_ssize_t n_rows, Py_ssize_t* n_taken
+    ) except -1:
+        """Do what `take_last` does, where there is one watermark.
 
         Rows that come in order wait where they are; where one comes before another they go to
         those that wait, and so they do before one that is left out.
@@ -301,8 +319,11 @@ cdef class WaitingState(RowState):
         cdef Py_ssize_t last = n_rows - 1, n_kept = 0
         cdef int64_t largest = self.router.clock.largest, mark, kept
         cdef bint rises = True
-        cdef int status = self.screen(times + last, NULL if valid == NULL else valid + last, 1,
-                                      &kept, &n_kept, &rises)
+        cdef int status
+        if self.router.origins.on:
+            self.router.origins.of_row = self.router.origins.of_row + last
+        status = self.screen(times + last, NULL if valid == NULL else valid + last, 1, &kept,
+                             &n_kept, &rises)
         if status == DONE and (not n_kept or times[last] < largest):
             if not n_kept:
                 self.left.rows[self.left.n - 1].row = last

@@ -285,8 +285,7 @@ class Aggregator(BatchTaker):
         passes; some 5 for `Rolling`. Rows are gathered a few thousand at a time; every other method
         sees them. Where that cannot be, a row costs what a batch of one row does, some 50
         microseconds: with ``late="raise"`` and ``lineage=True``, with aggregates of text in windows
-        that rows make, and for `Count`, `Threshold` and `Rolling` with more options of time than
-        `max_jump`.
+        that rows make, and for `Rolling` with more options of time than `max_jump`.
 
         Examples
         --------

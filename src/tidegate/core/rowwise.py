@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from tidegate.core.state import DONE, NEEDS_EDGES, array_of
 if TYPE_CHECKING:
     from tidegate.core.bound import Bound
     from tidegate.core.keys import Keys
-    from tidegate.core.plan import Plan
     from tidegate.core.run import Run
 
 __all__ = ["batch_of_row", "make_buffer", "take_buffer"]
@@ -91,7 +89,7 @@ def make_buffer(
     if run.is_side_full(MAX_BATCH):
         return None
     in_steps = isinstance(run.plan.window, RowWindow) or not run.plan.time.is_plain
-    if in_steps and (bound.texts or _waits_by_rules(run.plan)):
+    if in_steps and bound.texts:
         return None
     program = bound.program
     numerics = [
@@ -117,12 +115,6 @@ def make_buffer(
         buffer.set_out(alone, run.ready, bound.n_keys)
         _tell_steps(buffer, bound)
     return buffer
-
-
-def _waits_by_rules(plan: Plan) -> bool:
-    """Whether rows wait for more than the one watermark of the stream."""
-    rules = replace(plan.time, max_jump=None)
-    return isinstance(plan.window, Count | Threshold) and not rules.is_plain
 
 
 def _coder(bound: Bound, keys: Keys) -> Callable[[tuple[object, ...]], int]:

@@ -43,6 +43,21 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "count, clocks of keys": (tg.Count(3), {"watermark": "key", **KEYED}),
     "count, sources": (tg.Count(5), {"sources": "s", "idle": 30}),
     "count, short lives": (tg.Count(3), {"ttl": 20, **KEYED}),
+    "count, far rows of keys": (
+        tg.Count(3),
+        {"watermark": "key", "max_jump": 50, "lateness": 4, **KEYED},
+    ),
+    "count, sources that sleep": (tg.Count(5, 2), {"sources": "s", "idle": 9, "lateness": 6}),
+    "count, short lives, whole": (
+        tg.Count(4, 3, complete_only=True),
+        {"ttl": 9, "lateness": 6, "max_jump": 90, **KEYED},
+    ),
+    "threshold, clocks of keys": (tg.Threshold("n", 30), {"watermark": "key", **KEYED}),
+    "threshold, sources": (
+        tg.Threshold("n", 30, overshoot="split"),
+        {"sources": "k", "lateness": 5, **KEYED},
+    ),
+    "threshold, short lives": (tg.Threshold("x", 60), {"nan": "missing", "ttl": 15, **KEYED}),
     "threshold": (tg.Threshold("n", 40), {"lateness": 3}),
     "threshold, keys": (tg.Threshold("n", 25, overshoot="carry"), KEYED),
     "threshold, split": (tg.Threshold("n", 30, overshoot="split"), {"lateness": 2}),
@@ -177,16 +192,29 @@ def test_rows_and_batches_in_any_mix_give_the_same_bits(name: str) -> None:
     assert live.stats == whole.stats
 
 
-@pytest.mark.parametrize("name", ["session", "count", "threshold, keys", "far rows", "corrections"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "session",
+        "count",
+        "threshold, keys",
+        "far rows",
+        "corrections",
+        "count, far rows of keys",
+        "count, sources that sleep",
+        "threshold, short lives",
+    ],
+)
 def test_many_rows_leave_the_buffer_and_give_the_same_bits(name: str) -> None:
     begin, names = make(name)
     n_rows = 21_000 if name in ("session", "far rows") else 9_000
     draw = np.random.default_rng(3)
     times = np.cumsum(draw.integers(0, 3, n_rows)) - draw.integers(0, 4, n_rows)
     rows = [
-        (time, *(["a"] if "k" in names else []), x, n)
-        for time, x, n in zip(
+        (time, *("abc"[key] for key_or_source in "ks" if key_or_source in names), x, n)
+        for time, key, x, n in zip(
             times.tolist(),
+            draw.choice(3, n_rows, p=[0.9, 0.09, 0.01]).tolist(),
             draw.normal(9, 1, n_rows).tolist(),
             draw.integers(0, 9, n_rows).tolist(),
             strict=True,
@@ -209,7 +237,9 @@ def test_many_rows_leave_the_buffer_and_give_the_same_bits(name: str) -> None:
         ("session, clocks of keys", True),
         ("corrections", True),
         ("count", True),
-        ("count, sources", False),
+        ("count, clocks of keys", True),
+        ("count, sources", True),
+        ("count, short lives", True),
         ("rolling", False),
     ],
 )
@@ -267,8 +297,9 @@ def test_an_error_comes_at_the_row_that_causes_it(
     assert live.stats == twin.stats
 
 
-def test_keys_that_are_forgotten_come_back_as_new_ones() -> None:
-    begin, names = make("short lives")
+@pytest.mark.parametrize("name", ["short lives", "count, short lives", "threshold, short lives"])
+def test_keys_that_are_forgotten_come_back_as_new_ones(name: str) -> None:
+    begin, names = make(name)
     live, twin = begin(), begin()
     parts, other = [], []
     for at in range(6_000):
