@@ -5,9 +5,10 @@ go by, `WaitingState`. Nothing is made of the rows here: those whose time has co
 """
 
 cimport cython
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
 from tidegate._kernels.key_queues cimport KeyQueues
+from tidegate._kernels.origins cimport Origins
 from tidegate._kernels.records cimport DONE
 from tidegate._kernels.waiting cimport WaitingState
 
@@ -59,6 +60,31 @@ cdef class OrderedRows(WaitingState):
     def has_before(self, int64_t time):
         """Tell whether a row waits that is before a time; of one watermark for all keys."""
         return self.waiting.has_before(time)
+
+    def line_of(self, Py_ssize_t code):
+        """Tell how far the time of a key is, where each key has a watermark of its own.
+
+        Returns
+        -------
+        tuple (largest, watermark, first)
+            Its largest time, its watermark and the first of its rows that wait; None where there
+            is none.
+        """
+        cdef int64_t largest = INT64_MIN, watermark = self.clocks.floor, first = INT64_MIN
+        if 0 <= code < self.clocks.n:
+            largest = self.clocks.lines[code].largest
+            watermark = self.clocks.lines[code].watermark
+        if 0 <= code < self.queues.n_roots and self.queues.roots[code] >= 0:
+            first = self.queues.times[self.queues.roots[code]]
+        return tuple([None if time == INT64_MIN else self.outside(time)
+                      for time in (largest, watermark, first)])
+
+    def largest_of(self, Py_ssize_t source):
+        """Tell the largest time of a source, by its code; None before there is one."""
+        cdef Origins* origins = &self.router.origins
+        if not 0 <= source < origins.n or origins.largest[source] == INT64_MIN:
+            return None
+        return self.outside(origins.largest[source])
 
     def close(self, int64_t watermark):
         """Let the rows before a time go; the largest time is the end of input."""

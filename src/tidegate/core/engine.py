@@ -284,8 +284,8 @@ class Aggregator(BatchTaker):
         O(1), some 0.1 microseconds; 0.2 to 0.5 where rows make the windows, or options say how time
         passes; some 5 for `Rolling`. Rows are gathered a few thousand at a time; every other method
         sees them. Where that cannot be, a row costs what a batch of one row does, some 50
-        microseconds: with ``late="raise"`` and ``lineage=True``, with aggregates of text in windows
-        that rows make, and for `Rolling` with more options of time than `max_jump`.
+        microseconds: with ``late="raise"`` and ``lineage=True``, and with aggregates of text in
+        windows that rows make.
 
         Examples
         --------

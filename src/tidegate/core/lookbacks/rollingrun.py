@@ -137,7 +137,7 @@ class RollingRun(Run):
         """
         self.take_gathered()
         tied = self._take_in(batch_of(self, row))
-        if can_gather(self.plan):
+        if can_gather(tied):
             self._gathered = Gathered(tied)
         return self._is_due
 
