@@ -255,7 +255,10 @@ def _from_pandas(frame: Any, wanted: list[str] | None) -> pa.Table:
 
 def _as_record_batch(table: pa.Table) -> pa.RecordBatch:
     """Give a result back as one record batch."""
-    columns = [column.combine_chunks() for column in table.columns]
+    columns: list[Any] = [
+        column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies
+        for column in table.columns
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=table.schema)
 
 

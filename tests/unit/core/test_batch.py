@@ -197,6 +197,14 @@ def test_a_record_batch_keeps_the_schema_of_the_result() -> None:
         assert pa.Table.from_batches([batch]).equals(table)
 
 
+def test_the_columns_of_a_record_batch_are_those_of_the_result_and_no_copies() -> None:
+    table = pa.table({"x": np.arange(100.0)})
+    batch = read_input(one_batch(TABLE)).give_back(table)
+    assert batch["x"].buffers()[1].address == table["x"].chunk(0).buffers()[1].address
+    two = pa.concat_tables([table, table])
+    assert pa.Table.from_batches([read_input(one_batch(TABLE)).give_back(two)]).equals(two)
+
+
 def test_a_frame_has_a_plain_index() -> None:
     frame = read_input(pd.DataFrame({"x": [1]}, index=[7])).give_back(RESULT)
     assert frame.index.equals(pd.RangeIndex(2))
