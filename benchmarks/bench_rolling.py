@@ -176,6 +176,26 @@ def test_two_threads(race: Any, ticks: pa.Table, n: int, name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["mean", "std", *MOMENTS])
+def test_two_threads_of_a_stream(race: Any, ticks: pa.Table, name: str) -> None:
+    """Batches of a million rows, against ourselves on one thread: the same bits."""
+    batches = ticks.to_batches(max_chunksize=1_000_000)
+
+    def run(threads: int) -> pa.Table:
+        item = PAIRED[name]() if name in PAIRED else getattr(tg.agg, name)("price")
+        live = tg.Aggregator(tg.Rolling(rows=100), on="time", threads=threads, out=item)
+        return pa.concat_tables([live.push(batch) for batch in batches])
+
+    assert run(2).equals(run(1))
+    race(
+        f"a stream, rolling 100 rows: {name}, 2 threads",
+        lambda: run(2),
+        {"1 thread": lambda: run(1)},
+        target=1.7,
+        n_rounds=N_ROUNDS,
+    )
+
+
 @pytest.mark.parametrize("name", BY_ROWS)
 def test_rolling_time(race: Any, ticks: pa.Table, name: str) -> None:
     window, peers = tg.Rolling("1s"), peers_by_time(ticks, name)

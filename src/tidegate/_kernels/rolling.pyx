@@ -50,6 +50,7 @@ ANCHOR_ROWS = ANCHOR   # the numbers of rows that `may_begin` is true of are mul
 cdef enum:
     FEW = 16           # rows that a key first has room for
     MARGIN = 64        # results that may be written beyond the last
+    STEP = 8 * TILE    # rows of a batch that are kept at least, where windows reach behind it
     VAR_WORDS = 23     # of a Var that a dump has: all but what can be found out again
     MOMENT_WORDS = 2   # of Moments: where it is cut in two, and the anchor
 
@@ -91,8 +92,9 @@ cdef struct Share:
     int64_t n
     int64_t first      # without keys: rows before this one are only looked back on,
     int64_t right      # the window of the last of them ends here,
-    int64_t base       # and the first of them has this number,
-    bint is_among      # and results go to places among those of all rows
+    int64_t base       # and the first of them has this number;
+    bint is_among      # results go to places among those of all rows,
+    int64_t place      # of which this is that of the first row
 
 
 cdef class RollingState:
@@ -136,6 +138,7 @@ cdef class RollingState:
     cdef int64_t* counts     # rows of each key in a batch, and where they go; 0 between batches
     cdef int64_t* places
     cdef int64_t n_counts
+    cdef bint has_places     # an output has all values of a batch once
     cdef Word** sorted_values
     cdef uint8_t** sorted_valid
     cdef Target* targets
@@ -180,6 +183,8 @@ cdef class RollingState:
             (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
              self.outputs[i].ddof, self.outputs[i].other, self.outputs[i].how,
              self.outputs[i].by) = outputs[i]
+            if self.outputs[i].op == OF_LIST and self.outputs[i].how:
+                self.has_places = True
         for i in range(self.n_columns):
             self.columns[i].numeric, self.columns[i].skip_nan = columns[i]
             self.own[i] = self.columns[i]
@@ -313,8 +318,8 @@ cdef class RollingState:
         if self.begin_results(n_rows) != DONE:
             raise MemoryError
 
-    def ask_from(self, int64_t first, int64_t right, int64_t base, RollingState whole not None):
-        """Answer rows from one on, in the one `push` of rows without keys.
+    def ask_from(self, int64_t first, int64_t right, int64_t base):
+        """Answer rows from one on, in the next `push` of rows without keys, which is the first.
 
         Parameters
         ----------
@@ -323,24 +328,50 @@ cdef class RollingState:
         right : int
             Where the window of the row before it ends; it begins with row 0.
         base : int
-            The number of row 0 among all that there are.
+            The number of row 0 since the first row of all.
+        """
+        if not 0 <= right <= first or base < 0:
+            raise ValueError("the window of a row ends behind it")
+        self.share_of.first = first
+        self.share_of.right = right
+        self.share_of.base = base
+
+    def ask_among(self, RollingState whole not None, int64_t place):
+        """Write the results of the next `push`, of rows without keys, among those of others.
+
+        Parameters
+        ----------
         whole : RollingState
-            Has the room for all results: those of the rows of this share go there.
+            Has the room for all results.
+        place : int
+            Where among these the result of row 0 would be.
         """
         cdef int o
-        if not 0 <= right <= first:
-            raise ValueError("the window of a row ends behind it")
-        if base < 0 or whole.n_outputs != self.n_outputs:
+        if place < 0 or whole.n_outputs != self.n_outputs:
             raise ValueError("the results of a share go among those of the same plan")
         for o in range(self.n_outputs):
             self.targets[o].tail = <Word*>malloc(2 * MARGIN * sizeof(Word))
             if self.targets[o].tail == NULL:
                 raise MemoryError
-        self.share_of.is_among = True
         self.whole = whole
-        self.share_of.first = first
-        self.share_of.right = right
-        self.share_of.base = base
+        self.share_of.is_among = True
+        self.share_of.place = place
+
+    def be_whole(self):
+        """Go on from the rows of a share as one that has seen all."""
+        cdef int o
+        for o in range(self.n_outputs):
+            free(self.targets[o].tail)
+            self.targets[o].tail = self.targets[o].values = NULL
+        self.whole = None
+        memset(&self.share_of, 0, sizeof(Share))
+
+    @property
+    def n_seen(self):
+        """How many rows have been taken, of a state without keys."""
+        if self.keyed or self.n_keys == 0 or self.keys[0] == NULL:
+            return 0
+        return self.keys[0].state.base + self.keys[0].rows.n
 
     def forget_keys(self, int64_t ttl, double ttl_f):
         """Let keys begin anew that had no row for longer than a while; before any row.
@@ -395,6 +426,8 @@ cdef class RollingState:
             return self.take_all(times, n, at)
         if self.room_for_keys(code + 1) != DONE:
             return NO_MEMORY
+        if self.share_of.first or self.share_of.base:
+            return self.take_from(times, n)
         if self.forgets:
             return self.take_lives(code, times, n, at)
         return self.take_on(code, times, n, at)
@@ -425,28 +458,47 @@ cdef class RollingState:
         """All rows of a key, where they stand."""
         cdef KeyState key
         cdef View view
-        cdef int i, status
-        view.times = times
-        view.columns = self.own
-        view.n = n
-        view.base = self.share_of.base
-        for i in range(self.n_columns):
-            self.own[i].x = NULL if self.columns[i].x == NULL else self.columns[i].x + at
-            self.own[i].valid = (
-                NULL if self.columns[i].valid == NULL else self.columns[i].valid + at)
+        cdef int status
+        self.look_in_place(&view, times, n, at, self.share_of.base)
         status = key_init(&key, &self.scratch)
-        key.base = view.base
-        key.left = view.base
-        key.right = view.base + self.share_of.right
-        if status == DONE and self.share_of.first and not key_take_up(
-                &key, &self.scratch, &view, &self.look, True):
-            status = NO_MEMORY
+        if status == DONE:
+            status = self.begin_share(&key, &view)
         if status == DONE:
             status = key_use_blocks(&key, &self.scratch, n)
         if status == DONE:
             status = self.compute(&key, &view, self.share_of.first, at + self.share_of.first)
+        if status == DONE:
+            self.share(times + self.share_of.first, n - self.share_of.first,
+                       at + self.share_of.first)
         key_free(&key, &self.scratch)
         return status
+
+    cdef int take_from(self, const int64_t* times, int64_t n) noexcept nogil:
+        """Rows of a share that others will come after."""
+        cdef Kept* kept = self.begin_key(0)
+        cdef int64_t first = self.share_of.first
+        cdef View view
+        cdef int status
+        if kept == NULL:
+            return NO_MEMORY
+        self.look_in_place(&view, times, n, 0, self.share_of.base)
+        status = self.begin_share(&kept.state, &view)
+        if status == DONE:
+            status = self.compute(&kept.state, &view, first, first)
+        if status == DONE:
+            status = self.keep_window(kept, &view, 0)
+        if status == DONE:
+            self.share(times + first, n - first, first)
+        return status
+
+    cdef int begin_share(self, KeyState* key, const View* view) noexcept nogil:
+        """Take up the window before the first row of a share; of all rows, nothing."""
+        key.base = view.base
+        key.left = view.base
+        key.right = view.base + self.share_of.right
+        if self.share_of.first and not key_take_up(key, &self.scratch, view, &self.look, True):
+            return NO_MEMORY
+        return DONE
 
     cdef int take_on(
         self, int64_t code, const int64_t* times, int64_t n, int64_t at
@@ -454,13 +506,36 @@ cdef class RollingState:
         """More rows of a key."""
         cdef Kept* kept = self.keys[code]
         cdef View view
-        cdef int64_t first
-        cdef int status
+        cdef int64_t number, done = 0, step
+        cdef int status = DONE
         if kept == NULL:
             kept = self.begin_key(code)
             if kept == NULL:
                 return NO_MEMORY
-        first = kept.rows.n
+        number = kept.state.base + kept.rows.n
+        while status == DONE and done < n:
+            if n - done > STEP and kept.state.left >= number and not self.has_places:
+                self.look_in_place(&view, times, n, at, number)
+                status = self.compute(&kept.state, &view, done, at + done)
+                if status == DONE:
+                    status = self.keep_window(kept, &view, at)
+                break
+            step = n - done
+            if not self.has_places:
+                step = min(step, max(kept.rows.n, <int64_t>STEP))
+            status = self.take_kept(kept, times + done, step, at + done)
+            done += step
+        if status == DONE:
+            self.share(times, n, at)
+        return status
+
+    cdef int take_kept(
+        self, Kept* kept, const int64_t* times, int64_t n, int64_t at
+    ) noexcept nogil:
+        """More rows of a key, whose windows reach back to those that are kept."""
+        cdef View view
+        cdef int64_t first = kept.rows.n
+        cdef int status
         if self.keep(&kept.rows, times, n, at) != DONE:
             return NO_MEMORY
         self.kept = self.kept + n
@@ -468,6 +543,14 @@ cdef class RollingState:
         status = self.compute(&kept.state, &view, first, at)
         self.let_go(kept)
         return status
+
+    cdef int keep_window(self, Kept* kept, const View* view, int64_t at) noexcept nogil:
+        """Keep the rows of the last window of a view of the columns from row `at` on."""
+        cdef int64_t left = kept.state.left - view.base, n = view.n - left
+        self.kept = self.kept + n - kept.rows.n
+        kept.rows.n = 0
+        kept.state.base = kept.state.left
+        return self.keep(&kept.rows, view.times + left, n, at + left)
 
     cdef int take_keyed(self, const int64_t* times, const int32_t* codes, int64_t n_keys,
                         int64_t n_rows, bint is_all) noexcept nogil:
@@ -705,6 +788,20 @@ cdef class RollingState:
         rows.n += n
         return DONE
 
+    cdef void look_in_place(
+        self, View* view, const int64_t* times, int64_t n, int64_t at, int64_t base
+    ) noexcept nogil:
+        """View rows that stand in the columns from row `at` on."""
+        cdef int c
+        view.times = times
+        view.columns = self.own
+        view.n = n
+        view.base = base
+        for c in range(self.n_columns):
+            self.own[c].x = NULL if self.columns[c].x == NULL else self.columns[c].x + at
+            self.own[c].valid = (
+                NULL if self.columns[c].valid == NULL else self.columns[c].valid + at)
+
     cdef void look_at(self, const Kept* kept, View* view) noexcept nogil:
         """View the rows of a key."""
         cdef int c
@@ -879,7 +976,7 @@ cdef class RollingState:
             target.valid = NULL
             target.n_lists = 0
             if self.share_of.is_among:
-                target.values = self.whole.targets[o].values + self.share_of.base
+                target.values = self.whole.targets[o].values + self.share_of.place
                 continue
             if not block_grow(&target.memory, 0, (n + MARGIN) * sizeof(Word)):
                 return NO_MEMORY
@@ -895,14 +992,14 @@ cdef class RollingState:
         cdef int status, o
         for o in range(self.n_outputs):
             if self.outputs[o].op == OF_LIST and self.outputs[o].how:
-                status = self.write_values(o, view, key.left - key.base)
+                status = self.write_values(o, view, key.left - view.base)
                 if status != DONE:
                     return status
         while row < view.n:
             number = view.base + row
             n = min(min(<int64_t>TILE, view.n - row), ANCHOR - number % ANCHOR)
             if self.share_of.is_among:
-                n = min(n, self.rows_ahead(view.n - row, at + row - first))
+                n = min(n, self.rows_ahead(at + row - first))
             if is_anchor(number, key.right - key.left) and key_anchor(
                     key, &self.scratch, view, &self.look, number) != DONE:
                 return NO_MEMORY
@@ -921,18 +1018,17 @@ cdef class RollingState:
             if status != DONE:
                 return status
             row += n
-        if self.share_of.is_among:
-            self.write_tail(at + view.n - first)
-        if self.look.has_peers:
-            self.share(view, first, at)
+        if self.share_of.is_among and at + view.n - first == self.n_results:
+            self.write_tail(self.n_results)
         return DONE
 
-    cdef int64_t rows_ahead(self, int64_t left, int64_t at) noexcept nogil:
-        """How many of the rows that are left may be answered at once, of a share among others.
+    cdef int64_t rows_ahead(self, int64_t at) noexcept nogil:
+        """How many rows from one on may be answered at once, of a share among others.
 
         A tile may write MARGIN results too many, which is where others are: the last ones that
         are left go to a place of their own first.
         """
+        cdef int64_t left = self.n_results - at
         cdef int o
         if left > MARGIN:
             return left - MARGIN
@@ -946,7 +1042,7 @@ cdef class RollingState:
         cdef int64_t n = min(<int64_t>MARGIN, end - self.share_of.first)
         cdef Word* values
         for o in range(self.n_outputs):
-            values = self.whole.targets[o].values + self.share_of.base
+            values = self.whole.targets[o].values + self.share_of.place
             memcpy(values + end - n, self.targets[o].tail, n * sizeof(Word))
             self.targets[o].values = values
 
@@ -1061,18 +1157,18 @@ cdef class RollingState:
         key.left = left
         key.right = right
 
-    cdef void share(self, const View* view, int64_t first, int64_t at) noexcept nogil:
-        """Give rows of one time the result of the last of them."""
+    cdef void share(self, const int64_t* times, int64_t n, int64_t at) noexcept nogil:
+        """Give rows of one time, which have results from `at` on, that of the last of them."""
         cdef int64_t row
         cdef int o
         cdef Target* target
-        for o in range(self.n_outputs):
+        for o in range(self.n_outputs if self.look.has_peers else 0):
             target = &self.targets[o]
-            for row in range(view.n - 2, first - 1, -1):
-                if view.times[row] == view.times[row + 1]:
-                    target.values[at + row - first] = target.values[at + row - first + 1]
+            for row in range(n - 2, -1, -1):
+                if times[row] == times[row + 1]:
+                    target.values[at + row] = target.values[at + row + 1]
                     if target.valid != NULL:
-                        target.valid[at + row - first] = target.valid[at + row - first + 1]
+                        target.valid[at + row] = target.valid[at + row + 1]
 
     cdef int write(self, int o, const View* view, int64_t at) noexcept nogil:
         """One output of a tile."""

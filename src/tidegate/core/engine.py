@@ -104,10 +104,11 @@ class Aggregator(BatchTaker):
         batch that is roughly in order, and so long that the watermark passes the windows of all but
         the last thread. Of other batches with keys each takes whole keys, where that pays: with
         more than two threads, or for quantiles, modes and the like. Else, and with keys only, one
-        takes the rows while another looks up the keys of those to come. One thread alone takes
-        batches of less than 65,536 rows (262,144 without keys), windows that are no grid's, text,
-        bytes, wide decimals, `agg.collect` and `agg.custom`, and all options of time but `lateness`
-        and `max_jump`.
+        takes the rows while another looks up the keys of those to come. Look-backs without keys
+        are cut between rows whose windows lie within the batch. One thread alone takes batches of
+        less than 65,536 rows (262,144 of grids without keys), windows of other kinds, look-backs
+        with keys, `agg.custom`, and, of grids, text, bytes, wide decimals, `agg.collect` and all
+        options of time but `lateness` and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
         order of arrival from 0 on. Every row number is kept while its windows are open.

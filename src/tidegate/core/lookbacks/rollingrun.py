@@ -15,7 +15,7 @@ from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.gathering import Gathered, can_gather
 from tidegate.core.lookbacks.lookback import Unmade
-from tidegate.core.lookbacks.shares import answer_in_shares
+from tidegate.core.lookbacks.shares import answer_in_shares, answer_more
 from tidegate.core.lookbacks.tied import Tied
 from tidegate.core.lookbacks.waiting import LATE, Arrivals, KeptRows
 from tidegate.core.rowrule import late_bar_error
@@ -249,7 +249,7 @@ class RollingRun(Run):
         if rows is None:
             return
         try:
-            answer = tied.answer(rows)
+            answer = answer_more(tied, rows, self.threads) or tied.answer(rows)
         except (AggregateOverflowError, LimitError, MemoryError) as error:
             self.broken = error
             raise

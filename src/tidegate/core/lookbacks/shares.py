@@ -1,10 +1,13 @@
-"""Look-backs of a one-shot run on several threads: whole keys, or rows one behind the other.
+"""Look-backs on several threads: whole keys, or rows one behind the other.
 
 A key is one thread's. Rows without keys are cut into ranges; each thread first takes up the rows
 that the first of its own look back on, and numbers rows as they are numbered in all: what is
 anchored at numbers of rows stays where it is. Accumulators that remember more than the rows of a
 window (of variances and of sums of powers and products) are made anew at anchors, whoever answers
 them; they are cut there alone.
+
+In a stream the first thread goes on from the rows before, and the state of the last is that of the
+stream from there on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 from tidegate._kernels.rolling import ANCHOR_ROWS, may_begin
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.making import Outputs
-from tidegate.core.program import PAIRS, POWERS, SQUARES, SQUARES_INT
+from tidegate.core.program import OF_LIST, PAIRS, POWERS, SQUARES, SQUARES_INT
 from tidegate.core.state import DISORDER, DONE, TOO_MANY_KEPT, array_of
 from tidegate.core.threads import on_threads
 
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
     from tidegate.core.lookbacks.tied import Tied
     from tidegate.core.lookbacks.waiting import Arrivals
 
-__all__ = ["answer_in_shares"]
+__all__ = ["answer_in_shares", "answer_more"]
+
+WORTH_SHARES = 1 << 16  # rows of a batch: some tenths of a millisecond, one of which is a thread's
 
 _REMEMBERS = {SQUARES, SQUARES_INT, PAIRS, POWERS}
 
@@ -39,6 +44,7 @@ class _Share(NamedTuple):
     state: RollingState
     rows: Arrivals  # what it is given
     results: _Results | None = None  # where results go; None: they stay
+    is_all: bool = True  # no rows will come behind these
 
 
 def answer_in_shares(tied: Tied, rows: Arrivals, n_threads: int) -> Unmade | None:
@@ -96,7 +102,9 @@ def _lists_of(tied: Tied, shares: list[_Share]) -> list[dict[int, Numbers]]:
 def _push(tied: Tied, share: _Share) -> int:
     """Answer the rows of a share."""
     rows, results = share.rows, share.results
-    status = share.state.push(rows.order, rows.codes, tied.n_keys, rows.columns, is_all=True)
+    status = share.state.push(
+        rows.order, rows.codes, tied.n_keys, rows.columns, is_all=share.is_all
+    )
     if status == DONE and results is not None:
         results.put(share.state)
     return status
@@ -158,55 +166,146 @@ class _Results:
 # -------------------------------------------------------------------------------- rows without keys
 
 
+class _Behind(NamedTuple):
+    """A row that a share begins with, and the window of the row before it."""
+
+    cut: int
+    left: int
+    right: int
+
+
 def _answer_rows(tied: Tied, rows: Arrivals, n: int) -> Unmade | None:
-    """Answer rows without keys: cut where times differ, or at anchors."""
+    """Answer all rows there are, without keys."""
+    begins = _begins_of(tied, rows.order, 0, n)
+    if not begins:
+        return None
+    whole, first = tied.state, tied.new_state()
+    return _run_behind(tied, rows, begins, (whole, first))
+
+
+def answer_more(tied: Tied, rows: Arrivals, n_threads: int) -> Unmade | None:
+    """Compute the results of more rows of a stream, in time order, on some threads.
+
+    Parameters
+    ----------
+    tied : Tied
+        The stream; its state is another after this.
+    rows : Arrivals
+        Rows behind those before.
+    n_threads : int
+        At most so many.
+
+    Returns
+    -------
+    Unmade or None
+        The results, of the same bits for any number; None, and nothing taken, where there is
+        nothing to share: few rows, windows longer than a share, keys.
+
+    Raises
+    ------
+    AggregateOverflowError, LimitError
+        As `Tied.answer`.
+    """
+    if n_threads < 2 or len(rows.order) < WORTH_SHARES or not _can_be_cut(tied):
+        return None
+    n = min(n_threads, 2 * len(rows.order) // WORTH_SHARES)
+    begins = _begins_of(tied, rows.order, tied.state.n_seen, n)
+    if not begins:
+        return None
+    return _run_behind(tied, rows, begins, (tied.new_state(), tied.state), goes_on=True)
+
+
+def _can_be_cut(tied: Tied) -> bool:
+    """Whether rows of a stream may be shared out.
+
+    Values that a batch gives once would be there twice, where a window is cut, and count twice for
+    the limit of them.
+    """
+    has_places = any(output.op == OF_LIST and output.how for output in tied.program.outputs)
+    return tied.keys is None and not has_places
+
+
+def _run_behind(
+    tied: Tied,
+    rows: Arrivals,
+    begins: list[_Behind],
+    states: tuple[RollingState, RollingState],
+    *,
+    goes_on: bool = False,
+) -> Unmade:
+    """Answer rows in shares: what all results go to, and what has seen the rows before."""
+    whole, first = states
+    n_rows, n_seen = len(rows.order), first.n_seen
+    ends = [*(begin.cut for begin in begins), n_rows]
+    whole.begin(n_rows)
+    first.ask_among(whole, 0)
+    shares = [_Share(first, rows.taken(slice(0, ends[0])))]
+    for begin, end in zip(begins, ends[1:], strict=True):
+        state = tied.new_state()
+        shares.append(_Share(state, rows.taken(slice(begin.left, end))))
+        state.ask_among(whole, begin.left)
+        state.ask_from(begin.cut - begin.left, begin.right - begin.left, n_seen + begin.left)
+    if goes_on:
+        shares[0] = shares[0]._replace(is_all=False)
+        shares[-1] = shares[-1]._replace(is_all=False)
+    _run(tied, shares)
+    counts = np.diff([0, *ends]).tolist()
+    whole.gather([(share.state, count) for share, count in zip(shares, counts, strict=True)])
+    outputs = tied.taken(rows, whole, _joined(_lists_of(tied, shares)))
+    if goes_on:
+        tied.state = shares[-1].state
+        tied.state.be_whole()
+    return tied.made(rows, outputs)
+
+
+def _begins_of(tied: Tied, times: Numbers, n_seen: int, n: int) -> list[_Behind]:
+    """Find rows for n shares to begin with: where times differ, or at anchors; few, or none."""
     remembers = any(acc[0] in _REMEMBERS for acc in tied.program.accs)
-    cuts = [0]
-    for target in (len(rows.order) * np.arange(1, n) // n).tolist():
+    begins: list[_Behind] = []
+    for target in (len(times) * np.arange(1, n) // n).tolist():
         if remembers:
-            cut = _anchor_near(tied, rows.order, target, len(rows.order) // (2 * n))
+            begin = _anchor_near(tied, times, n_seen, (target, len(times) // (2 * n)))
         else:
-            cut = int(np.searchsorted(rows.order, rows.order[target]))
+            cut = int(np.searchsorted(times, times[target]))
             if cut > target:  # so it can be only where the search has met rows out of order
                 raise tied.failure(DISORDER, None, tied.state)
-        if cut > cuts[-1]:
-            cuts.append(cut)
-    if len(cuts) < 2:
-        return None
-    if any(rows.order[cut - 1] > rows.order[cut] for cut in cuts[1:]):
+            begin = _behind(tied, times, n_seen, cut)
+        if begin is not None and begin.cut > (begins[-1].cut if begins else 0):
+            begins.append(begin)
+    if any(times[cut - 1] > times[cut] for cut, *_ in begins):
         raise tied.failure(DISORDER, None, tied.state)
-    whole, shares = tied.state, []
-    whole.begin(len(rows.order))
-    for begin, end in pairwise([*cuts, len(rows.order)]):
-        left, right = _window_of(tied, rows.order, begin - 1) if begin else (0, 0)
-        shares.append(_Share(tied.new_state(), rows.taken(slice(left, end))))
-        shares[-1].state.ask_from(begin - left, right - left, left, whole)
-    _run(tied, shares)
-    ends = pairwise([*cuts, len(rows.order)])
-    whole.gather(
-        [(share.state, end - begin) for share, (begin, end) in zip(shares, ends, strict=True)]
-    )
-    return tied.made(rows, tied.taken(rows, whole, _joined(_lists_of(tied, shares))))
+    return begins
 
 
-def _anchor_near(tied: Tied, times: Numbers, target: int, reach: int) -> int:
-    """Find the row nearest to a target at which anything may begin; 0: there is none in reach."""
-    first = -(-max(target - reach, 1) // ANCHOR_ROWS) * ANCHOR_ROWS
+def _anchor_near(tied: Tied, times: Numbers, n_seen: int, where: tuple[int, int]) -> _Behind | None:
+    """Find the row nearest to a target at which anything may begin; None: none is in reach."""
+    target, reach = where
+    first = -(-(n_seen + max(target - reach, 1)) // ANCHOR_ROWS) * ANCHOR_ROWS - n_seen
     rows = range(first, min(target + reach, len(times)), ANCHOR_ROWS)
     for row in sorted(rows, key=lambda row: abs(row - target)):
-        left, right = _window_of(tied, times, row - 1)
+        begin = _behind(tied, times, n_seen, row)
         is_apart = not tied.look.has_peers or times[row - 1] < times[row]
-        if is_apart and may_begin(row, right - left):
-            return row
-    return 0
+        if begin and is_apart and may_begin(n_seen + row, begin.right - begin.left):
+            return begin
+    return None
 
 
-def _window_of(tied: Tied, times: Numbers, row: int) -> tuple[int, int]:
+def _behind(tied: Tied, times: Numbers, n_seen: int, cut: int) -> _Behind | None:
+    """Find the window of the row before a cut; None where it reaches back behind these rows."""
+    if not cut:
+        return None
+    left, right = _window_of(tied, times, n_seen, cut - 1)
+    if left < 0 or (n_seen and not tied.look.rows and not left):
+        return None
+    return _Behind(cut, left, right)
+
+
+def _window_of(tied: Tied, times: Numbers, n_seen: int, row: int) -> tuple[int, int]:
     """Find the rows of the window of a row: the first one, and the one after the last."""
     look = tied.look
     if look.rows:
-        back = look.rows - (not look.has_left)
-        return max(row - back, 0), row + (1 if look.has_right else 0)
+        left = row - look.rows + (not look.has_left)
+        return max(left, -n_seen), row + (1 if look.has_right else 0)
     time = int(times[row])
     right = row + 1 if look.has_right else min(int(np.searchsorted(times, time)), row)
     if look.is_float:

@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -68,14 +69,14 @@ def wanted_of(kind):
     return WANTED if kind != "faint" else {name: WANTED[name] for name in ("var", "std", "mean")}
 
 
-def streamed(table, window, cuts, *, saved_at=(), **wanted):
+def streamed(table, window, cuts, *, saved_at=(), threads=1, **wanted):
     """Push rows in batches, and go on from a snapshot after some of them."""
-    live = tg.Aggregator(window, on="t", **wanted)
+    live = tg.Aggregator(window, on="t", threads=threads, **wanted)
     parts = []
     for begin, end in zip([0, *cuts], [*cuts, table.num_rows], strict=True):
         parts.append(live.push(table.slice(begin, end - begin).combine_chunks()))
         if begin in saved_at:
-            live = tg.Aggregator.restore(live.snapshot())
+            live = tg.Aggregator.restore(live.snapshot(), threads=threads)
     return pa.concat_tables([*parts, live.flush()])
 
 
@@ -109,8 +110,39 @@ def test_batches_and_snapshots_give_the_same_bits(kind, cuts, near, data):
     window = data.draw(st.sampled_from(WINDOWS))
     cuts = sorted({*cuts, ANCHOR_ROWS + near, 2 * ANCHOR_ROWS})
     saved_at, wanted = [cut for cut in cuts if cut % 3 == 0], wanted_of(kind)
+    threads = data.draw(st.sampled_from([1, 2, 3]))
     one = tg.aggregate(table, window, on="t", threads=2, **wanted)
-    assert_same_bits(streamed(table, window, cuts, saved_at=saved_at, **wanted), one)
+    with mock.patch.object(shares, "WORTH_SHARES", ANCHOR_ROWS):
+        many = streamed(table, window, cuts, saved_at=saved_at, threads=threads, **wanted)
+    assert_same_bits(many, one)
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_threads_of_a_stream_give_the_same_bits(kind, window, rng, n_shares, monkeypatch):
+    monkeypatch.setattr(shares, "WORTH_SHARES", 2 * ANCHOR_ROWS)
+    table, wanted = rows_of(kind, rng), wanted_of(kind)
+    one = streamed(table, window, [], **wanted)
+    cuts = [700, 2 * ANCHOR_ROWS + 900]  # the second batch is cut at an anchor, the others are not
+    for threads, saved_at in ((2, cuts), (3, [])):
+        many = streamed(table, window, cuts, saved_at=saved_at, threads=threads, **wanted)
+        assert_same_bits(many, one)
+    assert n_shares == ([2, 2] if not window.peers else n_shares)
+
+
+def test_a_stream_is_cut_where_its_rows_have_anchors_not_its_batches(rng, n_shares, monkeypatch):
+    monkeypatch.setattr(shares, "WORTH_SHARES", ANCHOR_ROWS // 2)
+    table = rows_of("calm", rng)
+    window = tg.Rolling(rows=300)
+    one = streamed(table, window, [], **WANTED)
+    for cuts, n in (
+        ([ANCHOR_ROWS + 10], [2]),
+        ([ANCHOR_ROWS + 10, 2 * ANCHOR_ROWS - 5], []),  # anchors are near the ends of batches
+        ([ANCHOR_ROWS // 2, 3 * ANCHOR_ROWS // 2], [2, 2]),
+    ):
+        del n_shares[:]
+        assert_same_bits(streamed(table, window, cuts, threads=2, **WANTED), one)
+        assert n_shares == n
 
 
 @pytest.mark.parametrize("threads", [1, 2])

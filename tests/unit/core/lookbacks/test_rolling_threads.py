@@ -1,5 +1,7 @@
 """Look-backs on several threads: the same bits, and the same errors, for any number."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -170,3 +172,149 @@ def test_rows_out_of_order_end_in_no_error_of_windows_that_are_not_there(threads
         {"t": times, "i": i}, tg.Rolling(rows=2), agg.sum("i"), on="t", threads=threads
     )
     assert np.flatnonzero(found["i_sum"] > 2).tolist() == [20, 21, 50, 51]
+
+
+# ------------------------------------------------------------------------------------- in a stream
+
+
+@pytest.fixture
+def n_shares(monkeypatch):
+    """Let short batches be worth several threads, and note how many shares there are."""
+    seen = []
+    run = shares.on_threads
+    monkeypatch.setattr(shares, "WORTH_SHARES", 500)
+    monkeypatch.setattr(
+        shares, "on_threads", lambda do, items: (seen.append(len(items)), run(do, items))[1]
+    )
+    return seen
+
+
+def streamed(table, window, cuts, *, threads=1, single=(), saved_at=(), **options):
+    """Push rows in batches, some one by one, and go on from a snapshot after some of them."""
+    live = tg.Aggregator(window, on="t", threads=threads, **options)
+    parts, late = [], []
+    for begin, end in pairwise([0, *cuts, table.num_rows]):
+        if begin in single:
+            for row in table.slice(begin, end - begin).to_pylist():
+                live.push_row(row["t"], row["x"], row["i"])
+        else:
+            live.push(table.slice(begin, end - begin), take=False)
+        if begin in saved_at:
+            parts.append(live.take())
+            late.append(live.take_late())
+            live = tg.Aggregator.restore(live.snapshot(), threads=threads)
+    parts.append(live.flush())
+    late.append(live.take_late())
+    return pa.concat_tables(parts), pa.concat_tables(late)
+
+
+STREAM = {
+    **{name: NUMBERS[name] for name in ("count_x", "sum_x", "sum_i", "mean_x", "max_x", "min_i")},
+    **{name: NUMBERS[name] for name in ("first_x", "last_i", "argmin_x", "median", "mode", "v")},
+    "word": agg.min("w"),
+}
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+@pytest.mark.parametrize("closed", ["right", "both", "left", "neither"])
+@pytest.mark.parametrize("size", [{"rows": 70}, {"size": 90}, {"size": 90, "peers": True}], ids=str)
+def test_long_batches_of_a_stream_are_one_answer(size, closed, by, rng, n_shares):
+    table = table_of(rng, 11_500)
+    window = tg.Rolling(**size, closed=closed, min_samples=3)
+    options = STREAM if by is None else STREAM | REMEMBERED
+    one = tg.aggregate(table, window, on="t", by=by, threads=1, **options)
+    cuts = [600, 630, 6_000]
+    for threads in (1, 3):
+        found, _ = streamed(table, window, cuts, threads=threads, by=by, saved_at=cuts, **options)
+        assert_same_bits(found, one)
+    assert n_shares == ([] if by else [2, 3, 3])
+
+
+def test_lists_of_a_stream_stand_one_behind_the_other(rng, n_shares):
+    table = table_of(rng, 2_000)
+    wanted = {"all": agg.collect("i"), "sum": agg.sum("x")}
+    one = tg.aggregate(table, tg.Rolling(rows=5, min_samples=3), on="t", threads=1, **wanted)
+    window = tg.Rolling(rows=5, min_samples=3)
+    for threads in (1, 2, 3):
+        found, _ = streamed(table, window, [600, 620], threads=threads, **wanted)
+        assert_same_bits(found, one)
+    assert set(n_shares) == {2, 3}
+
+
+@pytest.mark.parametrize("lateness", [0, 40])
+@pytest.mark.parametrize(
+    "window", [tg.Rolling(rows=9), tg.Rolling(60), tg.Rolling(60, peers=True)], ids=str
+)
+def test_rows_out_of_order_and_single_events_between_batches(window, lateness, rng, n_shares):
+    table = table_of(rng, 9_000)
+    order = np.argsort(np.arange(9_000) + 12 * rng.random(9_000), kind="stable")
+    table = table.take(pa.array(order)).drop_columns(["w"])
+    cuts, single = [3_000, 3_040, 6_500, 6_600], {3_000, 6_500}
+    options = {"lateness": lateness, "single": single, **NUMBERS}
+    one = streamed(table, window, cuts, **options)
+    for threads, saved_at in ((2, []), (3, cuts)):
+        many = streamed(table, window, cuts, threads=threads, saved_at=saved_at, **options)
+        for found, expected in zip(many, one, strict=True):
+            assert_same_bits(found, expected)
+    assert one[1].num_rows > 0 or lateness
+    assert set(n_shares) == {2, 3}
+
+
+def test_a_sum_of_a_stream_that_does_not_fit_is_the_same_error(n_shares):
+    ticks = {"t": np.arange(6000), "i": np.ones(6000, np.int64)}
+    ticks["i"][[4_700, 4_703]] = 2**63 - 1
+    said = []
+    for threads in (1, 2, 3):
+        live = tg.Aggregator(tg.Rolling(rows=2), agg.sum("i"), on="t", threads=threads)
+        live.push({name: values[:100] for name, values in ticks.items()})
+        with pytest.raises(errors.AggregateOverflowError, match="row at 4700") as caught:
+            live.push({name: values[100:] for name, values in ticks.items()})
+        said.append(str(caught.value))
+    assert len(set(said)) == 1
+    assert n_shares == [2, 3]
+
+
+def test_the_lists_of_all_threads_of_a_stream_have_one_limit(n_shares):
+    rows = {"t": np.arange(1000), "x": np.ones(1000)}
+    limits = tg.Limits(max_kept=6000)
+    for threads in (1, 2):
+        live = tg.Aggregator(
+            tg.Rolling(rows=9), agg.collect("x"), on="t", limits=limits, threads=threads
+        )
+        with pytest.raises(errors.LimitError, match="max_kept=6000"):
+            live.push(rows)
+    assert n_shares == [2]
+
+
+@pytest.mark.parametrize("lineage", [False, True])
+def test_what_stands_in_one_place_for_all_windows_of_a_batch_is_not_cut(lineage, rng, n_shares):
+    table = table_of(rng, 3000)
+    options = {"on": "t", "lineage": lineage, "own": OTHERS["spread" if lineage else "own"]}
+    one = tg.aggregate(table, tg.Rolling(rows=20), threads=1, **options)
+    del n_shares[:]
+    live = tg.Aggregator(tg.Rolling(rows=20), threads=3, **options)
+    found = pa.concat_tables([live.push(table), live.flush()])
+    assert found.equals(one)
+    assert n_shares == []
+
+
+def test_windows_that_reach_back_behind_a_share_are_not_cut(rng, n_shares):
+    table = table_of(rng, 4000)
+    wanted = {"sum": agg.sum("i"), "median": agg.median("x")}
+    for window in (tg.Rolling(rows=2500), tg.Rolling(6000), tg.Rolling(10**9)):
+        one = tg.aggregate(table, window, on="t", threads=1, **wanted)
+        found, _ = streamed(table, window, [50, 90], threads=2, **wanted)
+        assert_same_bits(found, one)
+    assert n_shares == []
+
+
+def test_a_stream_keeps_no_more_rows_than_its_windows_have(rng):
+    rows = {"t": np.arange(200_000), "x": rng.normal(size=200_000)}
+    limits = tg.Limits(max_look_back=200_101)
+    for threads in (1, 2):
+        live = tg.Aggregator(
+            tg.Rolling(rows=100), agg.var("x"), on="t", limits=limits, threads=threads
+        )
+        live.push(rows)
+        live.push({"t": rows["t"] + 200_000, "x": rows["x"]})  # beside the window and the last row
+        assert live.stats.used >= 399_999
