@@ -111,7 +111,8 @@ class Aggregator(BatchTaker):
         options of time but `lateness` and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
-        order of arrival from 0 on. Every row number is kept while its windows are open.
+        order of arrival from 0 on. While a window is open its first row, its last one and how many
+        they are is kept where it has one range, with its key; else the number of every row.
     **named : Aggregation
         Named by keyword.
 

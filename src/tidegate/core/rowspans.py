@@ -238,21 +238,26 @@ def _look_at_times(
 # --------------------------------------------------------------------------------- of a stream
 
 
-def spans_told(table: pa.Table, place: int, plan: Plan) -> pa.Table:
-    """Turn the lists of row numbers that a stream has collected into spans."""
-    lists: Any = table.column(place).combine_chunks()
-    counts = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    numbers = lists.flatten().to_numpy()
-    begins = (np.cumsum(counts) - counts)[counts > 0]
-    starts, stops = begins, begins  # none
-    if len(begins):
-        starts, stops = (
-            np.minimum.reduceat(numbers, begins),
-            np.maximum.reduceat(numbers, begins) + 1,
-        )
-    column = spans_beside(table, Spans(counts, starts, stops), plan)
-    name = table.column_names[place]
-    return table.set_column(place, pa.field(name, column.type), pa.chunked_array([column]))
+def spans_told(table: pa.Table, names: tuple[str, str, str], plan: Plan) -> pa.Table:
+    """Turn the first row, the last row and the number of rows of results of a stream into spans.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The results.
+    names : tuple of str
+        Of the three columns. The spans take the place of the first one, the others go.
+    plan : Plan
+        That made them.
+    """
+    first, last, rows = (table[name].combine_chunks() for name in names)
+    counts: Numbers = rows.fill_null(0).cast(pa.int64()).to_numpy()
+    has_rows = pa.array(counts > 0)
+    starts, stops = (numbers.filter(has_rows).to_numpy() for numbers in (first, last))
+    column = spans_beside(table, Spans(counts, starts, stops + 1), plan)
+    place = table.schema.get_field_index(names[0])
+    told = table.set_column(place, pa.field(names[0], column.type), pa.chunked_array([column]))
+    return told.drop_columns(list(names[1:]))
 
 
 # -------------------------------------------------------------------------------------- the rows

@@ -3,7 +3,8 @@
 A traced stream reads one more column, the number of each row since the start, and collects it. Of
 all rows at once the ranges follow from the results: alone where the rows are in order of time and
 there are no keys, else together with the times and the keys of the rows. Windows with keys have one
-range each, with what tells their own rows among those of other keys.
+range each, with what tells their own rows among those of other keys: a stream keeps the least and
+the largest row number for it, and how many there are.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ RANGES_TYPE: Any = pa.list_(
 )
 ROW = "tidegate.row"  # the column of row numbers
 _COUNT = "tidegate.rows"  # the result that counts the rows of a window
+_LAST = "tidegate.last"  # the result that is its last row
 
 Data = TypeVar("Data")
 
@@ -60,14 +62,23 @@ Data = TypeVar("Data")
 # ------------------------------------------------------------------------------------ the ranges
 
 
+_COLLECTED = ((ROW_RANGES, Aggregation("collect", (ROW,))),)
+_SPANNED = (
+    (ROW_RANGES, Aggregation("min", (ROW,))),
+    (_LAST, Aggregation("max", (ROW,))),
+    (_COUNT, Aggregation("rows")),
+)
+
+
 def traced(plan: Plan) -> Plan:
-    """Have a plan collect the numbers of the rows too."""
-    return replace(plan, results=(*plan.results, (ROW_RANGES, Aggregation("collect", (ROW,)))))
+    """Have a plan collect the numbers of the rows too, or what spans need to know of them."""
+    more = _SPANNED if has_spans(plan) else _COLLECTED
+    return replace(plan, results=(*plan.results, *more))
 
 
 def is_traced(plan: Plan) -> bool:
-    """Whether a plan collects the numbers of the rows."""
-    return (ROW_RANGES, Aggregation("collect", (ROW,))) in plan.results
+    """Whether a plan looks at the numbers of the rows."""
+    return _COLLECTED[0] in plan.results or _SPANNED[0] in plan.results
 
 
 def counted(plan: Plan) -> Plan:
@@ -202,12 +213,15 @@ def column_of_ranges(offsets: Numbers, starts: Numbers, stops: Numbers) -> pa.Ar
 
 
 def _told(table: pa.Table, plan: Plan) -> pa.Table:
-    """Turn the lists of row numbers into ranges."""
+    """Turn the numbers of rows into ranges, where they are numbers yet."""
     place = table.schema.get_field_index(ROW_RANGES)
-    if table.schema.field(place).type != pa.list_(pa.int64()):
+    type_ = table.schema.field(place).type
+    if _LAST in table.column_names:
+        if pa.types.is_null(type_):  # no type is known yet
+            return table.drop_columns([_LAST, _COUNT])
+        return spans_told(table, (ROW_RANGES, _LAST, _COUNT), plan)
+    if type_ != pa.list_(pa.int64()):
         return table
-    if has_spans(plan):
-        return spans_told(table, place, plan)
     chunks = [_runs_in(chunk) for chunk in table.column(place).chunks]
     ranges = pa.chunked_array(chunks, RANGES_TYPE)
     return table.set_column(place, pa.field(ROW_RANGES, RANGES_TYPE), ranges)

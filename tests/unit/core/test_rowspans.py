@@ -97,6 +97,29 @@ def test_long_inputs_tell_the_same_in_one_go_on_threads_and_in_a_stream(
         assert tg.trace(data, one["row_ranges"][at]).equals(data.take(own))
 
 
+@pytest.mark.parametrize("window", [tg.Tumbling(1000), tg.Sliding(300, 100), tg.Edges([0, 9000])])
+def test_a_stream_keeps_no_row_numbers_whatever_comes(window):
+    rng = np.random.default_rng(9)
+    times = np.arange(9_000) + rng.integers(-50, 50, 9_000)
+    data = pa.table({"t": times, "k": rng.integers(0, 7, 9_000)})
+    live = tg.Aggregator(window, lateness=200, limits=tg.Limits(max_kept=1), **OPTIONS)
+    parts = [live.push(data.slice(start, 999)) for start in range(0, 9_000, 999)]
+    assert len(live.snapshot()) < 20_000
+    assert pa.concat_tables([*parts, live.flush()]).equals(tg.aggregate(data, window, **OPTIONS))
+
+
+@pytest.mark.parametrize("empty", ["null", "zero", "carry"])
+def test_windows_without_rows_have_no_span_in_a_stream(empty):
+    data = pa.table({"t": [1, 2, 31, 32, 75], "k": ["a", "b", "a", "a", "b"]})
+    window = tg.Tumbling(10, empty=empty)
+    live = tg.Aggregator(window, **OPTIONS)
+    assert "row_ranges" in live.take().column_names
+    whole = pa.concat_tables([*[live.push(data.slice(row, 1)) for row in range(5)], live.flush()])
+    assert whole.num_rows > 5
+    assert whole.equals(tg.aggregate(data, window, **OPTIONS))
+    check(whole, data)
+
+
 @pytest.mark.parametrize("window", [tg.Tumbling(7), tg.Sliding(12, 4)])
 def test_a_row_that_is_late_lies_in_no_span_of_its_window(window):
     rng = np.random.default_rng(4)
