@@ -5,7 +5,7 @@
  * Every step adds to `slip` what it may have rounded off. Where that could be seen in the result,
  * sums are made anew from the rows of the window, around its newest value: at that row and no
  * other, whichever batch it came in. A value that has left can make that happen once, and then
- * only as often as values fall by 2**30 within one window: the cost of a row stays O(1).
+ * only as often as values fall by some 2**20 within one window: the cost of a row stays O(1).
  */
 #ifndef TIDEGATE_ROLLING_VAR_H
 #define TIDEGATE_ROLLING_VAR_H
@@ -14,7 +14,7 @@
 #include "records.h"
 
 #define TG_SLIP 0x1p-51          /* of the size of a sum: what a step may round off */
-#define TG_TRUST 0x1p11          /* times the result: as much slip, in 2**-52, can't be seen */
+#define TG_TRUST 0.25            /* times the result: as much slip, in 2**-52, can't be seen */
 #define TG_FAINT 0x1p-900        /* below it squares have lost bits to underflow */
 #define TG_FIRST_STRIDE 16
 

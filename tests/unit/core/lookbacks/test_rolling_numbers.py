@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 import pytest
-from reference.oracle import nearest_root
+from reference.compare import disagreement
+from reference.oracle import Want, compute, nearest_root
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -213,3 +214,59 @@ def test_against_fractions(kind, n):
         has_nan = any(math.isnan(x) for x in window)
         assert same([out["min"][row]], [NAN if has_nan else min(window)]), where
         assert same([out["max"][row]], [NAN if has_nan else max(window)]), where
+
+
+def test_nothing_of_a_large_value_shows_in_the_variance_after_it():
+    values = [0.0] * 9 + [1e200, 0.0, 1.0, 1_000_000_004.0, 2.0, 0.1]
+    found = roll(values, 1, agg.var("x", ddof=0), closed="both", min_samples=0)
+    assert found[-1] == 0.9025
+
+
+WILD = (1e200, -1e200, BIG, 1e150, 1e77, -1e100, 1e30, 1e16, 1e-200)
+TAME = (0.0, 1.0, 2.0, 0.1, -0.1, 3.5, -1.0, 1e-3, 1e-7, 1e5, 1_000_000_004.0)
+OVER_FEW = [
+    Want("var", "var", ("x",), 0),
+    Want("std", "std", ("x",), 1),
+    Want("skew", "skew", ("x",), 0, (("bias", True),)),
+    Want("cov", "cov", ("x", "y"), 1),
+    Want("slope", "slope", ("x",)),
+]
+
+
+def huge_then_small(rng, n):
+    """Runs of one small value, of random ones, and of wild ones."""
+    parts = []
+    while sum(map(len, parts)) < n:
+        m = int(rng.integers(1, 9))
+        one = np.full(m, rng.choice(TAME))
+        few = [rng.choice(WILD), *rng.normal(size=2) * 10.0 ** rng.integers(-9, 10, 2)]
+        parts.append((one, rng.normal(size=m), rng.choice(few, 2))[rng.integers(3)])
+    return np.concatenate(parts)[:n]
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4, 5])
+def test_windows_of_few_rows_after_huge_ones_against_fractions(rows, rng):
+    n = 250
+    table = pa.table(
+        {
+            "t": np.cumsum(rng.integers(1, 5, n)),
+            "x": huge_then_small(rng, n),
+            "y": huge_then_small(rng, n),
+        }
+    )
+    wanted = {
+        "var": agg.var("x", ddof=0),
+        "skew": agg.skew("x", bias=True),
+        "cov": agg.cov("x", "y"),
+        **{name: getattr(agg, name)("x") for name in ("std", "slope")},
+    }
+    events = table.to_pylist()
+    for by in range(0, n, 40):  # windows come in again with another history, which is short:
+        some = table.slice(by, 60)  # beyond 64 rows variances are good to 1e-12
+        found = tg.aggregate(some, tg.Rolling(rows=rows), on="t", **wanted).to_pylist()
+        for row in range(by + rows, by + some.num_rows):
+            window = events[row - rows + 1 : row + 1]
+            for want in OVER_FEW:
+                expected = compute(window, want, "t", "value")
+                problem = disagreement(found[row - by][want.name], expected, want.kind)
+                assert problem is None, f"{want} of {window}: {problem}"
