@@ -179,7 +179,12 @@ def zero_of(type_):
 def test_result_is_what_the_oracle_says(made, data):
     case = filled(data, made)
     said, run = case.oracle(), case.stream(data.draw(steps()))
+    names = [*case.by, "window_start", "window_end"]
+    with_rows = dataclasses.replace(case, empty="skip").oracle().windows
+    made_by_rows = {tuple(row[name] for name in names) for row in with_rows}
     for row in said.windows:
+        if tuple(row[name] for name in names) in made_by_rows:
+            continue  # a 0 there is a result
         for want in case.wants:
             if type(row[want.name]) is int and row[want.name] == 0:
                 row[want.name] = zero_of(run.result[want.name].type)
