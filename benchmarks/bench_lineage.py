@@ -2,8 +2,9 @@
 
     pytest benchmarks/bench_lineage.py
 
-The peer is our own `aggregate`; 0.91 is at most 10 % more time. Rows out of order lie up to half a
-second behind; windows with keys have one range each, from their first to their last row.
+The peer is our own `aggregate`, or `Aggregator`; 0.91 is at most 10 % more time. Rows out of order
+lie up to half a second behind; windows with keys have one range each, from their first to their
+last row.
 """
 
 from __future__ import annotations
@@ -82,6 +83,42 @@ def test_row_ranges_cost_little(
     assert len(times) == is_own.sum() > 0
     race(
         f"{name}, rows {kind}, {threads} thread{'s' * (threads > 1)}, with lineage",
+        lambda: bars(True),
+        {"our own without": lambda: bars(False)},
+        target=0.91,
+        n_rounds=N_ROUNDS,
+    )
+
+
+@pytest.mark.parametrize("size", [10_000, 1_000_000])
+@pytest.mark.parametrize(
+    ("kind", "name", "window"),
+    [
+        ("in order", "bars of a second", tg.Tumbling("1s")),
+        ("in order", "bars of a minute, each second", tg.Sliding("1m", "1s")),
+        ("out of order", "bars of a minute", tg.Tumbling("1m")),
+        ("of 1,000 keys", "bars of a minute", tg.Tumbling("1m")),
+        ("of 1,000 keys, out of order", "bars of a minute", tg.Tumbling("1m")),
+    ],
+)
+def test_row_ranges_of_streams_cost_little(
+    race: Any, streams: dict[str, pa.Table], kind: str, name: str, window: Any, size: int
+) -> None:
+    ticks = streams[kind]
+    by = "key" if "key" in ticks.column_names else None
+    batches = ticks.combine_chunks().to_batches(max_chunksize=size)
+    lateness = "1s" if "out of order" in kind else 0
+
+    def bars(lineage: bool) -> pa.Table:
+        live = tg.Aggregator(window, BARS, on="time", by=by, lateness=lateness, lineage=lineage)
+        return pa.concat_tables([*[live.push(batch) for batch in batches], live.flush()])
+
+    traced = bars(True)
+    assert traced.drop_columns(["row_ranges"]).equals(bars(False))
+    whole = tg.aggregate(ticks, window, BARS, on="time", by=by, lineage=True)
+    assert traced["row_ranges"].to_pylist()[:1000] == whole["row_ranges"].to_pylist()[:1000]
+    race(
+        f"{name}, a stream of batches of {size:,} rows {kind}, with lineage",
         lambda: bars(True),
         {"our own without": lambda: bars(False)},
         target=0.91,

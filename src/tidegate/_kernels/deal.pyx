@@ -6,8 +6,9 @@ the same bits. Whether a value needs care shows when the eight are done: then no
 their hands are taken row by row.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from tidegate._kernels.eights cimport (
     DEPTH, NEEDS_CARE, STRIDE, TAKEN, TOO_FAR, Eight, first_of_hands, play,
@@ -16,7 +17,8 @@ from tidegate._kernels.fused cimport Places, is_fused, places_of
 from tidegate._kernels.lanes cimport collect8, greatest, least, splat, spread8, v8
 from tidegate._kernels.push cimport push_extreme, push_squares, push_sum
 from tidegate._kernels.records cimport (
-    DONE, FLOAT, LANES, LEAST, NO_MEMORY, NULLS, ROWS, SQUARES, SUM, Acc, Column, Plan, Word,
+    DONE, FLOAT, LANES, LEAST, NO_MEMORY, NULLS, ROWS, ROW_SPAN, SQUARES, SUM, Acc, Column, Plan,
+    Word,
 )
 from tidegate._kernels.store cimport Store, store_reserve, store_slot
 
@@ -36,6 +38,7 @@ cdef extern from *:
 
 cdef enum:
     WORTH = 2        # rows of a run for every key, from which dealing pays
+    GLANCE = 8       # rows for every key, among which next to all of those that have some have one
     MOST = 1 << 14   # keys
     PAUSE = 16       # runs that are not dealt after one that had too many rows of few keys
 
@@ -44,7 +47,7 @@ cdef bint can_deal(const Plan* plan, const Column* columns, int n_columns) noexc
     """Whether all that a plan keeps is what is dealt: of float columns, and of each something."""
     cdef Places places
     for a in range(plan.n_accs):
-        if not (plan.accs[a].kind == ROWS or plan.accs[a].kind == NULLS
+        if not (plan.accs[a].kind in (ROWS, NULLS, ROW_SPAN)
                 or is_fused(&plan.accs[a], columns)):
             return False
     for c in range(n_columns):
@@ -57,6 +60,8 @@ cdef void dealer_free(Dealer* dealer) noexcept nogil:
     """Give the memory back."""
     free(dealer.hands)
     free(dealer.held)
+    free(dealer.seen)
+    free(dealer.dealt)
 
 
 cdef bint may_deal(const Store* store, Py_ssize_t n_rows) noexcept nogil:
@@ -84,7 +89,10 @@ cdef int dealer_room(Dealer* dealer, Py_ssize_t n_keys) noexcept nogil:
     dealer.n_keys = 0
     dealer.hands = <double*>calloc(rounded * STRIDE, sizeof(double))
     dealer.held = <int32_t*>calloc(rounded, sizeof(int32_t))
-    if dealer.hands == NULL or dealer.held == NULL:
+    dealer.seen = <int32_t*>calloc(rounded, sizeof(int32_t))
+    dealer.dealt = <uint8_t*>calloc(rounded, 1)
+    if (dealer.hands == NULL or dealer.held == NULL or dealer.seen == NULL
+            or dealer.dealt == NULL):
         return NO_MEMORY
     dealer.n_keys = n_keys
     return DONE
@@ -212,6 +220,13 @@ cdef void take_with_care(
                 push_extreme(record + acc.wide, cold + acc.rare, hand[i], acc.kind == LEAST)
 
 
+cdef inline void note_dealt(Dealer* dealer, int32_t code, const Word* span) noexcept nogil:
+    """Count a key that has rows in the run, once."""
+    dealer.n_dealt += not dealer.dealt[code]
+    dealer.n_new += not dealer.dealt[code] and span.i == INT64_MAX
+    dealer.dealt[code] = True
+
+
 cdef int take_hands(
     Dealer* dealer, const Plan* plan, int column, const Places* places, Store* store,
     int32_t place,
@@ -223,7 +238,7 @@ cdef int take_hands(
     cdef int64_t pane = store.pool[place].index, any_held
     cdef int32_t code, first
     cdef const double* hands
-    cdef int j
+    cdef int j, span = plan.accs[plan.numbered].wide if plan.numbered >= 0 else 0
     for first in range(0, <int32_t>dealer.n_keys, 8):
         any_held = 0
         for j in range(LANES):
@@ -244,6 +259,8 @@ cdef int take_hands(
                 records[j] = <double*>(store.arena.records + slots[j] * store.arena.wide)
                 if places.counts:
                     (<Word*>records[j]).i += n[j]
+                if places.counts and plan.numbered >= 0:
+                    note_dealt(dealer, first + j, <const Word*>records[j] + span)
         hands = dealer.hands + <Py_ssize_t>first * STRIDE
         if advance(places, hands, n, records) == NEEDS_CARE:
             for j in range(LANES):
@@ -251,6 +268,76 @@ cdef int take_hands(
                     take_with_care(plan, column, hands + j * STRIDE, n[j], <Word*>records[j],
                                    store.arena.colds + slots[j] * store.arena.cold)
     return DONE
+
+
+cdef inline int32_t row_in(const int32_t* rows, Py_ssize_t i) noexcept nogil:
+    """Row i of those listed; without a list they come one after the other."""
+    return <int32_t>i if rows == NULL else rows[i]
+
+
+cdef void note_spans(
+    Dealer* dealer, const int32_t* codes, const int32_t* rows, Py_ssize_t first, Py_ssize_t end,
+    bint from_end,
+) noexcept nogil:
+    """Write down the last, or the first, of dealt rows [first, end) of each key.
+
+    Row by row, in the order in which what is looked for comes last: no branch depends on a row.
+    """
+    cdef int32_t* seen = dealer.seen
+    cdef Py_ssize_t i
+    memset(seen, 0xFF, dealer.n_keys * sizeof(int32_t))
+    if from_end:
+        for i in range(first, end):
+            seen[codes[row_in(rows, i)]] = row_in(rows, i)
+    else:
+        for i in range(end - 1, first - 1, -1):
+            seen[codes[row_in(rows, i)]] = row_in(rows, i)
+
+
+cdef Py_ssize_t tell_spans(
+    const Plan* plan, Store* store, Dealer* dealer, int64_t first_row, bint from_end
+) noexcept nogil:
+    """Tell records the rows that were written down, unless they know; how many were told."""
+    cdef Word* records = store.arena.records + plan.accs[plan.numbered].wide
+    cdef Word* at
+    cdef int64_t row
+    cdef Py_ssize_t n = 0
+    cdef int32_t code
+    for code in range(<int32_t>dealer.n_keys):
+        if dealer.seen[code] < 0:
+            continue
+        at = records + store.recent[code].slot * store.arena.wide
+        row = first_row + dealer.seen[code]
+        if from_end and at[1].i < first_row:
+            at[1].i = row
+            n += 1
+        elif not from_end and at[0].i == INT64_MAX:
+            at[0].i = row
+            n += 1
+    return n
+
+
+cdef void number_dealt(
+    Dealer* dealer, const Plan* plan, Store* store, const int32_t* codes, const int32_t* rows,
+    Py_ssize_t base, Py_ssize_t n_rows,
+) noexcept nogil:
+    """Tell the records of dealt rows the numbers of the first and the last, see `deal_rows`.
+
+    Most keys have a row among the last ones, and those that are new among the first: the look
+    begins there, and ends when all have been seen.
+    """
+    cdef Py_ssize_t size = GLANCE * dealer.n_keys, at = n_rows, n_told = 0
+    while n_told < dealer.n_dealt and at > 0:
+        note_spans(dealer, codes, rows, max(at - size, <Py_ssize_t>0), at, True)
+        n_told += tell_spans(plan, store, dealer, plan.first_row + base, True)
+        at -= size
+    at = n_told = 0
+    while n_told < dealer.n_new and at < n_rows:
+        note_spans(dealer, codes, rows, at, min(at + size, n_rows), False)
+        n_told += tell_spans(plan, store, dealer, plan.first_row + base, False)
+        at += size
+    memset(dealer.dealt, 0, dealer.n_keys)
+    dealer.n_dealt = dealer.n_new = 0
 
 
 cdef int deal_rows(
@@ -286,4 +373,6 @@ cdef int deal_rows(
             n_turns += 1
     if n_rows * n_columns < WORTH * n_turns * <Py_ssize_t>store.n_recent:
         dealer.pause = PAUSE
+    if plan.numbered >= 0:
+        number_dealt(dealer, plan, store, codes, rows, base, n_rows)
     return DONE

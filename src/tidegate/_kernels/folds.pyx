@@ -18,9 +18,10 @@ from tidegate._kernels.moment_groups cimport fold_moment, merge_moment
 from tidegate._kernels.push cimport keep_nearest
 from tidegate._kernels.records cimport (
     FIRST, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LANES, LAST, LEAST,
-    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT,
-    WEIGHTED, Acc, Arena, Plan, Word,
+    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, SQUARES,
+    SQUARES_INT, SUM, SUM_INT, WEIGHTED, Acc, Arena, Plan, Word,
 )
+from tidegate._kernels.rowruns cimport RUN_WORDS
 from tidegate._kernels.texts cimport keep_extreme_text
 
 cdef extern from *:
@@ -64,7 +65,9 @@ cdef inline void fold_one(
         fold_moment(acc, at, rare, out)
     elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
         memcpy(out, at, KEPT_WORDS * sizeof(Word))
-    else:  # SUM_INT, FIRST, LAST, LEAST_AT, GREATEST_AT
+    elif acc.kind == ROW_RUNS:
+        memcpy(out, at, RUN_WORDS * sizeof(Word))
+    else:  # SUM_INT, FIRST, LAST, LEAST_AT, GREATEST_AT, ROW_SPAN
         out[0] = at[0]
         out[1] = at[1]
 
@@ -217,8 +220,11 @@ cdef inline void merge_one(const Acc* acc, Word* a, const Word* b) noexcept nogi
         keep_nearest(a, b[0].i, b[1].i)
     elif acc.kind == PAIRS or acc.kind == POWERS:
         merge_moment(acc, a, b)
-    elif acc.kind == KEPT or acc.kind == KEPT_TIMES:
+    elif acc.kept != NULL:
         a[RANGE_N].i += b[RANGE_N].i
+    elif acc.kind == ROW_SPAN:
+        a[0].i = min(a[0].i, b[0].i)
+        a[1].i = max(a[1].i, b[1].i)
     elif acc.kind == LEAST_TEXT or acc.kind == GREATEST_TEXT:
         keep_extreme_text(a, acc.texts, b[0].i, acc.kind == LEAST_TEXT)
 

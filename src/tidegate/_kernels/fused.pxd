@@ -1,11 +1,12 @@
 """All that is kept of one float column, brought up to date together."""
 
 from libc.math cimport isnan
+from libc.stdint cimport int32_t, int64_t
 
 from tidegate._kernels.exact cimport exact_push, exact_push_square
 from tidegate._kernels.lanes cimport add_both
 from tidegate._kernels.records cimport (
-    FLOAT, GREATEST, LEAST, SQUARES, SUM, Acc, Column, Plan, Word,
+    FLOAT, GREATEST, LEAST, ROW_SPAN, SQUARES, SUM, Acc, Column, Plan, Word,
 )
 
 
@@ -16,6 +17,10 @@ cdef extern from "records.h" nogil:
         Py_ssize_t squares   # only beside a sum
         Py_ssize_t least
         Py_ssize_t greatest
+        # Of those who count the rows:
+        Py_ssize_t span      # ROW_SPAN, -1: not kept
+        int64_t first_row    # the number of row 0
+        const int32_t* rows  # which rows they are, counted from there; NULL: one after the other
 
 
 cdef inline bint is_fused(const Acc* acc, const Column* columns) noexcept nogil:
@@ -26,7 +31,7 @@ cdef inline bint is_fused(const Acc* acc, const Column* columns) noexcept nogil:
 cdef inline bint places_of(const Plan* plan, int column, Places* places) noexcept nogil:
     """Where a plan keeps what of a float column; False where it keeps nothing."""
     places.counts = False
-    places.sum = places.squares = places.least = places.greatest = -1
+    places.sum = places.squares = places.least = places.greatest = places.span = -1
     for a in range(plan.n_accs):
         if plan.accs[a].column == column:
             if plan.accs[a].kind == SUM:
@@ -38,6 +43,30 @@ cdef inline bint places_of(const Plan* plan, int column, Places* places) noexcep
             elif plan.accs[a].kind == GREATEST:
                 places.greatest = plan.accs[a].wide
     return places.sum >= 0 or places.least >= 0 or places.greatest >= 0
+
+
+cdef inline void number_from(
+    const Plan* plan, Py_ssize_t base, const int32_t* rows, Places* places
+) noexcept nogil:
+    """Have whoever counts rows, from `base` on, tell records the numbers of these."""
+    places.span = -1
+    if plan.numbered >= 0 and plan.accs[plan.numbered].kind == ROW_SPAN:
+        places.span = plan.accs[plan.numbered].wide
+        places.first_row = plan.first_row + base
+        places.rows = rows
+
+
+cdef inline void count_row(
+    const Places* places, bint numbers, Py_ssize_t i, Word* record
+) noexcept nogil:
+    """Count row i, and tell its record the number of it; rows come in order of their numbers."""
+    cdef int64_t row
+    record.i += 1
+    if numbers:
+        row = places.first_row + (i if places.rows == NULL else places.rows[i])
+        if record.i == 1:
+            record[places.span].i = row
+        record[places.span + 1].i = row
 
 
 cdef inline void float_row(

@@ -14,7 +14,7 @@ from tidegate._kernels.records cimport DONE
 from tidegate._kernels.route cimport take_nat
 from tidegate._kernels.row_buffer cimport RowTaker, tuple_of
 from tidegate._kernels.slab cimport Slab
-from tidegate._kernels.store cimport live_slots, store_keys
+from tidegate._kernels.store cimport store_keys
 from tidegate._kernels.window_state cimport WindowState
 
 cdef enum:
@@ -192,8 +192,9 @@ cdef class Intake:
         cdef const int32_t* code = NULL
         cdef Py_ssize_t n_taken = 0
         cdef int status
-        if n_rows > self.max_rows or live_slots(&state.store) + n_rows > state.store.max_slots:
+        if n_rows > min(self.max_rows, state.headroom(0)):
             return False
+        state.plan.first_row = self.counts.rows_in
         if self.keys is None:
             status = store_keys(&state.store, 1)
         elif not n_rows:

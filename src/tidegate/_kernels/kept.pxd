@@ -24,6 +24,9 @@ cdef void kept_load(const Plan* plan, Word* record, const Word* values) noexcept
 cdef void kept_fold(const Plan* plan, Word* out) noexcept nogil
 cdef bint kept_failed(const Plan* plan) noexcept nogil
 cdef int64_t kept_values(const Plan* plan) noexcept nogil
+cdef void read_runs(
+    const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
+) noexcept nogil
 cdef void read_kept(
     const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
 ) noexcept nogil

@@ -17,8 +17,11 @@ from tidegate._kernels.grid cimport order_of_float
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.ranks cimport median_deviation, quantile, value_of_key
 from tidegate._kernels.records cimport (
-    FLOAT, KEPT, KEPT_TIMES, OF_LIST, OF_MAD, OF_MODE, OF_NUNIQUE, OF_RANK, UNSIGNED, Acc, Output,
-    Plan, Word,
+    FLOAT, OF_LIST, OF_MAD, OF_MODE, OF_NUNIQUE, OF_RANK, ROW_RUNS, UNSIGNED, Acc, Output, Plan,
+    Word,
+)
+from tidegate._kernels.rowruns cimport (
+    PANES_AT, PANES_N, runs_add, runs_drop, runs_fit, runs_in, runs_load, runs_out, runs_sort,
 )
 
 cdef int64_t MOST = <int64_t>1 << 40  # values of one record: a forged count must not overflow
@@ -58,8 +61,10 @@ cdef void kept_drop(const Plan* plan, Word* record) noexcept nogil:
     cdef Word* at
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
-        if acc.kind == KEPT or acc.kind == KEPT_TIMES:
-            at = record + acc.wide
+        at = record + acc.wide
+        if acc.kind == ROW_RUNS:
+            runs_drop(acc, at)
+        elif acc.kept != NULL:
             free(at[VALUES_AT].p)
             acc.kept.n -= at[VALUES_N].i
             at[VALUES_AT].p = NULL
@@ -71,8 +76,10 @@ cdef Py_ssize_t kept_out(const Plan* plan, Word* record, Word* out) noexcept nog
     cdef Word* at
     cdef Py_ssize_t n = 0
     for a in range(plan.n_accs):
-        if plan.accs[a].kept != NULL:
-            at = record + plan.accs[a].wide
+        at = record + plan.accs[a].wide
+        if plan.accs[a].kind == ROW_RUNS:
+            n += runs_out(at, out + n)
+        elif plan.accs[a].kept != NULL:
             if at[VALUES_N].i:
                 memcpy(out + n, at[VALUES_AT].p, at[VALUES_N].i * sizeof(Word))
             n += at[VALUES_N].i
@@ -81,13 +88,17 @@ cdef Py_ssize_t kept_out(const Plan* plan, Word* record, Word* out) noexcept nog
 
 
 cdef Py_ssize_t kept_in(const Plan* plan, const Word* record) noexcept nogil:
-    """How much a record that was written down keeps; -1 where it is not one value of each row."""
+    """How much a record that was written down keeps; -1 where that cannot be of its rows."""
     cdef const Acc* acc
     cdef Py_ssize_t n = 0
     cdef int64_t nulls
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
-        if acc.kept != NULL:
+        if acc.kind == ROW_RUNS:
+            if not runs_fit(record + acc.wide, min(record[0].i, MOST)):
+                return -1
+            n += 2 * (runs_in(record + acc.wide) - 1)
+        elif acc.kept != NULL:
             nulls = record[plan.wide + plan.accs[acc.nulls].rare].i
             if not 0 <= nulls <= record[0].i or (
                     (record + acc.wide)[VALUES_N].i != record[0].i - nulls):
@@ -105,8 +116,12 @@ cdef void kept_load(const Plan* plan, Word* record, const Word* values) noexcept
     cdef Py_ssize_t n
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
-        if acc.kept != NULL:
-            at = record + acc.wide
+        at = record + acc.wide
+        if acc.kind == ROW_RUNS:
+            n = 2 * (runs_in(at) - 1)
+            runs_load(acc, at, values)
+            values += n
+        elif acc.kept != NULL:
             n = at[VALUES_N].i
             at[VALUES_AT].p = NULL
             at[RANGE_N].i = at[VALUES_N].i = 0
@@ -118,7 +133,7 @@ cdef void kept_load(const Plan* plan, Word* record, const Word* values) noexcept
 cdef void kept_fold(const Plan* plan, Word* out) noexcept nogil:
     """Make a folded record a range of one."""
     for a in range(plan.n_accs):
-        if plan.accs[a].kind == KEPT or plan.accs[a].kind == KEPT_TIMES:
+        if plan.accs[a].kept != NULL:
             out[plan.accs[a].narrow + RANGE_AT].p = out + plan.accs[a].narrow
             out[plan.accs[a].narrow + RANGE_N].i = 1
 
@@ -233,6 +248,25 @@ cdef void order_by_time(
     free(timed)
 
 
+cdef inline Word* list_room(const Acc* acc, Py_ssize_t n) noexcept nogil:
+    """Room for n values of a list, behind the other lists; NULL where there is no memory."""
+    cdef Py_ssize_t room = acc.kept.n_lists + n + 1
+    if room > acc.kept.cap_lists:
+        room = max(room, 2 * acc.kept.cap_lists)
+        if not grow(<void**>&acc.kept.lists, room * sizeof(Word)):
+            acc.kept.failed = True
+            return NULL
+        acc.kept.cap_lists = room
+    return acc.kept.lists + acc.kept.n_lists + 1
+
+
+cdef inline void end_list(const Acc* acc, Py_ssize_t n, Word* value) noexcept nogil:
+    """Take the n values that are there for a list; `value`: where it stands."""
+    value.i = acc.kept.n_lists
+    acc.kept.lists[value.i].i = n
+    acc.kept.n_lists += n + 1
+
+
 cdef void write_list(
     const Plan* plan, const Output* output, const Word* record, Py_ssize_t n, Word* value
 ) noexcept nogil:
@@ -240,20 +274,39 @@ cdef void write_list(
     cdef const Acc* acc = &plan.accs[output.acc]
     cdef Word* values = gather(plan, acc, record, n)
     cdef Word* times = gather(plan, &plan.accs[output.other], record, n)
-    cdef Py_ssize_t room = acc.kept.n_lists + n + 1
+    cdef Word* out
     if values == NULL or times == NULL:
         return
     order_by_time(acc, values, times, n)
-    if room > acc.kept.cap_lists:
-        room = max(room, 2 * acc.kept.cap_lists)
-        if not grow(<void**>&acc.kept.lists, room * sizeof(Word)):
-            acc.kept.failed = True
-            return
-        acc.kept.cap_lists = room
-    value.i = acc.kept.n_lists
-    acc.kept.lists[value.i].i = n
-    memcpy(acc.kept.lists + value.i + 1, values, n * sizeof(Word))
-    acc.kept.n_lists += n + 1
+    out = list_room(acc, n)
+    if out != NULL:
+        memcpy(out, values, n * sizeof(Word))
+        end_list(acc, n, value)
+
+
+cdef void read_runs(
+    const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
+) noexcept nogil:
+    """The runs of rows of n folded records: each a list of where they begin and end."""
+    cdef const Acc* acc = &plan.accs[output.acc]
+    cdef const Word* pane
+    cdef Py_ssize_t i, _pane, n_runs
+    cdef Word* out
+    cdef bint rises
+    for i in range(n):
+        pane = <const Word*>records[acc.narrow + PANES_AT].p
+        n_runs = 0
+        rises = True
+        for _pane in range(records[acc.narrow + PANES_N].i):
+            out = list_room(acc, 2 * (n_runs + runs_in(pane)))
+            if out == NULL:
+                return
+            n_runs = runs_add(pane, out, n_runs, &rises)
+            pane += plan.narrow
+        if not rises:
+            n_runs = runs_sort(out, n_runs)
+        end_list(acc, 2 * n_runs, &values[i])
+        records += plan.narrow
 
 
 # -------------------------------------------------------------------------------------------- read

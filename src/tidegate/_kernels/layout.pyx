@@ -8,9 +8,10 @@ from tidegate._kernels.kept cimport KEPT_WORDS
 from tidegate._kernels.moments cimport moment_rare_words, moment_words
 from tidegate._kernels.records cimport (
     FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LAST, LEAST,
-    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, SIGNED, SQUARES, SQUARES_INT, SUM,
-    WEIGHTED, Acc, Column, Kept, Plan, Word,
+    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, SIGNED,
+    SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Kept, Plan, Word,
 )
+from tidegate._kernels.rowruns cimport RUN_BEGIN, RUN_END, RUN_WORDS
 
 cdef enum:
     LINE = 8  # words in a cache line
@@ -30,6 +31,8 @@ cdef int words_of(int kind, int lanes) noexcept nogil:
         return moment_words(kind, lanes)
     if kind == KEPT or kind == KEPT_TIMES:
         return KEPT_WORDS
+    if kind == ROW_RUNS:
+        return RUN_WORDS
     if kind == NULLS:
         return 0
     return 1 if kind in (
@@ -55,7 +58,9 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
         at.f = INFINITY if acc.kind == LEAST else -INFINITY
     elif acc.kind == SQUARES:
         at[2 * lanes].f = NAN
-    elif acc.kind == LEAST_INT or acc.kind == FIRST:
+    elif acc.kind == ROW_RUNS:
+        at[RUN_BEGIN].i = at[RUN_END].i = INT64_MIN
+    elif acc.kind in (LEAST_INT, FIRST, ROW_SPAN):
         at.i = INT64_MAX
     elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
         at[0].i = INT64_MAX
@@ -90,6 +95,7 @@ cdef int plan_init(
         raise MemoryError
     plan.n_accs = len(accs)
     plan.lanes = lanes
+    plan.numbered = -1
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
         acc.kind, acc.column, acc.weight, acc.nulls, acc.sum, acc.numeric = accs[a]
@@ -99,7 +105,10 @@ cdef int plan_init(
             acc.numeric_x = columns[acc.weight].numeric
         else:
             acc.numeric_x = FLOAT if is_float else SIGNED
-        if acc.kind == KEPT or acc.kind == KEPT_TIMES:
+        if acc.kind == ROW_SPAN or acc.kind == ROW_RUNS:
+            plan.numbered = a
+            acc.first_row = &plan.first_row
+        if acc.kind in (KEPT, KEPT_TIMES, ROW_RUNS):
             plan.keeps = True
             acc.kept = <Kept*>calloc(1, sizeof(Kept))
             if acc.kept == NULL:

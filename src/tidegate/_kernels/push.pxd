@@ -16,9 +16,10 @@ from tidegate._kernels.kept cimport kept_push
 from tidegate._kernels.moments cimport push_moment
 from tidegate._kernels.records cimport (
     DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LAST,
-    LEAST, LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, TAME,
-    UNSIGNED, WEIGHTED, Acc, Column, Word,
+    LEAST, LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, ROWS, ROW_RUNS, ROW_SPAN, SQUARES, SQUARES_INT,
+    SUM, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Column, Word,
 )
+from tidegate._kernels.rowruns cimport runs_push, span_push
 from tidegate._kernels.texts cimport keep_extreme_text
 
 cdef extern from *:
@@ -240,6 +241,12 @@ cdef inline void push_row(
     cdef const Column* column = &columns[acc.column]
     if acc.kind == ROWS:
         at.i += 1
+        return
+    if acc.kind == ROW_SPAN:
+        span_push(acc, at, row)
+        return
+    if acc.kind == ROW_RUNS:
+        runs_push(acc, at, row, row + 1)
         return
     if acc.kind == NULLS:
         rare.i += not (has_value(column, row)

@@ -40,6 +40,7 @@ typedef struct {
     int numeric_x;
     tg_kept *kept;
     const tg_texts *texts;
+    const int64_t *first_row;
 } tg_acc;
 
 typedef struct {
@@ -71,6 +72,8 @@ typedef struct {
     tg_word *blank;
     tg_word *blank_cold;
     int *targets;
+    int numbered;
+    int64_t first_row;
 } tg_plan;
 
 typedef struct {
@@ -97,6 +100,9 @@ typedef struct {
     Py_ssize_t squares;
     Py_ssize_t least;
     Py_ssize_t greatest;
+    Py_ssize_t span;
+    int64_t first_row;
+    const int32_t *rows;
 } tg_places;
 
 /* Windows as slices of the rows of one block. */

@@ -21,6 +21,8 @@ there is one layout, `Acc.narrow`.
     PAIRS, POWERS        as `moments` has them
     KEPT, KEPT_TIMES     the values, or their times, as `kept` has them
     LEAST_TEXT ...       code, -1: none; the order is that of the values behind the codes
+    ROW_SPAN             number of the first row, of the last
+    ROW_RUNS             as `rowruns` has them
 
 Behind the bar stands what only nulls, NaN, infinities and `wild` values (magnitude >= 2**480, whose
 squares or sums could overflow) touch; wild values are kept scaled by 2**-544. It is kept apart, in
@@ -66,8 +68,9 @@ cdef extern from "records.h" nogil:
         int sum      # SQUARES: which accumulator has the sum of the same column, else -1
         int numeric  # of the values
         int numeric_x  # PAIRS: of the weight, or of the times
-        Kept* kept     # KEPT, KEPT_TIMES: what all records share
+        Kept* kept     # KEPT, KEPT_TIMES, ROW_RUNS: what all records share
         const Texts* texts  # of the column; no offsets: its values are no codes
+        const int64_t* first_row  # ROW_SPAN, ROW_RUNS: the number of the first row of the batch
 
     ctypedef struct Column "tg_column":
         const void* values      # n_rows values of 8 bytes
@@ -96,6 +99,8 @@ cdef extern from "records.h" nogil:
         Word* blank        # an empty record
         Word* blank_cold
         int* targets       # with one lane: which folded word each of a record is, cold ones last
+        int numbered       # the accumulator that tells of the numbers of rows, or -1
+        int64_t first_row  # the number of the first row of the batch
 
     ctypedef struct Arena "tg_arena":
         Word* records
@@ -135,6 +140,8 @@ cdef enum Kind:
     KEPT_TIMES
     LEAST_TEXT
     GREATEST_TEXT
+    ROW_SPAN
+    ROW_RUNS
 
 
 cdef enum Numeric:
@@ -168,7 +175,8 @@ cdef enum Op:
     OF_MODE
     OF_NUNIQUE
     OF_LIST      # `other`: their times
-    OF_HALF      # SUM_INT: its lower 64 bits, or with `how` its upper ones
+    OF_HALF      # one of two words: SUM_INT, ROW_SPAN; with `how` the second
+    OF_RUNS      # ROW_RUNS: the runs, as lists have them
 
 
 cdef enum Status:

@@ -11,12 +11,13 @@ from tidegate._kernels.exact cimport (
 )
 from tidegate._kernels.folds cimport pair_at, shift_of, values_in
 from tidegate._kernels.grid cimport float_of_order
-from tidegate._kernels.kept cimport read_kept
+from tidegate._kernels.kept cimport read_kept, read_runs
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.moment_groups cimport read_moment
 from tidegate._kernels.records cimport (
     DOWN, FLOAT, LANES, OF_COUNT, OF_EXTREME, OF_HALF, OF_MEAN, OF_QUANTILE, OF_RANGE, OF_RATIO,
-    OF_ROWS, OF_SEM, OF_STD, OF_SUM, OF_TIME, OF_VAR, OF_WORD, UNSIGNED, Acc, Output, Plan, Word,
+    OF_ROWS, OF_RUNS, OF_SEM, OF_STD, OF_SUM, OF_TIME, OF_VAR, OF_WORD, UNSIGNED, Acc, Output, Plan,
+    Word,
 )
 
 cdef extern from *:
@@ -320,6 +321,9 @@ cdef Py_ssize_t read_output "tg_read_output"(
     cdef Py_ssize_t i
     if output.op in (OF_ROWS, OF_COUNT, OF_SUM, OF_HALF):
         return read_counts(plan, output, records, n, values)
+    if output.op == OF_RUNS:
+        read_runs(plan, output, records, n, values)
+        return -1
     if output.op == OF_RANGE:
         i = read_ranges(plan, output, records, n, values)
         if i >= 0:

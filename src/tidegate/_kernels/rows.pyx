@@ -8,11 +8,15 @@ from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from tidegate._kernels.exact cimport exact_push, exact_push_product
-from tidegate._kernels.fused cimport Places, float_row, is_fused, places_of
+from tidegate._kernels.excerpt cimport Excerpt
+from tidegate._kernels.fused cimport (
+    Places, count_row, float_row, is_fused, number_from, places_of,
+)
 from tidegate._kernels.lanes cimport prefetch_here
 from tidegate._kernels.push cimport floats_of, has_floats, is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
-    FIRST, FLOAT, LAST, NULLS, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Word,
+    FIRST, FLOAT, LAST, NULLS, ROW_RUNS, ROW_SPAN, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena,
+    Column, Plan, Word,
 )
 
 cdef extern from *:
@@ -48,7 +52,7 @@ cdef enum:
 
 
 cdef inline Py_ssize_t float_loop(
-    const Places* places, bint counts, bint sums, bint squares, bint low, bint high,
+    const Places* places, bint counts, bint numbers, bint sums, bint squares, bint low, bint high,
     const double* x, const int32_t* slots, Py_ssize_t i, Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
     """Tame rows from i on; the flags are constants where this is inlined. Stops at a wild value."""
@@ -65,36 +69,43 @@ cdef inline Py_ssize_t float_loop(
             prefetch_here(records + slots[ahead] * width)
             prefetch_here(x + i + FAR)
             if counts:
-                record.i += 1
+                count_row(places, numbers, i, record)
             float_row(places, sums, squares, low, high, 1, 0, record, x[i])
         i += 1
     return i
 
 
 cdef inline Py_ssize_t extremes_choice(
-    const Places* places, bint counts, bint sums, bint squares, const double* x,
+    const Places* places, bint counts, bint numbers, bint sums, bint squares, const double* x,
     const int32_t* slots, Py_ssize_t i, Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
     """Choose the loop for the extremes that are kept."""
     if places.least >= 0 and places.greatest >= 0:
-        return float_loop(places, counts, sums, squares, True, True, x, slots, i, n_rows, arena)
+        return float_loop(
+            places, counts, numbers, sums, squares, True, True, x, slots, i, n_rows, arena)
     if places.least >= 0:
-        return float_loop(places, counts, sums, squares, True, False, x, slots, i, n_rows, arena)
+        return float_loop(
+            places, counts, numbers, sums, squares, True, False, x, slots, i, n_rows, arena)
     if places.greatest >= 0:
-        return float_loop(places, counts, sums, squares, False, True, x, slots, i, n_rows, arena)
-    return float_loop(places, counts, sums, squares, False, False, x, slots, i, n_rows, arena)
+        return float_loop(
+            places, counts, numbers, sums, squares, False, True, x, slots, i, n_rows, arena)
+    return float_loop(
+            places, counts, numbers, sums, squares, False, False, x, slots, i, n_rows, arena)
 
 
 cdef inline Py_ssize_t float_choice(
-    const Places* places, bint counts, const double* x, const int32_t* slots, Py_ssize_t i,
-    Py_ssize_t n_rows, const Arena* arena,
+    const Places* places, bint counts, bint numbers, const double* x, const int32_t* slots,
+    Py_ssize_t i, Py_ssize_t n_rows, const Arena* arena,
 ) noexcept nogil:
     """Choose the loop for the sums that are kept."""
     if places.sum < 0:
-        return extremes_choice(places, counts, False, False, x, slots, i, n_rows, arena)
+        return extremes_choice(
+            places, counts, numbers, False, False, x, slots, i, n_rows, arena)
     if places.squares < 0:
-        return extremes_choice(places, counts, True, False, x, slots, i, n_rows, arena)
-    return extremes_choice(places, counts, True, True, x, slots, i, n_rows, arena)
+        return extremes_choice(
+            places, counts, numbers, True, False, x, slots, i, n_rows, arena)
+    return extremes_choice(
+            places, counts, numbers, True, True, x, slots, i, n_rows, arena)
 
 
 cdef Py_ssize_t float_rows "tg_float_rows"(
@@ -103,8 +114,10 @@ cdef Py_ssize_t float_rows "tg_float_rows"(
 ) noexcept nogil:
     """Tame rows from i on into the accumulators of one float column; where it stopped."""
     if places.counts:
-        return float_choice(places, True, x, slots, i, n_rows, arena)
-    return float_choice(places, False, x, slots, i, n_rows, arena)
+        if places.span >= 0:
+            return float_choice(places, True, True, x, slots, i, n_rows, arena)
+        return float_choice(places, True, False, x, slots, i, n_rows, arena)
+    return float_choice(places, False, False, x, slots, i, n_rows, arena)
 
 
 cdef Py_ssize_t weighted_rows "tg_weighted_rows"(
@@ -173,36 +186,45 @@ cdef void sum_int_rows(
             add_wide(sums + slots[i] * width, x[i], <uint64_t>(<int64_t>x[i] >> 63 & sign))
 
 
-cdef void count_rows(const int32_t* slots, Py_ssize_t n_rows, const Arena* arena) noexcept nogil:
-    """ROWS, the first word of every record."""
+cdef void count_rows(
+    const Places* places, const int32_t* slots, Py_ssize_t first, Py_ssize_t end,
+    const Arena* arena
+) noexcept nogil:
+    """ROWS, the first word of every record, and ROW_SPAN."""
+    cdef bint numbers = places.span >= 0
     cdef Py_ssize_t i
-    for i in range(n_rows):
-        if i + AHEAD < n_rows and slots[i + AHEAD] >= 0:
+    for i in range(first, end):
+        if i + AHEAD < end and slots[i + AHEAD] >= 0:
             prefetch_here(arena.records + slots[i + AHEAD] * arena.wide)
         if slots[i] >= 0:
-            arena.records[slots[i] * arena.wide].i += 1
+            count_row(places, numbers, i, arena.records + slots[i] * arena.wide)
 
 
 cdef bint float_column(
-    const Plan* plan, int column, bint counts, const Column* columns, const int64_t* times,
-    const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+    const Plan* plan, int column, const Places* counting, const Column* columns,
+    const int64_t* times, const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows,
+    const Arena* arena,
 ) noexcept nogil:
     """All that is kept of one float column without nulls, in one pass; False where nothing is.
 
-    Counts the rows on the way: a record is fetched once.
+    Counts the rows on the way, where `counting` is not NULL: a record is fetched once.
     """
     cdef Places places
     cdef const double* x = <const double*>columns[column].values + base
     cdef Py_ssize_t i = 0
     if not places_of(plan, column, &places):
         return False
-    places.counts = counts
+    places.counts = counting != NULL
+    if places.counts:
+        places.span = counting.span
+        places.first_row = counting.first_row
+        places.rows = counting.rows
     while True:
         i = float_rows(&places, x, slots, i, n_rows, arena)
         if i == n_rows:
             return True
-        if counts:
-            count_rows(slots + i, 1, arena)
+        if places.counts:
+            count_rows(&places, slots, i, i + 1, arena)
         for a in range(plan.n_accs):
             if plan.accs[a].column == column and is_fused(&plan.accs[a], columns):
                 careful_row(&plan.accs[a], columns, times, slots, base, i, arena)
@@ -225,25 +247,30 @@ cdef void weighted_column(
         i += 1
 
 
-cdef void reduce_rows(
-    const Plan* plan, const Column* columns, int n_columns, const int64_t* times,
-    const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+cdef void reduce(
+    const Plan* plan, const Places* counting, const Column* columns, int n_columns,
+    const int64_t* times, const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows,
+    const Arena* arena,
 ) noexcept nogil:
-    """Take `n_rows` rows from `base` on into the records `slots` (-1: none) of a keyed plan."""
+    """Do what `reduce_rows` does; `counting` says how rows are counted."""
     cdef const Acc* acc
     cdef const Column* column
     cdef bint plain, counted = False
     cdef int c, a
     for c in range(n_columns):
         if is_plain(&columns[c]) and columns[c].numeric == FLOAT:
-            if float_column(
-                plan, c, 0 if counted else 1, columns, times, slots, base, n_rows, arena
-            ):
+            if float_column(plan, c, NULL if counted else counting, columns, times, slots, base,
+                            n_rows, arena):
                 counted = True
     if not counted:
-        count_rows(slots, n_rows, arena)
+        count_rows(counting, slots, 0, n_rows, arena)
     for a in range(1, plan.n_accs):
         acc = &plan.accs[a]
+        if acc.kind == ROW_SPAN:
+            continue  # with the count
+        if acc.kind == ROW_RUNS:
+            careful_rows(acc, columns, times, slots, base, n_rows, arena)
+            continue
         column = &columns[acc.column]
         plain = is_plain(column) and (acc.weight < 0 or is_plain(&columns[acc.weight]))
         if plain and (acc.kind == NULLS or is_fused(acc, columns)):
@@ -257,3 +284,24 @@ cdef void reduce_rows(
             weighted_column(acc, columns, times, slots, base, n_rows, arena)
         else:
             careful_rows(acc, columns, times, slots, base, n_rows, arena)
+
+
+cdef void reduce_rows(
+    const Plan* plan, const Column* columns, int n_columns, const int64_t* times,
+    const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Take `n_rows` rows from `base` on into the records `slots` (-1: none) of a keyed plan."""
+    cdef Places counting
+    number_from(plan, base, NULL, &counting)
+    reduce(plan, &counting, columns, n_columns, times, slots, base, n_rows, arena)
+
+
+cdef void reduce_excerpt(
+    const Plan* plan, const Excerpt* excerpt, const int32_t* slots, Py_ssize_t base,
+    Py_ssize_t n_rows, const Arena* arena,
+) noexcept nogil:
+    """Take the rows of an excerpt of the block that begins at `base`, likewise."""
+    cdef Places counting
+    number_from(plan, base, excerpt.rows, &counting)
+    reduce(plan, &counting, excerpt.columns, excerpt.n_columns, excerpt.times, slots, 0, n_rows,
+           arena)

@@ -17,9 +17,10 @@ from tidegate._kernels.lanes cimport (
 from tidegate._kernels.moment_runs cimport push_moments
 from tidegate._kernels.push cimport floats_of, has_floats, has_value, is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
-    FIRST, FLOAT, KEPT, KEPT_TIMES, LANES, LAST, LEAST_INT, NULLS, PAIRS, POWERS, ROWS,
+    FIRST, FLOAT, KEPT, KEPT_TIMES, LANES, LAST, LEAST_INT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS,
     SQUARES_INT, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
 )
+from tidegate._kernels.rowruns cimport runs_push
 
 cdef extern from *:
     """
@@ -339,6 +340,11 @@ cdef void reduce_runs(
         acc = &plan.accs[a]
         if acc.kind == ROWS:
             continue  # counted where the runs are found: the lane depends on it
+        if acc.kind == ROW_RUNS:
+            for r in range(n_runs):
+                runs_push(acc, arena.records + runs[r].slot * arena.wide + acc.wide,
+                          base + runs[r].begin, base + runs[r].end)
+            continue
         plain = columns[acc.column].valid == NULL
         if acc.weight >= 0:
             plain = (plain and columns[acc.weight].valid == NULL

@@ -14,9 +14,16 @@ cdef class Slab:
     cdef Word* ends
     cdef Word** values     # of each output, (capacity,)
     cdef uint8_t** bits    # its bitmap, (capacity,) bits: 1 = valid
-    cdef list memory       # owns all of these
+    cdef int runs          # the output that is runs of rows, -1: none; its values are offsets
+    cdef Word* run_starts  # (run_capacity,) int64
+    cdef Word* run_stops
+    cdef Py_ssize_t n_runs
+    cdef Py_ssize_t run_capacity
+    cdef list memory       # owns all but the runs
+    cdef list run_memory   # owns these
 
-    cdef void* hold(self, Py_ssize_t size, int fill) except NULL
+    cdef void* hold(self, list memory, Py_ssize_t size, int fill) except NULL
+    cdef bint put_runs(self, const Word* places, const Word* lists, Py_ssize_t n) noexcept nogil
 
     cdef inline void put_bit(self, int output, Py_ssize_t at, bint valid) noexcept nogil:
         """Write whether a result is there."""

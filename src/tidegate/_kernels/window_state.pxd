@@ -86,6 +86,7 @@ cdef class WindowState:
         int64_t later, int64_t** ahead
     ) noexcept nogil
     cdef int64_t next_due(self) noexcept
+    cdef bint move_runs(self, Slab slab) noexcept
     cdef Py_ssize_t move_into(self, Slab slab) noexcept
     cdef void write_edges(self, Word* starts, Word* ends) noexcept nogil
     cdef int make_room(self, Py_ssize_t n_keys) except -1

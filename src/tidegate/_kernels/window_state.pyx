@@ -31,8 +31,8 @@ from tidegate._kernels.output cimport (
 from tidegate._kernels.places cimport Entry, Map, map_find, map_put
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, TOO_MANY_KEPT,
-    UNSIGNED, WEIGHTED, Column, Kept, Output, Run, Word,
+    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, ROW_RUNS,
+    TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, REFUSES_ALL, Left, LeftRows, Offer, Router, enter_dry, is_in_part, route_rows,
@@ -45,7 +45,7 @@ from tidegate._kernels.store cimport (
     live_slots, store_bytes, store_clear, store_free, store_has, store_init, store_keys, store_pane,
     store_slot,
 )
-from tidegate._kernels.rows cimport reduce_rows
+from tidegate._kernels.rows cimport reduce_excerpt, reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.whole cimport (
     all_plain, read_wholes, scratch_free, scratch_init,
@@ -339,7 +339,7 @@ cdef class WindowState:
             return self.take_by_key(times, valid, codes, n_rows, n_taken)
         self.router.takes_wholes = (
             self.guesses and codes == NULL and self.router.grid.per_size == 1
-            and self.router.grid.per_step == 1
+            and self.router.grid.per_step == 1 and self.plan.numbered < 0
             and all_plain(&self.plan, self.columns, self.n_columns))
         self.router.near = n_rows - at <= FEW
         deals = (codes != NULL and n_rows - at > BLOCK
@@ -352,6 +352,7 @@ cdef class WindowState:
         offer.takes_wholes = (
             self.guesses and valid == NULL and self.router.grid.per_size == 1
             and self.router.grid.per_step == 1 and self.router.part.n <= 1
+            and self.plan.numbered < 0
             and not self.router.clock.moves and not self.router.allows
             and not self.router.lives.on and not self.router.origins.on)
         if self.router.takes_wholes and n_rows - at > BLOCK:
@@ -364,8 +365,8 @@ cdef class WindowState:
                                          &offer if deals else NULL)
                 if n_seated and self.router.part.n > 1:
                     excerpt_make(&self.excerpt, self.columns, times, at, n_seated)
-                    reduce_rows(&self.plan, self.excerpt.columns, self.n_columns,
-                                self.excerpt.times, self.slots, 0, n_seated, &self.store.arena)
+                    reduce_excerpt(&self.plan, &self.excerpt, self.slots, at, n_seated,
+                                   &self.store.arena)
                 elif n_seated:
                     reduce_rows(&self.plan, self.columns, self.n_columns, times, self.slots, at,
                                 taken, &self.store.arena)
@@ -436,7 +437,7 @@ cdef class WindowState:
         """How many values are kept of one row at most."""
         cdef int64_t n = 0
         for a in range(self.plan.n_accs):
-            n += self.plan.accs[a].kept != NULL
+            n += (self.plan.accs[a].kept != NULL) + (self.plan.accs[a].kind == ROW_RUNS)
         return n
 
     cdef int64_t headroom(self, Py_ssize_t n_keys) noexcept:
@@ -724,16 +725,29 @@ cdef class WindowState:
         """Do what `take_into` does, with a slab of the plan."""
         cdef Py_ssize_t n = self.results.n, at = slab.n, i
         cdef int o
-        if n > slab.capacity - at:
+        if n > slab.capacity - at or not self.move_runs(slab):
             return -1
         self.write_edges(slab.starts + at, slab.ends + at)
         for o in range(slab.n_outputs):
+            if o == slab.runs:
+                continue
             memcpy(slab.values[o] + at, self.results.values[o], n * sizeof(Word))
             for i in range(n):
                 slab.put_bit(o, at + i, self.results.valid[o] == NULL or self.results.valid[o][i])
         slab.n += n
         self.results.n = 0
         return at
+
+    cdef bint move_runs(self, Slab slab) noexcept:
+        """Move the runs of rows of all results into a slab, if there are any and it has room."""
+        cdef Kept* kept
+        if slab.runs < 0:
+            return True
+        kept = self.plan.accs[self.outputs[slab.runs].acc].kept
+        if not slab.put_runs(self.results.values[slab.runs], kept.lists, self.results.n):
+            return False
+        kept.n_lists = 0
+        return True
 
     cdef void write_edges(self, Word* starts, Word* ends) noexcept nogil:
         """Start and end of the window of every result; `starts` may be the window numbers."""
@@ -782,6 +796,13 @@ cdef class WindowState:
     def n_results(self):
         """How many results wait to be taken."""
         return self.results.n
+
+    @property
+    def n_runs(self):
+        """How many runs of rows the results that wait have."""
+        if self.plan.numbered < 0 or self.plan.accs[self.plan.numbered].kept == NULL:
+            return 0
+        return (self.plan.accs[self.plan.numbered].kept.n_lists - self.results.n) // 2
 
     @property
     def n_left(self):
@@ -857,6 +878,15 @@ cdef class WindowState:
         """
         return self.router.closed_to, self.router.clock.largest
 
+    @property
+    def first_row(self):
+        """The number of the first row of the next batch, for plans that tell of rows by number."""
+        return self.plan.first_row
+
+    @first_row.setter
+    def first_row(self, int64_t number):
+        self.plan.first_row = number
+
     def rows_to_limit(self, Py_ssize_t n_keys):
         """Tell how many rows, those that wait counted, pass no limit whatever they are.
 
@@ -901,6 +931,42 @@ cdef class WindowState:
         kept.lists = NULL
         kept.n_lists = kept.cap_lists = 0
         return buffer_of(lists, n * sizeof(Word))
+
+    def take_runs(self, const int64_t[::1] places not None):
+        """Hand over the runs of rows of the results that `take_results` has given.
+
+        Parameters
+        ----------
+        places : (n_results,) int64
+            The words of the output that is runs of rows.
+
+        Returns
+        -------
+        tuple (n_runs, offsets, starts, stops)
+            Buffers of (n_results + 1,) int32, where the runs of a result begin, and of (n_runs,)
+            int64. Where there are more than 32 bits can count, offsets are of no use.
+        """
+        cdef Kept* kept = self.plan.accs[self.plan.numbered].kept
+        cdef Py_ssize_t n = places.shape[0], i, k, n_runs = (kept.n_lists - n) // 2, at = 0
+        cdef int32_t* offsets = <int32_t*>malloc((n + 1) * sizeof(int32_t))
+        cdef int64_t* starts = <int64_t*>malloc((n_runs + 1) * sizeof(int64_t))
+        cdef int64_t* stops = <int64_t*>malloc((n_runs + 1) * sizeof(int64_t))
+        cdef const Word* runs
+        out = (n_runs, buffer_of(offsets, (n + 1) * sizeof(int32_t)),
+               buffer_of(starts, n_runs * sizeof(int64_t)),
+               buffer_of(stops, n_runs * sizeof(int64_t)))
+        if offsets == NULL or starts == NULL or stops == NULL:
+            raise MemoryError
+        offsets[0] = 0
+        for i in range(n):
+            runs = kept.lists + places[i]
+            for k in range(1, runs[0].i, 2):
+                starts[at] = runs[k].i
+                stops[at] = runs[k + 1].i
+                at += 1
+            offsets[i + 1] = <int32_t>at
+        kept.n_lists = 0
+        return out
 
     @property
     def largest(self):
@@ -1383,6 +1449,7 @@ cdef class WindowState:
 
         The other one is of the same plan, and all its rows are in windows that end up to there.
         """
+        self.plan.first_row = other.plan.first_row
         self.router.clock = other.router.clock
         self.router.closed_to = max(upto, other.router.closed_to)
         self.router.used = self.router.falls = 0

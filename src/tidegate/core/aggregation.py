@@ -7,9 +7,11 @@ from typing import TypeAlias
 
 from tidegate.core.errors import ColumnTypeError, InputError
 
-__all__ = ["Aggregation", "Option", "column_of", "ddof_of"]
+__all__ = ["OF_NUMBERS", "Aggregation", "Option", "column_of", "ddof_of"]
 
 Option: TypeAlias = "bool | float | str"
+
+OF_NUMBERS = ("row_runs", "row_first", "row_last")  # of the numbers of rows, see `numbering`
 
 
 @dataclass(frozen=True)

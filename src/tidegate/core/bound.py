@@ -22,6 +22,7 @@ from tidegate.core.keys import Keys
 from tidegate.core.making import array_of_words
 from tidegate.core.parts import Part, read_parts
 from tidegate.core.program import WORDS
+from tidegate.core.rangecolumns import SpanColumn
 from tidegate.core.results import ResultTables
 from tidegate.core.rowrule import lay_rule, state_class
 from tidegate.core.rowwindows import RowWindow, Session
@@ -82,7 +83,7 @@ class Bound(Binding):
         super().__init__(plan, schema)
         keys = {name: self.known[name] for name in plan.by}
         revision = [pa.field("revision", pa.int64())] if plan.time.allows else []
-        self.schema = pa.schema(
+        raw = pa.schema(
             [
                 *(pa.field(name, type_) for name, type_ in keys.items()),
                 *(pa.field(name, self.time_type) for name in plan.edges),
@@ -97,13 +98,9 @@ class Bound(Binding):
             pairs = zip(self.program.columns, self.program.parts, strict=True)
             self.views = [(*column, part) for column, part in pairs]
         self.texts = self.new_texts()
-        self.tables = ResultTables(
-            self.schema,
-            self.program,
-            self.texts,
-            label=plan.grid_window.label,
-            has_revisions=plan.time.allows,
-        )
+        self._raw_schema = raw
+        self.tables = self.new_tables()
+        self.schema = self.tables.empty.schema
         self.jump = jump_of(plan, self.time_type)
         self.first: int | float | None = None
         self.table = table_of(plan.grid_window, self.time_type)
@@ -115,7 +112,7 @@ class Bound(Binding):
         self.head = self.new_state()
         self.n_keeping = self.head.n_keeping  # values that are kept of a row
         # Whether a batch may need more than its rows' way into the state.
-        self.is_special = self.n_keeping > 0 or self.table is not None or self.filler is not None
+        self.is_special = self.table is not None or self.filler is not None
         self.is_special |= not plan.time.is_plain
         self.is_special |= isinstance(plan.window, RowWindow)
         self.has_window = not isinstance(plan.window, RowWindow) or isinstance(plan.window, Session)
@@ -142,6 +139,22 @@ class Bound(Binding):
     @state.setter
     def state(self, state: WindowState) -> None:
         self.head, self.parts = state, None
+
+    def new_tables(self) -> ResultTables:
+        """Give what makes tables of the results of a state."""
+        plan = self.plan
+        told = None
+        if any(item.function == "row_first" for _, item in plan.results):
+            keys = self._raw_schema.types[: len(plan.by)]
+            told = SpanColumn(plan, keys, self.time_type).tell
+        return ResultTables(
+            self._raw_schema,
+            self.program,
+            self.texts,
+            label=plan.grid_window.label,
+            has_revisions=plan.time.allows,
+            told=told,
+        )
 
     @property
     def n_waiting(self) -> int:
@@ -410,7 +423,7 @@ class Bound(Binding):
             return None
         if any(numeric is None for _, numeric in self.program.columns):
             return None
-        if self.sources is not None or not self.program.gives_words:
+        if self.sources is not None or not self.program.gives_plain:
             return None
         if any(_has_views(field.type) for field in schema):
             return None

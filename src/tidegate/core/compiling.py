@@ -32,6 +32,7 @@ from tidegate.core.program import (
     Result,
     numeric_of,
 )
+from tidegate.core.rangecolumns import RANGES_TYPE
 
 __all__ = ["compile_program"]
 
@@ -56,6 +57,8 @@ class _AnyCompiler(Compiler):
         """Compile one result of columns of any type."""
         if item.function == "custom":
             return self._custom(item)
+        if item.function == "row_runs":
+            return Result("runs", (self.add(self.row_runs()),), item), RANGES_TYPE
         own = [self.own(column) for column in item.columns]
         for column, type_ in zip(item.columns, own, strict=True):
             _check_has(item.function, column, type_)

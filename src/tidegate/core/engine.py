@@ -15,15 +15,14 @@ from tidegate.core.eventtime import INT64_MAX, order_of_time
 from tidegate.core.lookbacks.merging import merge_looks
 from tidegate.core.lookbacks.rolling import make_run
 from tidegate.core.lookbacks.rollingrun import RollingRun
-from tidegate.core.lookbacks.tracing import TracedLook
 from tidegate.core.merging import merge
+from tidegate.core.numbering import CollectingRun, refuse_merge, traced
 from tidegate.core.plan import make_plan
 from tidegate.core.resultnames import expand
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
 from tidegate.core.run import Run, Stats
 from tidegate.core.threads import check_threads
 from tidegate.core.timekeeping import Timekeeping
-from tidegate.core.tracing import TracedRun, traced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -308,7 +307,7 @@ class Aggregator(BatchTaker):
             if is_due is not None:
                 return is_due
         self._settle()
-        if isinstance(run, RollingRun | TracedRun):
+        if isinstance(run, RollingRun | CollectingRun):
             return run.push_row(row, batch_of_row)
         if run.bound is None:
             run.bind(batch_of_row(run, row).schema)
@@ -502,8 +501,7 @@ class Aggregator(BatchTaker):
             raise MergeError(f"merge: give another Aggregator, not {other!r}")
         self._settle()
         other._settle()
-        if isinstance(self._run, TracedRun | TracedLook):
-            self._run.refuse_merge()
+        refuse_merge(self._run.plan)
         if isinstance(self._run, RollingRun) and isinstance(other._run, RollingRun):
             merge_looks(self._run, other._run)
         else:

@@ -106,6 +106,8 @@ class KeyParts:
         if bound.keys is None:
             raise ValueError("a plan without keys has no parts")
         n_rows, stops = len(rows.order), [0] * len(self.states)
+        for state in self.states:
+            state.first_row = bound.head.first_row
         lookup = Lookup(bound.keys, batch, len(self.states))
 
         def take(number: int) -> int:

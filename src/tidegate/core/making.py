@@ -20,6 +20,7 @@ from tidegate.core.decimals import (
     most_of,
 )
 from tidegate.core.errors import AggregateOverflowError, LimitError
+from tidegate.core.rangecolumns import take_runs
 from tidegate.core.state import array_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Outputs(NamedTuple):
     words: list[Numbers]  # of each output; of a list: where it stands
     valid: list[Numbers | None]
     lists: dict[int, Numbers]  # by output; two may share the lists of one accumulator
+    runs: pa.Array[Any] | None = None  # of rows, the ranges of each result
 
     def after(self, first: int) -> Outputs:
         """Leave the results before one out."""
@@ -56,6 +58,7 @@ class Outputs(NamedTuple):
             [words[first:] for words in self.words],
             [None if flags is None else flags[first:] for flags in self.valid],
             self.lists,
+            None if self.runs is None else self.runs.slice(first),
         )
 
 
@@ -64,6 +67,9 @@ def take_outputs(state: WindowState, program: Program, time: type[Any]) -> Outpu
     n, starts, ends, codes, outputs = state.take_results()
     of_accs: dict[int, Numbers] = {}
     lists: dict[int, Numbers] = {}
+    runs = None
+    if program.runs >= 0:
+        runs = take_runs(state, array_of(outputs[program.runs][0], np.int64))
     for number, output in enumerate(program.outputs):
         if program.is_list(number):
             if output.acc not in of_accs:
@@ -77,6 +83,7 @@ def take_outputs(state: WindowState, program: Program, time: type[Any]) -> Outpu
         [array_of(values, np.int64) for values, _ in outputs],
         [None if flags is None else array_of(flags, np.uint8) for _, flags in outputs],
         lists,
+        runs,
     )
 
 
@@ -142,6 +149,8 @@ class Maker:
                 return self._range(result, field, outputs, place)
             case "custom":
                 return self._custom(result, field, outputs, place)
+            case "runs" if outputs.runs is not None:
+                return outputs.runs
         if self._program.is_list(first):
             column = result.columns[0] if result.columns else ""
             return self._lists(first, column, outputs, type_)

@@ -16,8 +16,10 @@ from tidegate.core.bound import times_of
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
-from tidegate.core.lookbacks.rolling import roll_all
+from tidegate.core.lookbacks.rolling import make_run, roll_all
+from tidegate.core.numbering import traced
 from tidegate.core.plan import EDGES, make_plan
+from tidegate.core.ranging import counted, with_ranges
 from tidegate.core.resultnames import expand
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import keep_codes
@@ -26,7 +28,6 @@ from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import run_shares
 from tidegate.core.threads import n_threads
 from tidegate.core.timekeeping import Timekeeping
-from tidegate.core.tracing import TracedRun, counted, traced, with_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,7 +264,7 @@ def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
         with_all = with_ranges(table, run, rows, plan, threads)
         if with_all is not None:
             return run, with_all
-    run = TracedRun(traced(plan))
+    run = make_run(traced(plan))
     for batch in rows.batches(MAX_BATCH):
         run.push(batch)
     if not run.counts.rows_in:

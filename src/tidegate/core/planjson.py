@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tidegate.core import aggregations
+from tidegate.core.aggregation import OF_NUMBERS, Aggregation
 from tidegate.core.durations import NS_PER_UNIT, plain_duration, read_duration
 from tidegate.core.errors import InputError
 from tidegate.core.functions import custom_of
@@ -20,7 +21,6 @@ from tidegate.core.windows import Calendar, Edges, Sliding, Tumbling
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidegate.core.aggregation import Aggregation
     from tidegate.core.windows import AnyWindow, Origin
 
 __all__ = ["plain_aggregation", "plain_window", "read_aggregation", "read_text", "read_window"]
@@ -158,6 +158,8 @@ def read_aggregation(value: dict[str, Any], functions: Mapping[str, object]) -> 
     function, columns, ddof = value["function"], value["columns"], value["ddof"]
     if isinstance(ddof, bool) or not isinstance(ddof, int) or not 0 <= ddof < 2**31:
         raise InputError(f"ddof is {ddof!r}: give an integer from 0 on")
+    if function in OF_NUMBERS and not columns:
+        return Aggregation(function)
     known = {name for name in aggregations.__all__ if name.islower()} - set(PARTS)
     wrong = InputError(f"there is no aggregation {function!r} of {len(columns)} columns")
     if function not in known:

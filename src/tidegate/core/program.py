@@ -48,12 +48,12 @@ __all__ = [
 ROWS, NULLS, SUM, SQUARES, SUM_INT, SQUARES_INT = range(6)
 LEAST, GREATEST, LEAST_INT, GREATEST_INT, FIRST, LAST, WEIGHTED = range(6, 13)
 LEAST_AT, GREATEST_AT, PAIRS, POWERS, KEPT, KEPT_TIMES = range(13, 19)
-LEAST_TEXT, GREATEST_TEXT = range(19, 21)
+LEAST_TEXT, GREATEST_TEXT, ROW_SPAN, ROW_RUNS = range(19, 23)
 FLOAT, SIGNED, UNSIGNED = range(3)
 OF_ROWS, OF_COUNT, OF_WORD, OF_EXTREME, OF_SUM, OF_MEAN, OF_VAR, OF_STD, OF_RATIO = range(9)
 OF_SEM, OF_RANGE, OF_TIME, OF_COV, OF_CORR, OF_SLOPE = range(9, 15)
 OF_ZSCORE, OF_SKEW, OF_KURT = range(15, 18)
-OF_QUANTILE, OF_RANK, OF_MAD, OF_MODE, OF_NUNIQUE, OF_LIST, OF_HALF = range(18, 25)
+OF_QUANTILE, OF_RANK, OF_MAD, OF_MODE, OF_NUNIQUE, OF_LIST, OF_HALF, OF_RUNS = range(18, 26)
 
 # The type of the 8-byte words of a column: of FLOAT, SIGNED, UNSIGNED.
 WORDS: tuple[type[np.float64], type[np.int64], type[np.uint64]] = (np.float64, np.int64, np.uint64)
@@ -77,7 +77,7 @@ class Output(NamedTuple):
 class Result(NamedTuple):
     """How outputs become a result; see `making`."""
 
-    how: Literal["words", "scaled", "codes", "sum", "mean", "range", "custom", "rows"]
+    how: Literal["words", "scaled", "codes", "sum", "mean", "range", "custom", "rows", "runs"]
     outputs: tuple[int, ...]
     item: Aggregation
     columns: tuple[str, ...] = ()  # whose codes the outputs are; "": none
@@ -130,6 +130,17 @@ class Program:
         """Whether each result is the output with its number."""
         return all(result.how == "words" for result in self.results)
 
+    @property
+    def gives_plain(self) -> bool:
+        """Whether each result is the output with its number, or the runs of rows of that."""
+        return all(result.how in ("words", "runs") for result in self.results)
+
+    @property
+    def runs(self) -> int:
+        """Tell which output is the runs of rows; -1: none."""
+        runs = (at for at, output in enumerate(self.outputs) if output.op == OF_RUNS)
+        return next(runs, -1)
+
     def result_of(self, output: int) -> int:
         """Tell which result, the first of them, comes from an output."""
         return next(at for at, result in enumerate(self.results) if output in result.outputs)
@@ -137,7 +148,7 @@ class Program:
     def word_of(self, output: int) -> type[np.float64 | np.int64 | np.uint64]:
         """Tell what the 8-byte words of a result are."""
         op, _, numeric, *_ = self.outputs[output]
-        if op in (OF_ROWS, OF_COUNT, OF_NUNIQUE):
+        if op in (OF_ROWS, OF_COUNT, OF_NUNIQUE, OF_HALF):
             return np.int64
         own = op in (OF_WORD, OF_EXTREME, OF_SUM, OF_RANGE, OF_TIME, OF_RANK, OF_MODE, OF_LIST)
         return WORDS[numeric] if own else np.float64
@@ -197,12 +208,23 @@ class Compiler:
         """Compile one single result."""
         if item.function == "rows":
             return Output(OF_ROWS, 0, SIGNED), pa.int64()
+        if item.function in ("row_first", "row_last"):
+            span, is_last = self._numbers(ROW_SPAN), item.function == "row_last"
+            return Output(OF_HALF, span, SIGNED, how=is_last), pa.int64()
         column = item.columns[0]
         if item.function == "count":
             return Output(OF_COUNT, self.acc(NULLS, column), SIGNED), pa.int64()
         if item.function in ("vwap", "wmean", "cov", "corr", "slope"):
             return self._pair(item), pa.float64()
         return self.single(item, column, self.use(column, item.function))
+
+    def _numbers(self, kind: int) -> int:
+        """Find or add an accumulator of the numbers of rows."""
+        return self.accs.setdefault((kind, -1, -1, -1, -1, 0), len(self.accs))
+
+    def row_runs(self) -> Output:
+        """Compile the runs of rows."""
+        return Output(OF_RUNS, self._numbers(ROW_RUNS), SIGNED)
 
     def _pair(self, item: Aggregation) -> Output:
         """Compile a result over two columns, or over a column and the time."""

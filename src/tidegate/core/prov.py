@@ -18,7 +18,7 @@ import pyarrow as pa
 from tidegate.core.errors import ColumnNotFoundError
 from tidegate.core.lineage import LineageStore
 from tidegate.core.pyobjects import to_list
-from tidegate.core.tracing import ROW_RANGES
+from tidegate.core.rangecolumns import ROW_RANGES
 
 if TYPE_CHECKING:
     from tidegate.core.plan import Plan

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
-from tidegate.core.results import ResultTables
 from tidegate.core.state import DISORDER, DONE
 
 if TYPE_CHECKING:
@@ -165,15 +164,14 @@ def table_of_range(bound: Bound, state: WindowState, after: int) -> pa.Table | N
     after : int
         In the kernels' order.
     """
-    if bound.filler is not None or not bound.program.gives_words:
+    if bound.filler is not None or not bound.program.gives_plain:
         return None
-    label = bound.plan.grid_window.label
-    table = ResultTables(bound.schema, bound.program, label=label).take(state, bound.keys)
+    table = bound.new_tables().take(state, bound.keys)
     if not bound.overlaps or after == INT64_MIN:
         return table
     edges = table[bound.plan.edges[-1]].to_numpy()
     edges = edges.view(np.int64) if edges.dtype.kind == "M" else edges
-    before = after - bound.reach if label == "start" else after
+    before = after - bound.reach if bound.plan.grid_window.label == "start" else after
     return table.slice(int(np.searchsorted(edges, before, side="right")))
 
 

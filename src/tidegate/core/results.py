@@ -13,10 +13,11 @@ from tidegate._kernels.slab import Slab
 from tidegate.core.columns import Numbers, as_array
 from tidegate.core.columntypes import is_word
 from tidegate.core.making import Maker, Outputs, take_outputs
+from tidegate.core.rangecolumns import take_runs, view_of_runs
 from tidegate.core.state import array_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.columns import Numbers
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ResultTables"]
 
-SLAB_ROWS = 1024
+SLAB_ROWS = 4096
 SHOWN = {None: slice(0, 2), "start": slice(0, 1), "end": slice(1, 2)}  # of start and end
-MOST_IN_SLAB = 64  # more results at a time are handed over in the memory that they are in
+MOST_IN_SLAB = 256  # more results at a time are handed over in the memory that they are in
+MOST_RUNS = 1024  # of rows, likewise
 
 _buffer_of: Any = pa.py_buffer  # its stub does not know a kernel's memory
 
@@ -50,6 +52,8 @@ class ResultTables:
         Which edge is shown; None: both.
     has_revisions : bool
         Whether windows come out again.
+    told : callable, optional
+        Makes of columns of the schema what is shown, with fewer names; only with keys.
 
     Attributes
     ----------
@@ -70,17 +74,20 @@ class ResultTables:
         *,
         label: Label | None = None,
         has_revisions: bool = False,
+        told: Callable[[Sequence[pa.Array[Any]]], list[pa.Array[Any]]] | None = None,
     ) -> None:
         self._schema = schema
+        self._told = told
         self._program = program
         n_beside = len(schema) - len(program.fields)  # keys, edges, revisions
         self._time_type = schema.field(n_beside - has_revisions - 1).type
         self._has_revisions = has_revisions
         self._shown = SHOWN[label]
-        self._is_word = [
-            is_word(field.type) and result.how == "words"
+        self._is_plain = all(
+            result.how == "runs" or (result.how == "words" and is_word(field.type))
             for field, result in zip(program.fields, program.results, strict=True)
-        ]
+        )
+        self._runs = program.runs
         self._maker = Maker(program, {} if texts is None else texts)
         self._raw: list[Outputs] = []
         self._revisions: list[Numbers] = []  # of what is raw
@@ -90,7 +97,12 @@ class ResultTables:
     @cached_property
     def empty(self) -> pa.Table:
         """No results."""
-        return self._schema.empty_table()
+        table = self._schema.empty_table()
+        if self._told is None:
+            return table
+        columns = self._told([column.combine_chunks() for column in table.columns])
+        names = self._schema.names[: len(columns)]
+        return pa.Table.from_arrays(columns, names=names)
 
     @property
     def table(self) -> pa.Table:
@@ -102,7 +114,8 @@ class ResultTables:
         n = state.n_results
         if not n and not self._raw:
             return self.empty
-        if keys is None and all(self._is_word) and n <= MOST_IN_SLAB and not self._has_revisions:
+        is_few = n <= MOST_IN_SLAB and state.n_runs <= MOST_RUNS
+        if keys is None and self._is_plain and is_few and not self._has_revisions:
             return self._take_slice(state, n)
         return self._take_all(state, keys)
 
@@ -117,21 +130,19 @@ class ResultTables:
 
     def _begin_slab(self) -> pa.Table:
         """Make a new slab and its table; the last slab lives on in what was taken from it."""
-        self.slab = Slab(len(self._program.fields), SLAB_ROWS, MOST_IN_SLAB)
+        self.slab = Slab(len(self._program.fields), SLAB_ROWS, MOST_IN_SLAB, self._runs)
         starts, ends, outputs = self.slab.columns()
         edges: list[Any] = [starts, ends]
-        parts = [(self._time_type, None, edge) for edge in edges[self._shown]]
-        for field, (values, bits) in zip(self._program.fields, outputs, strict=True):
-            parts.append((field.type, _buffer_of(bits), values))
-        table = pa.Table.from_arrays(
-            [
-                pa.Array.from_buffers(type_, SLAB_ROWS, [bits, _buffer_of(values)])
-                for type_, bits, values in parts
-            ],
-            schema=self._schema,
-        )
-        self._slab_table = table
-        return table
+        columns = [_slab_column(self._time_type, edge) for edge in edges[self._shown]]
+        for number, (field, (values, bits)) in enumerate(
+            zip(self._program.fields, outputs, strict=True)
+        ):
+            if number == self._runs:
+                columns.append(view_of_runs(SLAB_ROWS, values, *self.slab.columns_of_runs()))
+            else:
+                columns.append(_slab_column(field.type, values, bits))
+        self._slab_table = pa.Table.from_arrays(columns, schema=self._schema)
+        return self._slab_table
 
     def _take_all(self, state: WindowState, keys: Keys | None) -> pa.Table:
         """Hand over the results in the memory that they are in."""
@@ -168,11 +179,15 @@ class ResultTables:
     ) -> tuple[Numbers, Numbers, Numbers | None, list[pa.Array[Any]]]:
         """Starts and ends, key codes and results."""
         time = np.float64 if pa.types.is_floating(self._time_type) else np.int64
-        if all(self._is_word) and not self._raw:
+        if self._is_plain and not self._raw:
             n, starts, ends, codes, outputs = state.take_results()
             columns = [
                 _words(values, None if valid is None else array_of(valid, np.uint8), n, field.type)
-                for (values, valid), field in zip(outputs, self._program.fields, strict=True)
+                if number != self._runs
+                else take_runs(state, array_of(values, np.int64))
+                for number, ((values, valid), field) in enumerate(
+                    zip(outputs, self._program.fields, strict=True)
+                )
             ]
             known = None if codes is None else array_of(codes, np.int32)
             return array_of(starts, time), array_of(ends, time), known, columns
@@ -229,7 +244,10 @@ class ResultTables:
         )
         if revisions is not None:
             columns.append(as_array(revisions, None, pa.int64()))
-        return pa.Table.from_arrays([*columns, *results], schema=self._schema)
+        columns.extend(results)
+        if self._told is not None:
+            return pa.Table.from_arrays(self._told(columns), schema=self.empty.schema)
+        return pa.Table.from_arrays(columns, schema=self._schema)
 
 
 def _words(
@@ -238,3 +256,9 @@ def _words(
     """View memory as an array of a type that Arrow keeps in the kernels' words."""
     bitmap = None if valid is None else _buffer_of(np.packbits(valid, bitorder="little"))
     return pa.Array.from_buffers(type_, n, [bitmap, _buffer_of(values)])
+
+
+def _slab_column(type_: pa.DataType, values: Any, bits: Any = None) -> pa.Array[Any]:
+    """View a column of a slab."""
+    bitmap = None if bits is None else _buffer_of(bits)
+    return pa.Array.from_buffers(type_, SLAB_ROWS, [bitmap, _buffer_of(values)])

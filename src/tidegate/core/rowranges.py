@@ -15,6 +15,7 @@ from tidegate._kernels.rowranges import RowRanges, RowWalk, pane_changes
 from tidegate.core.bound import times_of
 from tidegate.core.errors import LimitError
 from tidegate.core.eventtime import order_of_floats
+from tidegate.core.rangecolumns import MOST_RANGES
 from tidegate.core.threads import n_threads, on_threads
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ranges", "Windows", "keep_codes", "panes_of", "pieces_of", "ranges_of", "windows_of"]
 
-MOST_RANGES = 2**31 - 1  # a column of lists has room for
 MOST_AT_ONCE = 1 << 30  # rows whose changes are counted in 32 bits
 WORTH = 1 << 18  # rows for a thread
 MOST_SEATS = 1 << 24  # windows times keys that are looked up by number, however few rows there are

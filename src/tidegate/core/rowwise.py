@@ -155,6 +155,7 @@ def take_buffer(run: Run, buffer: RowBuffer) -> None:
         return
     for texts in bound.texts.values():
         texts.lay(bound.state)
+    bound.state.first_row = run.counts.rows_in
     in_steps = isinstance(buffer, RowSteps)  # rows near a limit do not come here then
     guard = None if in_steps else run.guard(bound, len(buffer))
     status, n_taken = buffer.flush(bound.n_keys)

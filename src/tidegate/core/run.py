@@ -15,6 +15,7 @@ from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
+from tidegate.core.rangecolumns import OF_SPANS
 from tidegate.core.rowrule import check_rows, first_late, late_bar_error
 from tidegate.core.rowwindows import Session
 from tidegate.core.sharing import fail_in_part, least_shared, may_be_shared, push_shared
@@ -279,6 +280,7 @@ class Run(HasIntake):
             return
         mark, codes = self._codes_of(bound, batch)
         guard = self.guard(bound, len(rows.order))
+        bound.state.first_row = self.counts.rows_in
         state, given = bound.state, (rows.order, rows.time_valid, codes, bound.n_keys, rows.columns)
         horizon: int | None = None
         known: Any = {} if sources is None else {"sources": sources}  # only grids follow sources
@@ -484,6 +486,7 @@ class Run(HasIntake):
         if self.bound is not None:
             return self.bound.tables.empty
         names = [*self.plan.places, *(name for name, _ in self.plan.results)]
+        names = [name for name in names if name not in OF_SPANS[1:]]  # only the ranges are shown
         return pa.schema([pa.field(name, pa.null()) for name in names]).empty_table()
 
     def take_late(self) -> pa.Table:

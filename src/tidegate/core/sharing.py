@@ -65,6 +65,7 @@ def push_shared(run: Run, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bo
     """
     if not may_be_shared(run, bound, len(rows.order)):
         return False
+    bound.head.first_row = run.counts.rows_in
     try:
         status = _push(run, bound, batch, rows)
     except BaseException:

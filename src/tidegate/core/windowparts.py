@@ -53,7 +53,7 @@ def can_have_windows_apart(bound: Bound) -> bool:
         and time.sources is None
         and time.ttl is None
         and bound.filler is None
-        and bound.program.gives_words
+        and bound.program.gives_plain
         and not bound.texts
         and not (bound.overlaps and bound.is_float)
     )

@@ -14,6 +14,7 @@ from tidegate.core.calling import call_each, call_each_c
 from tidegate.core.columns import as_array
 from tidegate.core.lookbacks.spans import ranges_in
 from tidegate.core.making import Maker, Outputs, array_of_words
+from tidegate.core.numbering import ROW
 from tidegate.core.program import (
     GREATEST_INT,
     GREATEST_TEXT,
@@ -25,7 +26,7 @@ from tidegate.core.program import (
     SIGNED,
     Output,
 )
-from tidegate.core.tracing import RANGES_TYPE, ROW, ROW_RANGES
+from tidegate.core.rangecolumns import RANGES_TYPE, ROW_RANGES
 
 if TYPE_CHECKING:
     from tidegate.core.columns import Numbers

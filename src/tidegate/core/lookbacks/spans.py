@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegate.core.errors import LimitError
-from tidegate.core.tracing import column_of_ranges
+from tidegate.core.rangecolumns import column_of_ranges
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from tidegate.core.batch import read_input
 from tidegate.core.errors import InputError
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.lookbacks.rollingrun import RollingRun, one_batch
-from tidegate.core.tracing import ROW, refuse_merge
+from tidegate.core.numbering import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +67,3 @@ class TracedLook(RollingRun):
     def take_late(self) -> pa.Table:
         """Hand over the rows on the side."""
         return super().take_late().drop_columns([ROW])
-
-    def refuse_merge(self) -> NoReturn:
-        """Refuse: both have counted their rows from 0."""
-        refuse_merge()

@@ -16,8 +16,8 @@ from tidegate.core import aggregations as agg
 from tidegate.core.durations import Duration
 from tidegate.core.engine import Aggregator
 from tidegate.core.files import Columns
+from tidegate.core.rangecolumns import ROW_RANGES
 from tidegate.core.run import Stats
-from tidegate.core.tracing import ROW_RANGES
 from tidegate.core.watermark import Watermark
 from tidegate.core.windows import Tumbling
 from tidegate.domain.compliance.ledgers import Ledger, read_ledgers

@@ -10,8 +10,8 @@ from tidegate.core.errors import SinkError
 from tidegate.core.files import Format
 from tidegate.core.formats.wholefiles import written
 from tidegate.core.logging import escape
+from tidegate.core.rangecolumns import ROW_RANGES
 from tidegate.core.sinks import Sink
-from tidegate.core.tracing import ROW_RANGES
 from tidegate.domain.compliance.audit import Audit, plain_values
 
 __all__ = ["Paper", "report_files", "summary_lines", "write_report"]

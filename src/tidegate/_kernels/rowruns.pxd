@@ -1,0 +1,46 @@
+"""The runs of input rows in a record; see rowruns.pyx."""
+
+from libc.stdint cimport int64_t
+
+from tidegate._kernels.records cimport Acc, Word
+
+cdef enum:
+    # Words of ROW_RUNS in a record. The first two are those of the values that `kept` has.
+    PANES_AT
+    PANES_N
+    RUN_BEGIN   # of the last run; INT64_MIN: there is none
+    RUN_END
+    MORE_AT     # the runs before it
+    MORE_N
+    RUN_WORDS
+
+cdef bint runs_more(const Acc* acc, Word* at) noexcept nogil
+cdef void runs_drop(const Acc* acc, Word* at) noexcept nogil
+cdef Py_ssize_t runs_out(Word* at, Word* out) noexcept nogil
+cdef bint runs_fit(const Word* at, int64_t n_rows) noexcept nogil
+cdef void runs_load(const Acc* acc, Word* at, const Word* runs) noexcept nogil
+cdef Py_ssize_t runs_add(const Word* pane, Word* out, Py_ssize_t n, bint* rises) noexcept nogil
+cdef Py_ssize_t runs_sort(Word* out, Py_ssize_t n) noexcept nogil
+
+
+cdef inline void runs_push(const Acc* acc, Word* at, int64_t begin, int64_t end) noexcept nogil:
+    """Add rows [begin, end), counted in their batch; they come after those that are there."""
+    begin += acc.first_row[0]
+    end += acc.first_row[0]
+    if at[RUN_END].i != begin:
+        if at[RUN_BEGIN].i >= 0 and not runs_more(acc, at):
+            return
+        at[RUN_BEGIN].i = begin
+    at[RUN_END].i = end
+
+
+cdef inline Py_ssize_t runs_in(const Word* at) noexcept nogil:
+    """How many runs a record with rows has."""
+    return at[MORE_N].i + 1
+
+
+cdef inline void span_push(const Acc* acc, Word* at, int64_t row) noexcept nogil:
+    """ROW_SPAN of one row, counted in its batch; it comes after those that are there."""
+    row += acc.first_row[0]
+    at[0].i = min(at[0].i, row)
+    at[1].i = row

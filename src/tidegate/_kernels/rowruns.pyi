@@ -1,0 +1,1 @@
+"""The runs of input rows in a record; called by other kernels only."""
