@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
@@ -140,3 +141,33 @@ def test_reading_a_stream_of_batches_is_reading_the_table():
 
 def test_results_of_a_process_are_those_of_another(run_python):
     assert run_python("from reference.fingerprint import main; main()").strip() == fingerprint()
+
+
+def cancelling(keys, rng):
+    """Make values of which large ones cancel: what is left shows in which order a key had them."""
+    n = len(keys)
+    order = np.argsort(keys, kind="stable")
+    place = np.arange(n) % 16
+    large = np.repeat(rng.normal(size=n // 16 + 1) * 2.0**90, 16)[:n]
+    values = np.empty(n)
+    values[order] = np.where(place == 3, large, np.where(place == 11, -large, rng.normal(size=n)))
+    return values
+
+
+@pytest.mark.parametrize("n_keys", [3, 40, 300])
+@pytest.mark.parametrize("disorder", [0, 5, 40, 300])
+@pytest.mark.parametrize("grid", [tg.Tumbling(2000), tg.Sliding(6000, 2000)], ids=str)
+def test_rows_of_a_key_are_added_in_their_order_where_that_shows(grid, n_keys, disorder):
+    rng = np.random.default_rng(n_keys + disorder)
+    n = 300_000
+    keys = rng.integers(0, n_keys, n)
+    times = np.cumsum(rng.integers(0, 3, n)) + rng.integers(0, disorder + 1, n)
+    data = pa.record_batch({"t": times, "k": keys, "x": cancelling(keys, rng)})
+    results = tg.agg.sum("x"), tg.agg.mean("x")
+    whole = [tg.aggregate(data, grid, *results, on="t", by="k", threads=n) for n in (1, 2, 3)]
+    for size, threads in ((n, 1), (n, 2), (100_000, 3), (7_000, 1), (500, 1)):
+        live = tg.Aggregator(grid, *results, on="t", by="k", lateness=400, threads=threads)
+        made = [live.push(data.slice(row, size)) for row in range(0, n, size)]
+        whole.append(pa.concat_tables([*made, live.flush()]))
+    for one in whole[1:]:
+        assert_same_bits(pa.table(one), pa.table(whole[0]))

@@ -1,6 +1,6 @@
 """Rows of many keys into records, eight keys at a time."""
 
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t
 
 from tidegate._kernels.records cimport Column, Plan, Word
 from tidegate._kernels.store cimport Store
@@ -15,7 +15,7 @@ cdef struct Dealer:
     int pause_wholes    # panes that are not tried
     Word* nobody        # a record for lanes without a key
     int32_t* seen       # by key code: one of its rows
-    uint8_t* dealt      # by key code: whether it has rows in the run
+    int32_t* slots      # by key code: its record, -1: it has no rows in the run
     Py_ssize_t n_dealt  # keys that have some
     Py_ssize_t n_new    # those of them whose record knows of no row yet
 

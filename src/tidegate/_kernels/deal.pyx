@@ -6,8 +6,8 @@ the same bits. Whether a value needs care shows when the eight are done: then no
 their hands are taken row by row.
 """
 
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from tidegate._kernels.eights cimport (
@@ -61,7 +61,7 @@ cdef void dealer_free(Dealer* dealer) noexcept nogil:
     free(dealer.hands)
     free(dealer.held)
     free(dealer.seen)
-    free(dealer.dealt)
+    free(dealer.slots)
 
 
 cdef bint may_deal(const Store* store, Py_ssize_t n_rows) noexcept nogil:
@@ -90,10 +90,11 @@ cdef int dealer_room(Dealer* dealer, Py_ssize_t n_keys) noexcept nogil:
     dealer.hands = <double*>calloc(rounded * STRIDE, sizeof(double))
     dealer.held = <int32_t*>calloc(rounded, sizeof(int32_t))
     dealer.seen = <int32_t*>calloc(rounded, sizeof(int32_t))
-    dealer.dealt = <uint8_t*>calloc(rounded, 1)
+    dealer.slots = <int32_t*>malloc(rounded * sizeof(int32_t))
     if (dealer.hands == NULL or dealer.held == NULL or dealer.seen == NULL
-            or dealer.dealt == NULL):
+            or dealer.slots == NULL):
         return NO_MEMORY
+    memset(dealer.slots, 0xFF, rounded * sizeof(int32_t))  # -1
     dealer.n_keys = n_keys
     return DONE
 
@@ -220,11 +221,13 @@ cdef void take_with_care(
                 push_extreme(record + acc.wide, cold + acc.rare, hand[i], acc.kind == LEAST)
 
 
-cdef inline void note_dealt(Dealer* dealer, int32_t code, const Word* span) noexcept nogil:
+cdef inline void note_dealt(
+    Dealer* dealer, int32_t code, int32_t slot, const Word* span
+) noexcept nogil:
     """Count a key that has rows in the run, once."""
-    dealer.n_dealt += not dealer.dealt[code]
-    dealer.n_new += not dealer.dealt[code] and span.i == INT64_MAX
-    dealer.dealt[code] = True
+    dealer.n_dealt += dealer.slots[code] < 0
+    dealer.n_new += dealer.slots[code] < 0 and span.i == INT64_MAX
+    dealer.slots[code] = slot
 
 
 cdef int take_hands(
@@ -260,7 +263,7 @@ cdef int take_hands(
                 if places.counts:
                     (<Word*>records[j]).i += n[j]
                 if places.counts and plan.numbered >= 0:
-                    note_dealt(dealer, first + j, <const Word*>records[j] + span)
+                    note_dealt(dealer, first + j, slots[j], <const Word*>records[j] + span)
         hands = dealer.hands + <Py_ssize_t>first * STRIDE
         if advance(places, hands, n, records) == NEEDS_CARE:
             for j in range(LANES):
@@ -306,7 +309,7 @@ cdef Py_ssize_t tell_spans(
     for code in range(<int32_t>dealer.n_keys):
         if dealer.seen[code] < 0:
             continue
-        at = records + store.recent[code].slot * store.arena.wide
+        at = records + dealer.slots[code] * store.arena.wide
         row = first_row + dealer.seen[code]
         if from_end and at[1].i < first_row:
             at[1].i = row
@@ -336,7 +339,7 @@ cdef void number_dealt(
         note_spans(dealer, codes, rows, at, min(at + size, n_rows), False)
         n_told += tell_spans(plan, store, dealer, plan.first_row + base, False)
         at += size
-    memset(dealer.dealt, 0, dealer.n_keys)
+    memset(dealer.slots, 0xFF, dealer.n_keys * sizeof(int32_t))
     dealer.n_dealt = dealer.n_new = 0
 
 

@@ -21,7 +21,7 @@ from tidegate._kernels.records cimport (
     LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, SQUARES,
     SQUARES_INT, SUM, SUM_INT, WEIGHTED, Acc, Arena, Plan, Word,
 )
-from tidegate._kernels.rowruns cimport RUN_WORDS
+from tidegate._kernels.rowruns cimport RUN_WORDS, runs_join
 from tidegate._kernels.texts cimport keep_extreme_text
 
 cdef extern from *:
@@ -222,6 +222,8 @@ cdef inline void merge_one(const Acc* acc, Word* a, const Word* b) noexcept nogi
         merge_moment(acc, a, b)
     elif acc.kept != NULL:
         a[RANGE_N].i += b[RANGE_N].i
+        if acc.kind == ROW_RUNS:
+            runs_join(a, b)
     elif acc.kind == ROW_SPAN:
         a[0].i = min(a[0].i, b[0].i)
         a[1].i = max(a[1].i, b[1].i)

@@ -21,7 +21,8 @@ from tidegate._kernels.records cimport (
     Word,
 )
 from tidegate._kernels.rowruns cimport (
-    PANES_AT, PANES_N, runs_add, runs_drop, runs_fit, runs_in, runs_load, runs_out, runs_sort,
+    MORE_N, PANES_AT, PANES_N, runs_add, runs_drop, runs_fit, runs_in, runs_load, runs_out,
+    runs_sort,
 )
 
 cdef int64_t MOST = <int64_t>1 << 40  # values of one record: a forged count must not overflow
@@ -284,29 +285,32 @@ cdef void write_list(
         end_list(acc, n, value)
 
 
+cdef Py_ssize_t list_runs(const Plan* plan, const Acc* acc, const Word* at) noexcept nogil:
+    """Write the runs of rows of one window down behind the lists; how many, -1: no memory."""
+    cdef bint is_one = at[MORE_N].i == 0, rises = True
+    cdef const Word* pane = at if is_one else <const Word*>at[PANES_AT].p
+    cdef Py_ssize_t _pane, n_runs = 0
+    cdef Word* out = NULL
+    for _pane in range(1 if is_one else at[PANES_N].i):
+        out = list_room(acc, 2 * (n_runs + runs_in(pane)))
+        if out == NULL:
+            return -1
+        n_runs = runs_add(pane, out, n_runs, &rises)
+        pane += plan.narrow
+    return n_runs if rises else runs_sort(out, n_runs)
+
+
 cdef void read_runs(
     const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
 ) noexcept nogil:
     """The runs of rows of n folded records: each a list of where they begin and end."""
     cdef const Acc* acc = &plan.accs[output.acc]
-    cdef const Word* pane
-    cdef Py_ssize_t i, _pane, n_runs
-    cdef Word* out
-    cdef bint rises
+    cdef Py_ssize_t i, n_runs
     for i in range(n):
-        pane = <const Word*>records[acc.narrow + PANES_AT].p
-        n_runs = 0
-        rises = True
-        for _pane in range(records[acc.narrow + PANES_N].i):
-            out = list_room(acc, 2 * (n_runs + runs_in(pane)))
-            if out == NULL:
-                return
-            n_runs = runs_add(pane, out, n_runs, &rises)
-            pane += plan.narrow
-        if not rises:
-            n_runs = runs_sort(out, n_runs)
+        n_runs = list_runs(plan, acc, records + i * plan.narrow + acc.narrow)
+        if n_runs < 0:
+            return
         end_list(acc, 2 * n_runs, &values[i])
-        records += plan.narrow
 
 
 # -------------------------------------------------------------------------------------------- read

@@ -60,7 +60,10 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
         at[2 * lanes].f = NAN
     elif acc.kind == ROW_RUNS:
         at[RUN_BEGIN].i = at[RUN_END].i = INT64_MIN
-    elif acc.kind in (LEAST_INT, FIRST, ROW_SPAN):
+    elif acc.kind == ROW_SPAN:
+        at[0].i = INT64_MAX
+        at[1].i = INT64_MIN
+    elif acc.kind == LEAST_INT or acc.kind == FIRST:
         at.i = INT64_MAX
     elif acc.kind == LEAST_AT or acc.kind == GREATEST_AT:
         at[0].i = INT64_MAX

@@ -10,7 +10,7 @@ from libc.stdlib cimport realloc
 from libc.string cimport memset
 
 from tidegate._kernels.clock cimport see
-from tidegate._kernels.deal cimport deal_rows, is_worth
+from tidegate._kernels.deal cimport deal_rows, is_worth, may_deal
 from tidegate._kernels.grid cimport Grid, Pane, has_to_grow, locate, locate_near
 from tidegate._kernels.lanes cimport (
     all_rise, count_16, run_within, sub_overflows, windows_of8,
@@ -511,7 +511,8 @@ cdef int seat_part(
                                  router.part.number, router.part.n, router.part.shift, rows)
     cdef int32_t code, slot
     cdef int status
-    if offer != NULL and n and is_worth(offer.dealer, store, router.part.n * n):
+    if offer != NULL and n and not n_seated[0] and (
+            is_worth(offer.dealer, store, router.part.n * n)):
         status = deal_rows(offer.dealer, offer.plan, offer.columns, offer.n_columns, store,
                            router.place, codes + base, rows, base, n)
         if status == DONE:
@@ -537,10 +538,13 @@ cdef inline int seat_run(
     Store* store, int32_t place, const int32_t* codes, Py_ssize_t* row, Py_ssize_t end,
     int32_t* slots, const Offer* offer, Py_ssize_t* n_seated,
 ) noexcept nogil:
-    """Deal a run where that pays, else find the records of its rows."""
+    """Deal a run where that pays, else find the records of its rows.
+
+    A run that follows rows whose records are found is not dealt: it would be taken before them.
+    """
     cdef Py_ssize_t first = row[0]
     cdef int status
-    if offer != NULL and is_worth(offer.dealer, store, end - first):
+    if offer != NULL and not n_seated[0] and is_worth(offer.dealer, store, end - first):
         status = deal_rows(offer.dealer, offer.plan, offer.columns, offer.n_columns, store, place,
                            codes + first, NULL, first, end - first)
         if status == DONE:
@@ -601,6 +605,8 @@ cdef int route_rows(
                 offer.n_whole = k - i
                 offer.largest = largest
             break
+        if offer != NULL and n_seated[0] and may_deal(store, k - i):
+            break  # the rows before come first, and have their records to wait for
         falls = times[i] < router.clock.largest
         if router.lives.on:
             k = note_keys(router, times, codes, i, k)

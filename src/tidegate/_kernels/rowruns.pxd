@@ -11,7 +11,7 @@ cdef enum:
     RUN_BEGIN   # of the last run; INT64_MIN: there is none
     RUN_END
     MORE_AT     # the runs before it
-    MORE_N
+    MORE_N      # of a sum of panes: 0 where it is one run after all, -1 where only the panes know
     RUN_WORDS
 
 cdef bint runs_more(const Acc* acc, Word* at) noexcept nogil
@@ -37,6 +37,14 @@ cdef inline void runs_push(const Acc* acc, Word* at, int64_t begin, int64_t end)
 cdef inline Py_ssize_t runs_in(const Word* at) noexcept nogil:
     """How many runs a record with rows has."""
     return at[MORE_N].i + 1
+
+
+cdef inline void runs_join(Word* a, const Word* b) noexcept nogil:
+    """Add the runs of a later pane to those of panes before: those in order are one run."""
+    if a[MORE_N].i == 0 and b[MORE_N].i == 0 and a[RUN_END].i == b[RUN_BEGIN].i:
+        a[RUN_END].i = b[RUN_END].i
+    else:
+        a[MORE_N].i = -1
 
 
 cdef inline void span_push(const Acc* acc, Word* at, int64_t row) noexcept nogil:

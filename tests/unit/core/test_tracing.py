@@ -128,6 +128,117 @@ def test_long_inputs_in_order_and_out_of_it(window, disorder, threads):
         np.testing.assert_array_equal(named, within)
 
 
+BARS = {
+    "of floats": {"m": agg.mean("x"), "high": agg.max("x"), "n": agg.rows()},
+    "of ends": {"open": agg.first("x"), "close": agg.last("y"), "n": agg.rows()},
+    "of integers": {"total": agg.sum("i"), "n": agg.rows()},
+    "with nulls": {"least": agg.min("y"), "total": agg.sum("x"), "n": agg.rows()},
+    "with wild values": {"spread": agg.std("w"), "total": agg.sum("x"), "n": agg.rows()},
+}
+GRIDS = [tg.Tumbling(5000), tg.Sliding(5000, 1000), tg.Sliding(300, 400)]
+
+
+def stream_of(n_keys, disorder, n=140_000):
+    rng = np.random.default_rng(n_keys + disorder)
+    times = np.cumsum(rng.integers(0, 3, n)) + rng.integers(0, disorder + 1, n)
+    x, y = rng.normal(size=(2, n))
+    return pa.record_batch(
+        {
+            "t": pa.array(times),
+            "k": pa.array(rng.integers(0, n_keys, n)),
+            "x": pa.array(x),
+            "y": pa.array(y, mask=rng.random(n) < 0.01),
+            "i": pa.array(rng.integers(-9, 9, n)),
+            "w": pa.array(np.where(rng.random(n) < 0.001, x * 1e200, x)),
+        }
+    )
+
+
+def check_rows(result, data, lateness, by):
+    """Hold the ranges of a result to the rows of the data that came before it was closed."""
+    times, keys = data["t"].to_numpy(), data["k"].to_numpy()
+    watermarks = np.append(-1, np.maximum.accumulate(times)[:-1] - lateness)
+    some = np.linspace(0, result.num_rows - 1, 40).astype(np.int64)
+    for row in result.take(some).to_pylist():
+        own = (times >= row["window_start"]) & (times < row["window_end"])
+        own &= watermarks < row["window_end"]
+        own &= (keys == row["k"]) if by else True
+        numbers = np.flatnonzero(own)
+        assert row["n"] == len(numbers)
+        if by:
+            (one,) = row["row_ranges"]
+            assert (one["start"], one["stop"] - 1) == (numbers[0], numbers[-1])
+            assert (one["rows"], one["key"]) == (row["n"], {"k": row["k"]})
+            continue
+        breaks = np.flatnonzero(np.diff(numbers) > 1)
+        starts, stops = numbers[[0, *(breaks + 1)]], numbers[[*breaks, -1]] + 1
+        assert row["row_ranges"] == [
+            {"start": start, "stop": stop}
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        ]
+
+
+@pytest.mark.parametrize("name", BARS)
+@pytest.mark.parametrize("window", GRIDS, ids=str)
+@pytest.mark.parametrize(("disorder", "lateness"), [(0, 0), (40, 0), (300, 400), (3000, 100)])
+@pytest.mark.parametrize("n_keys", [None, 40, 3000])
+def test_long_streams_tell_the_rows_of_each_window(name, window, disorder, lateness, n_keys):
+    data = stream_of(n_keys or 1, disorder)
+    by = "k" if n_keys else None
+    options = {"on": "t", "by": by, "lateness": lateness, "lineage": True, **BARS[name]}
+    said = []
+    for size, threads in ((7_000, 1), (70_000, 2), (140_000, 1), (140_000, 3)):
+        live = tg.Aggregator(window, threads=threads, **options)
+        made = [live.push(data.slice(row, size)) for row in range(0, data.num_rows, size)]
+        said.append(pa.concat_tables([*made, live.flush()]))
+    assert all(one.equals(said[0]) for one in said[1:])
+    check_rows(said[0], data, lateness, by)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"allowed_lateness": 500},
+        {"max_jump": 2500},
+        {"sources": "i"},
+        {"by": "k", "watermark": "key"},
+        {"by": "k", "ttl": 5000},
+        {"by": "k", "allowed_lateness": 500},
+    ],
+    ids=str,
+)
+def test_options_of_time_leave_every_row_in_its_ranges(options):
+    data = stream_of(20, 3000, n=5_000)
+    options = {"on": "t", "lateness": 100, "lineage": True, **BARS["of floats"], **options}
+    said = []
+    for size in (1, 77, 5_000):
+        live = tg.Aggregator(tg.Sliding(500, 100), **options)
+        for row in range(0, data.num_rows, size):
+            live.push(data.slice(row, size), take=False)
+            if row == 77 * 20:
+                live = tg.Aggregator.restore(live.snapshot())
+        said.append(pa.concat_tables([live.take(), live.flush()]))
+    assert all(one.equals(said[0]) for one in said[1:])
+    by = options.get("by")
+    times, keys = data["t"].to_numpy(), data["k"].to_numpy()
+    for row in said[0].to_pylist():
+        numbers = [at for one in row["row_ranges"] for at in range(one["start"], one["stop"])]
+        assert len(numbers) == row["n"]
+        assert all(row["window_start"] <= time < row["window_end"] for time in times[numbers])
+        assert by is None or set(keys[numbers].tolist()) == {row["k"]}
+
+
+def test_rows_one_by_one_are_numbered_as_batches_are():
+    data = stream_of(5, 300, n=3_000)
+    for by in (None, "k"):
+        options = {"on": "t", "by": by, "lateness": 50, "lineage": True, "m": agg.mean("x")}
+        whole, live = (tg.Aggregator(tg.Sliding(300, 100), **options) for _ in "ab")
+        for row in data.select(["t", "k", "x"] if by else ["t", "x"]).to_pylist():
+            live.push_row(*row.values())
+        expected = pa.concat_tables([whole.push(data), whole.flush()])
+        assert pa.concat_tables([live.take(), live.flush()]).equals(expected)
+
+
 def test_rows_without_a_time_are_in_no_window():
     data = {"t": [1.0, float("nan"), 5.0, 12.0], "x": [1.0, 2.0, 3.0, 4.0]}
     side = tg.Side()
