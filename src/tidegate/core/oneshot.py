@@ -18,12 +18,11 @@ from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.rolling import make_run, roll_all
 from tidegate.core.numbering import traced
-from tidegate.core.plan import EDGES, make_plan
-from tidegate.core.ranging import counted, with_ranges
+from tidegate.core.plan import make_plan
+from tidegate.core.ranging import can_follow, counted, with_ranges
 from tidegate.core.resultnames import expand
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import keep_codes
-from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import run_shares
 from tidegate.core.threads import n_threads
@@ -256,10 +255,7 @@ def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
     """Run a plan over all rows, and tell the rows of each window."""
     if isinstance(plan.window, Rolling):
         return roll_all(traced(plan), rows, threads)
-    is_of_grid = not isinstance(plan.window, RowWindow)  # else rows need not lie as windows do
-    is_of_grid &= all(name not in EDGES for name, _ in plan.results)  # both edges are needed
-    can_follow = is_of_grid and (not plan.by or plan.time.is_plain)
-    if can_follow and plan.lateness is None and rows.n_rows:
+    if rows.n_rows and can_follow(plan):
         run, table = _computed(counted(plan), rows, threads, keeps_codes=True)
         with_all = with_ranges(table, run, rows, plan, threads)
         if with_all is not None:

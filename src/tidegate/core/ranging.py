@@ -19,6 +19,7 @@ from tidegate.core.plan import EDGES
 from tidegate.core.rangecolumns import ROW_RANGES, SpanColumn, Spans, column_of_ranges
 from tidegate.core.rowranges import ranges_of
 from tidegate.core.rowspans import spans_of
+from tidegate.core.rowwindows import Count, RowWindow, Session, Threshold
 from tidegate.core.windows import without_label
 
 if TYPE_CHECKING:
@@ -28,16 +29,37 @@ if TYPE_CHECKING:
     from tidegate.core.plan import Plan
     from tidegate.core.run import Run
 
-__all__ = ["counted", "with_ranges"]
+__all__ = ["can_follow", "counted", "with_ranges"]
 
 _COUNT = "tidegate.rows"  # the result that counts the rows of a window
+
+
+def can_follow(plan: Plan) -> bool:
+    """Whether the rows of each result may follow from the results, which `with_ranges` finds out.
+
+    Of a grid they do where both edges are there. Where rows make the windows, each row has to be of
+    one window, which goes on where the one before ends.
+    """
+    window = plan.window
+    if plan.lateness is not None or any(name in EDGES for name, _ in plan.results):
+        return False
+    if isinstance(window, RowWindow):
+        is_in_turn = isinstance(window, Session)
+        if isinstance(window, Count):
+            is_in_turn = window.every in (None, window.n)
+        if isinstance(window, Threshold):
+            is_in_turn = window.overshoot != "split"
+        return is_in_turn and not plan.by and plan.time.is_plain
+    return not plan.by or plan.time.is_plain
 
 
 def counted(plan: Plan) -> Plan:
     """Have a plan count the rows of each window too, and show both edges, for `with_ranges`."""
     traced(plan)  # refuses what it must
-    window = without_label(plan.grid_window)
-    return replace(plan, window=window, results=(*plan.results, (_COUNT, Aggregation("rows"))))
+    shown = replace(plan, results=(*plan.results, (_COUNT, Aggregation("rows"))))
+    if isinstance(plan.window, RowWindow):
+        return shown
+    return replace(shown, window=without_label(plan.grid_window))
 
 
 def with_ranges(
@@ -49,12 +71,17 @@ def with_ranges(
 
     Without keys, and where no run of rows began before the largest time so far, the rows of a
     window, in whatever order, stand together, and windows stand in order: their counts tell all.
-    Else each row is looked at once more.
+    So they do where rows make the windows, if all are in order. Else each row is looked at once
+    more.
     """
     bound = run.bound
     if bound is None or run.stats.used != rows.n_rows:
         return None
     chunks: list[Numbers] = [chunk.to_numpy() for chunk in table[_COUNT].chunks]
+    if isinstance(plan.window, RowWindow):
+        if not bound.state.guesses:  # a row came before another
+            return None
+        return _beside(table, _in_turn(_summed(chunks)), plan)
     if has_spans(plan):
         spans = spans_of(table, _in_one(chunks), run, rows, threads)
         return None if spans is None else _beside(table, _spans_beside(table, spans, plan), plan)
@@ -79,6 +106,11 @@ def with_ranges(
         offsets = np.concatenate([[0], np.cumsum(has_rows)])
         ranges = column_of_ranges(offsets, starts[has_rows], stops[has_rows])
     return _beside(table, ranges, plan)
+
+
+def _in_turn(bounds: Numbers) -> pa.Array[Any]:
+    """Make the column of windows that each go on where the one before ends."""
+    return column_of_ranges(np.arange(len(bounds), dtype=np.int32), bounds[:-1], bounds[1:])
 
 
 def _spans_beside(table: pa.Table, spans: Spans, plan: Plan) -> pa.Array[Any]:

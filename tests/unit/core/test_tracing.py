@@ -318,3 +318,37 @@ def test_types_can_be_given_before_the_first_row(window):
     out = live.flush().to_pylist()
     assert out[-1]["x_sum"] == 3.0
     assert out[-1]["row_ranges"] == [{"start": 0, "stop": 2}]
+
+
+@pytest.mark.parametrize("disorder", [0, 3])
+@pytest.mark.parametrize(
+    "window",
+    [
+        tg.Session(2),
+        tg.Session(1, max_duration=9),
+        tg.Count(7),
+        tg.Count(7, complete_only=True),
+        tg.Count(7, 3),
+        tg.Count(3, 7),
+        tg.Threshold("i", 30),
+        tg.Threshold("i", 30, complete_only=True),
+        tg.Threshold("i", 3, overshoot="carry"),
+        tg.Threshold("i", 3, overshoot="split"),
+    ],
+    ids=str,
+)
+def test_windows_that_rows_make_tell_the_same_rows_at_once_and_bit_by_bit(window, disorder):
+    data = stream_of(1, disorder, n=2_000)
+    sizes = pa.array(np.abs(data["i"].to_numpy()))
+    data = pa.table({"t": data["t"], "x": data["x"], "i": sizes})
+    options = {"on": "t", "lineage": True, "n": agg.rows(), "total": agg.sum("x")}
+    whole = tg.aggregate(data, window, **options)
+    live = tg.Aggregator(window, lateness=None, **options)
+    made = [live.push(data.slice(row, 300)) for row in range(0, data.num_rows, 300)]
+    assert pa.concat_tables([*made, live.flush()]).equals(whole)
+    for row in whole.to_pylist()[::5]:
+        own = [data.slice(one["start"], one["stop"] - one["start"]) for one in row["row_ranges"]]
+        (again,) = tg.aggregate(
+            pa.concat_tables(own), tg.Tumbling(10_000), on="t", total=agg.sum("x"), n=agg.rows()
+        ).to_pylist()
+        assert (again["n"], again["total"]) == (row["n"], row["total"])
