@@ -110,8 +110,9 @@ class Aggregator(BatchTaker):
         options of time but `lateness` and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
-        order of arrival from 0 on. While a window is open its first row, its last one and how many
-        they are is kept where it has one range, with its key; else the number of every row.
+        order of arrival from 0 on. Of windows of a grid this costs next to nothing: while one is
+        open the ranges of its rows are kept, or its first row, its last one and how many they are,
+        where it has one range with its key. Of other windows the number of every row is kept.
     **named : Aggregation
         Named by keyword.
 
@@ -285,8 +286,8 @@ class Aggregator(BatchTaker):
         O(1), some 0.1 microseconds; 0.2 to 0.5 where rows make the windows, or options say how time
         passes; some 5 for `Rolling`. Rows are gathered a few thousand at a time; every other method
         sees them. Where that cannot be, a row costs what a batch of one row does, some 50
-        microseconds: with ``late="raise"`` and ``lineage=True``, and with aggregates of text in
-        windows that rows make.
+        microseconds: with ``late="raise"``, and in windows that rows make with ``lineage=True`` and
+        with aggregates of text.
 
         Examples
         --------
