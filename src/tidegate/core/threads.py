@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from tidegate.core.errors import InputError
@@ -15,6 +16,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 WORTH_A_THREAD = 1 << 20  # rows: a few milliseconds of work
+_MOST_THREADS = 1 << 16  # no limit: work that waits for other work must not keep it waiting
 
 
 def n_threads(threads: int | None, n_rows: int) -> int:
@@ -47,12 +49,43 @@ def n_cpus() -> int:
 def on_threads(do: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
     """Do something with each item at the same time, and return the results in order.
 
-    The last one is done here, the others each on a thread of its own: to begin one costs some
-    0.1 ms. The first error is raised when all have ended.
+    The last one is done here, the others each on a thread of its own: such threads are kept, as to
+    begin one costs up to 0.4 ms, and to wake it a tenth of that. The first error is raised when all
+    have ended.
     """
     if len(items) < 2:
         return [do(item) for item in items]
-    with ThreadPoolExecutor(len(items) - 1, "tidegate") as pool:
-        others = [pool.submit(do, item) for item in items[:-1]]
-        last = do(items[-1])
-    return [*(other.result() for other in others), last]
+    pool = _POOL.get()
+    others = [pool.submit(do, item) for item in items[:-1]]
+    last: Future[Made] = Future()
+    try:
+        last.set_result(do(items[-1]))
+    except Exception as error:
+        last.set_exception(error)
+    finally:
+        wait(others)
+    return [made.result() for made in [*others, last]]
+
+
+class _Pool:
+    """The threads that are kept: as many as were ever busy at the same time."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: the threads of a process are not there in one that was forked off it."""
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def get(self) -> ThreadPoolExecutor:
+        """Get the pool, which begins a thread where none is idle: nobody waits for a turn."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_MOST_THREADS, "tidegate")
+            return self._pool
+
+
+_POOL = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_POOL.forget)
