@@ -8,7 +8,6 @@ are left out at once, and of the others the rows of the range are picked.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.state import DISORDER, DONE
+from tidegate.core.threads import on_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,14 +77,13 @@ def run_ranges(bound: Bound, rows: Rows, codes: Numbers | None, n: int) -> list[
     O(n_rows) a thread for a look at the times of blocks, then each row once, and those that lie in
     windows of two ranges twice.
     """
-    with ThreadPoolExecutor(n, "tidegate") as pool:
-        blocks = _look(rows.order, pool, n)
-        for time in (int(blocks.least.min()), int(blocks.largest.max())):
-            bound.cover(time)
-        ranges = _choose(bound, rows.order, blocks, n)
-        if ranges is None:
-            return None
-        ran = list(pool.map(lambda part: _run(bound, rows, codes, blocks, part), ranges))
+    blocks = _look(rows.order, n)
+    for time in (int(blocks.least.min()), int(blocks.largest.max())):
+        bound.cover(time)
+    ranges = _choose(bound, rows.order, blocks, n)
+    if ranges is None:
+        return None
+    ran = on_threads(lambda part: _run(bound, rows, codes, blocks, part), ranges)
     done = [part for part in ran if part is not None]
     if len(done) < len(ran):
         return None
@@ -93,7 +92,7 @@ def run_ranges(bound: Bound, rows: Rows, codes: Numbers | None, n: int) -> list[
     return [bound.take_results(state) if table is None else table for state, table in done]
 
 
-def _look(order: Numbers, pool: ThreadPoolExecutor, n: int) -> Blocks:
+def _look(order: Numbers, n: int) -> Blocks:
     """Find the least and the largest time of each block."""
     n_blocks = -(-len(order) // BLOCK)
     least, largest = np.empty(n_blocks, np.int64), np.empty(n_blocks, np.int64)
@@ -103,7 +102,7 @@ def _look(order: Numbers, pool: ThreadPoolExecutor, n: int) -> Blocks:
             times = order[block * BLOCK : (block + 1) * BLOCK]
             least[block], largest[block] = times.min(), times.max()
 
-    list(pool.map(look, range(n)))
+    on_threads(look, range(n))
     return Blocks(least, largest)
 
 
