@@ -8,9 +8,11 @@ afterwards, share by share, so that all have the codes that one thread gives.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tidegate.core.errors import TidegateError
 from tidegate.core.keys import Keys
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from tidegate.core.codes import Codes
 
-__all__ = ["encode_all"]
+__all__ = ["encode_all", "widened_codes"]
 
 _FIRST = 1 << 16  # rows that tell whether keys are few, and whether they are all known
 _MOST_FIRST = 8  # a part of the rows: that many at most are waited for until all keys are known
@@ -90,6 +92,25 @@ def encode_all(keys: Keys, batch: pa.RecordBatch, threads: int) -> Codes:
     if kept is not None:
         kept.append(codes)
     return codes
+
+
+def widened_codes(
+    codes: Codes, null: int, threads: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8] | None]:
+    """Return codes as int64, and flags of those that are not that of null, if there is one."""
+    wide = np.empty(len(codes), np.int64)
+    flags = None if null < 0 else np.empty(len(codes), np.uint8)
+
+    def widen(part: slice) -> None:
+        """Widen some."""
+        wide[part] = codes[part]
+        if flags is not None:
+            np.not_equal(codes[part], null, out=flags[part].view(np.bool_))
+
+    n = min(threads, 1 + len(codes) // _FIRST)
+    ends = [len(codes) * k // n for k in range(n + 1)]
+    on_threads(widen, [slice(*cut) for cut in pairwise(ends)])
+    return wide, flags
 
 
 def _encoded(keys: Keys, batch: pa.RecordBatch, threads: int) -> Codes:

@@ -443,13 +443,13 @@ def _has_views(type_: pa.DataType) -> bool:
     return any(_has_views(inner.field(at).type) for at in range(inner.num_fields))
 
 
-def rows_of(batch: pa.RecordBatch, bound: Bound) -> Rows:
+def rows_of(batch: pa.RecordBatch, bound: Bound, threads: int = 1) -> Rows:
     """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
     times, order, valid = times_of(batch, bound)
     if bound.views is None:
         return Rows(times, order, valid, columns_of(batch, bound.program))
     skip_nan = bound.plan.nan == "missing"
-    columns = read_parts(batch, bound.views, bound.texts, skip_nan=skip_nan)
+    columns = read_parts(batch, bound.views, bound.texts, skip_nan=skip_nan, threads=threads)
     for texts in bound.texts.values():
         texts.lay(bound.state)
     return Rows(times, order, valid, columns)

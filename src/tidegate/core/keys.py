@@ -188,6 +188,13 @@ class Keys:
         return pa.Table.from_arrays(self.take(np.arange(self.n_keys)), schema=schema)
 
     @classmethod
+    def of_column(cls, column: KeyColumn) -> Keys:
+        """Return keys of one column, whose codes are those of the column."""
+        keys = cls([column.name], max_keys=_MOST_KEYS)
+        keys._columns = [column]
+        return keys
+
+    @classmethod
     def load(cls, table: pa.Table, names: Sequence[str], max_keys: int) -> Keys:
         """Return the keys of a `dump`, with the same codes.
 

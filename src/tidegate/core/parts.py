@@ -106,6 +106,7 @@ def read_parts(
     texts: Mapping[str, Coded],
     *,
     skip_nan: bool,
+    threads: int = 1,
 ) -> list[Values]:
     """View the columns of a batch as the kernels take them.
 
@@ -119,6 +120,8 @@ def read_parts(
         Of the columns of which there are codes; they learn the values that are new.
     skip_nan : bool
         A NaN is missing.
+    threads : int
+        At most how many look values up.
 
     Returns
     -------
@@ -131,7 +134,10 @@ def read_parts(
         """Read each once."""
         source = (name, part._replace(beside=()))
         if source not in known:
-            known[source] = _read(batch, name, part, texts)
+            if part.kind == "codes":
+                known[source] = texts[name].encode(batch.column(name), threads)
+            else:
+                known[source] = _read(batch, name, part)
         return known[source]
 
     columns: list[Values] = []
@@ -147,12 +153,10 @@ def read_parts(
     return columns
 
 
-def _read(batch: pa.RecordBatch, name: str, part: Part, texts: Mapping[str, Coded]) -> Values:
-    """Read a part of a column."""
+def _read(batch: pa.RecordBatch, name: str, part: Part) -> Values:
+    """Read a part of a column without codes."""
     if part.kind == "words":
         return value_column(batch, name)
-    if part.kind == "codes":
-        return texts[name].encode(batch.column(name))
     column: pa.Array[Any] = plain(batch.column(name))
     if part.kind == "units":
         return units_of(column, name), validity(column)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.state import DISORDER, DONE
 from tidegate.core.threads import on_threads
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound, Rows
     from tidegate.core.columns import Numbers
 
-__all__ = ["run_ranges", "table_of_range"]
+__all__ = ["is_made_apart", "run_ranges", "table_of_range"]
 
 Times = npt.NDArray[np.int64]
 
@@ -148,7 +149,19 @@ def _run(
         status = state.close(part.upto if bound.overlaps else INT64_MAX)
     if status != DONE or state.n_left:
         return None
-    return state, table_of_range(bound, state, part.after)
+    try:
+        return state, table_of_range(bound, state, part.after)
+    except (AggregateOverflowError, LimitError):
+        return None  # one thread tells of the first one
+
+
+def is_made_apart(bound: Bound) -> bool:
+    """Whether the results of a range can be made on its thread, those of no other in sight.
+
+    Functions of the user's are called in order, and windows without rows lie between ranges too.
+    """
+    calls = any(result.how == "custom" for result in bound.program.results)
+    return bound.filler is None and not calls
 
 
 def table_of_range(bound: Bound, state: WindowState, after: int) -> pa.Table | None:
@@ -162,8 +175,13 @@ def table_of_range(bound: Bound, state: WindowState, after: int) -> pa.Table | N
         All windows of its range are closed, and those of the range before, as far as it has rows.
     after : int
         In the kernels' order.
+
+    Raises
+    ------
+    AggregateOverflowError, LimitError
+        As `ResultTables.take`.
     """
-    if bound.filler is not None or not bound.program.gives_plain:
+    if not is_made_apart(bound):
         return None
     table = bound.new_tables().take(state, bound.keys)
     if not bound.overlaps or after == INT64_MIN:

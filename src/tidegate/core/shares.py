@@ -16,8 +16,9 @@ import numpy as np
 from tidegate.core.allkeys import encode_all
 from tidegate.core.binding import Values
 from tidegate.core.bound import rows_of
+from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
-from tidegate.core.ranges import run_ranges, table_of_range
+from tidegate.core.ranges import is_made_apart, run_ranges, table_of_range
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE
 from tidegate.core.threads import on_threads
@@ -71,13 +72,15 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     """
     if isinstance(bound.plan.window, RowWindow):
         return None
-    rows = rows_of(batch, bound)
+    try:
+        rows = rows_of(batch, bound, n)
+    except LimitError:  # of texts: one thread lets go of those that no open window refers to
+        return None
     bound.lay_grid_on(rows)
     if rows.time_valid is not None or not len(rows.order):
         return None
     codes = None if bound.keys is None else encode_all(bound.keys, batch, n)
-    is_plain = not bound.is_float and bound.filler is None and bound.program.gives_words
-    if bound.overlaps and not is_plain:
+    if bound.overlaps and (bound.is_float or not is_made_apart(bound)):
         return None
     done = _run_in_order(bound, rows, codes, n)
     return run_ranges(bound, rows, codes, n) if done is None else done
@@ -160,7 +163,10 @@ def _run(
             if status != DONE or is_over.is_set():
                 is_over.set()  # the others need not go on
                 return None
-    if state.close(share.upto if bound.overlaps else INT64_MAX) != DONE or state.n_left:
-        is_over.set()
-        return None
-    return state, table_of_range(bound, state, share.after)
+    if state.close(share.upto if bound.overlaps else INT64_MAX) == DONE and not state.n_left:
+        try:
+            return state, table_of_range(bound, state, share.after)
+        except (AggregateOverflowError, LimitError):
+            pass  # one thread tells of the first one, or there are rows elsewhere that belong to it
+    is_over.set()
+    return None

@@ -16,10 +16,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.texts import lay_texts, mark_codes, replace_codes
+from tidegate.core.allkeys import encode_all, widened_codes
 from tidegate.core.codes import BytesCodes
 from tidegate.core.columns import as_array
 from tidegate.core.errors import LimitError, SnapshotError
 from tidegate.core.keycolumn import KeyColumn
+from tidegate.core.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +49,8 @@ def inverse(by: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 class Coded(Protocol):
     """Values of a column that go through the kernels as numbers that stand for them."""
 
-    def encode(self, values: pa.Array[Any]) -> tuple[Numbers, Numbers | None]:
-        """Return the numbers of an array, and their flags."""
+    def encode(self, values: pa.Array[Any], threads: int = 1) -> tuple[Numbers, Numbers | None]:
+        """Return the numbers of an array, and their flags, the same for any number of threads."""
 
     def take(self, codes: npt.NDArray[np.int64], valid: Numbers | None = None, /) -> pa.Array[Any]:
         """Return the values of numbers, null where one is not valid."""
@@ -138,8 +140,10 @@ class Texts:
                 self._known[value] = code
         return code
 
-    def encode(self, values: pa.Array[Any]) -> tuple[Numbers, Numbers | None]:
+    def encode(self, values: pa.Array[Any], threads: int = 1) -> tuple[Numbers, Numbers | None]:
         """Return the codes of an array of this type, or of a dictionary of it, and their flags.
+
+        They are the same for any number of threads.
 
         Raises
         ------
@@ -149,8 +153,12 @@ class Texts:
             If there are more than `most` values; none of these is kept then.
         """
         before = self.n_codes
-        codes = self._column.encode(values)
-        null = self._column.bytes.null_code
+        if threads > 1:
+            batch = pa.record_batch([values], [self.name])
+            codes = encode_all(Keys.of_column(self._column), batch, threads)
+        else:
+            codes = self._column.encode(values)
+        null = self.null_code
         if self.n_codes - (null >= 0) > self._most:
             self._column.truncate(before)
             raise LimitError(
@@ -158,8 +166,7 @@ class Texts:
                 f"open windows may refer to: choose shorter windows or less lateness, push smaller "
                 f"batches, or raise the limit"
             )
-        valid = None if null < 0 else (codes != null).view(np.uint8)
-        return codes.astype(np.int64), valid
+        return widened_codes(codes, null, threads)
 
     def take(self, codes: npt.NDArray[np.int64], valid: Numbers | None = None) -> pa.Array[Any]:
         """Return the values of codes, null where one is not valid."""

@@ -1,5 +1,7 @@
 """Threads: whole windows by ranges of time, in whatever order rows come, with the same bits."""
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,7 +9,7 @@ from reference.compare import assert_same_bits
 
 import tidegate as tg
 from tidegate import agg
-from tidegate.core import ranges, shares
+from tidegate.core import allkeys, oneshot, ranges, shares
 
 N_ROWS = 150_000  # some blocks of `ranges`
 WANTS = {
@@ -80,6 +82,72 @@ def test_rows_are_taken_by_several_threads(table, name, monkeypatch):
     assert len(done[-1]) == 3
     is_sorted = bool(np.all(np.diff(table["t"].to_numpy()) >= 0))
     assert len(done) == (1 if is_sorted else 2)
+
+
+OF_TEXT = {
+    "first": agg.first("w"),
+    "most": agg.max("w"),
+    "n": agg.nunique("w"),
+    "mode": agg.mode("w"),
+    "words": agg.collect("w"),
+    "total": agg.sum("d"),
+    "mean": agg.mean("d"),
+    "wide": agg.sum("e"),
+    "range": agg.range("e"),
+    "values": agg.collect("q"),
+}
+
+
+def with_texts(table: pa.Table) -> pa.Table:
+    """Add words, new ones of which come late, and narrow and wide decimals."""
+    random = np.random.default_rng(5)
+    numbers = random.integers(0, 30, N_ROWS) + np.arange(N_ROWS) // (N_ROWS // 3) * 10
+    words = pa.array(numbers, mask=random.random(N_ROWS) < 0.1).cast(pa.string())
+    decimal = table["q"].cast(pa.decimal128(20, 0))
+    return (
+        table.append_column("w", words)
+        .append_column("d", decimal.cast(pa.decimal128(10, 2)))
+        .append_column("e", decimal.cast(pa.decimal256(40, 3)))
+    )
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+@pytest.mark.parametrize("name", ["tumbling", "sliding", "edges"])
+def test_texts_lists_and_decimals_are_made_by_each_thread(table, name, by, monkeypatch):
+    monkeypatch.setattr(allkeys, "_FIRST", 1 << 12)
+    rows, done = with_texts(table), []
+    real = oneshot.run_shares
+    monkeypatch.setattr(oneshot, "run_shares", lambda *a: done.append(real(*a)) or done[-1])
+    options = {"on": "t", "by": by}
+    alone = tg.aggregate(rows, WINDOWS[name], threads=1, **options, **OF_TEXT)
+    for threads in (2, 5):
+        got = tg.aggregate(rows, WINDOWS[name], threads=threads, **options, **OF_TEXT)
+        assert_same_bits(got, alone)
+        assert len(done[-1]) == threads
+
+
+def test_sums_that_do_not_fit_are_told_as_one_thread_tells_them():
+    t = np.arange(N_ROWS)
+    big = [Decimal(9) * 10**36 if at % 40_000 > 39_000 else Decimal(1) for at in range(N_ROWS)]
+    rows = pa.table({"t": t, "d": pa.array(big, pa.decimal128(38, 0))})
+    told = []
+    for threads in (1, 2, 5):
+        with pytest.raises(tg.errors.AggregateOverflowError) as error:
+            tg.aggregate(rows, tg.Tumbling(100), agg.sum("d"), on="t", threads=threads)
+        told.append(str(error.value))
+    assert len(set(told)) == 1
+
+
+@pytest.mark.parametrize("window", [tg.Tumbling(10), tg.Sliding(20, 10)])
+def test_many_texts_are_no_matter_where_one_thread_lets_go_of_some(window, monkeypatch):
+    monkeypatch.setattr(oneshot, "MAX_BATCH", 1 << 12)
+    rows = pa.table({"t": np.arange(N_ROWS), "w": pa.array(np.arange(N_ROWS)).cast(pa.string())})
+    limits = tg.Limits(max_texts=1 << 14)
+    one, two = (
+        tg.aggregate(rows, window, agg.last("w"), on="t", threads=threads, limits=limits)
+        for threads in (1, 2)
+    )
+    assert_same_bits(one, two)
 
 
 def test_timestamps_of_a_calendar():

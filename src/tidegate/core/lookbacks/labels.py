@@ -64,7 +64,7 @@ class Labels:
         self._labels = np.empty(0, np.int64)  # of these: rising
         self._moves: Moves | None = None
 
-    def encode(self, values: pa.Array[Any]) -> tuple[Numbers, Numbers | None]:
+    def encode(self, values: pa.Array[Any], threads: int = 1) -> tuple[Numbers, Numbers | None]:
         """Return the labels of an array, and their flags; `take_moves` must be asked after it.
 
         Raises
@@ -72,7 +72,7 @@ class Labels:
         InputError, LimitError
             As `Texts.encode`.
         """
-        codes, valid = self.texts.encode(values)
+        codes, valid = self.texts.encode(values, threads)
         return self.of_codes(codes), valid
 
     def of_codes(self, codes: Numbers) -> Numbers:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from tidegate.core.allkeys import encode_all
 from tidegate.core.batch import read_input
 from tidegate.core.columns import Numbers
 from tidegate.core.errors import AggregateOverflowError, LimitError
@@ -165,8 +166,8 @@ class RollingRun(Run):
         """Take all rows that there are, at once, where nothing can be late."""
         tied = self.tie(batch.schema)
         times, order, flags = tied.times_of(batch)
-        codes = None if tied.keys is None else tied.keys.encode(batch)
-        rows = Arrivals(order, codes, tied.columns_of(batch))
+        codes = None if tied.keys is None else encode_all(tied.keys, batch, threads)
+        rows = Arrivals(order, codes, tied.columns_of(batch, threads))
         reasons = tied.waiting.reasons(times, order, flags)
         if reasons is not None:
             rows = rows.taken(reasons == 0)

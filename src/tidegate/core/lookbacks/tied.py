@@ -121,7 +121,7 @@ class Tied(Binding):
         self.waiting.state.origins_upto(self.sources.n_keys)
         return codes
 
-    def columns_of(self, batch: pa.RecordBatch) -> list[Values]:
+    def columns_of(self, batch: pa.RecordBatch, threads: int = 1) -> list[Values]:
         """View the columns of a batch as the kernels take them.
 
         Raises
@@ -135,7 +135,7 @@ class Tied(Binding):
             self.sweep()
         skip_nan = self.plan.nan == "missing"
         try:
-            return read_parts(batch, self._views, self.labels, skip_nan=skip_nan)
+            return read_parts(batch, self._views, self.labels, skip_nan=skip_nan, threads=threads)
         finally:
             self.follow()
 
