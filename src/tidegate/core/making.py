@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from tidegate.core.program import Program, Result
     from tidegate.core.texts import Coded
 
-__all__ = ["Maker", "Outputs", "array_of_words", "take_outputs"]
+__all__ = ["MOST_IN_LISTS", "Maker", "Outputs", "array_of_words", "take_outputs"]
 
-_MOST_IN_LISTS = 2**31 - 1
+MOST_IN_LISTS = 2**31 - 1
 _buffer_of: Any = pa.py_buffer  # its stub does not know ndarray
 
 
@@ -50,13 +50,17 @@ class Outputs(NamedTuple):
 
     def after(self, first: int) -> Outputs:
         """Leave the results before one out."""
+        return self.part(slice(first, self.n))
+
+    def part(self, rows: slice) -> Outputs:
+        """Pick some results, one behind the other."""
         return Outputs(
-            self.n - first,
-            self.starts[first:],
-            self.ends[first:],
-            None if self.codes is None else self.codes[first:],
-            [words[first:] for words in self.words],
-            [None if flags is None else flags[first:] for flags in self.valid],
+            rows.stop - rows.start,
+            self.starts[rows],
+            self.ends[rows],
+            None if self.codes is None else self.codes[rows],
+            [words[rows] for words in self.words],
+            [None if flags is None else flags[rows] for flags in self.valid],
             self.lists,
             None if self.runs is None else self.runs.slice(first),
         )
@@ -190,7 +194,7 @@ class Maker:
         """Make lists: each stands in the words of its accumulator, its length first."""
         begins, lengths = self._slices(number, outputs)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        if offsets[-1] > _MOST_IN_LISTS:
+        if offsets[-1] > MOST_IN_LISTS:
             raise LimitError(
                 f"the lists of one result hold {offsets[-1]} values, more than Arrow's list can: "
                 f"take results more often, or make shorter windows"

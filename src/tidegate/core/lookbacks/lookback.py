@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 from tidegate.core.calling import call_each, call_each_c
 from tidegate.core.columns import as_array
 from tidegate.core.lookbacks.spans import ranges_in
-from tidegate.core.making import Maker, Outputs, array_of_words
+from tidegate.core.making import MOST_IN_LISTS, Maker, Outputs, array_of_words
 from tidegate.core.numbering import ROW
 from tidegate.core.program import (
     GREATEST_INT,
@@ -27,16 +28,20 @@ from tidegate.core.program import (
     Output,
 )
 from tidegate.core.rangecolumns import RANGES_TYPE, ROW_RANGES
+from tidegate.core.threads import on_threads
 
 if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
     from tidegate.core.program import Program, Result
     from tidegate.core.texts import Coded
 
-__all__ = ["LookMaker", "Unmade", "looking_back", "ordered_columns"]
+__all__ = ["LookMaker", "Unmade", "in_parts", "looking_back", "ordered_columns"]
 
-Column: TypeAlias = "pa.Array[Any] | Callable[[], pa.Array[Any]]"
+Made: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
+Column: TypeAlias = "Made | Callable[[], pa.Array[Any]]"
 
+FEWEST_IN_PART = 1 << 16  # rows
+_chunked_array: Callable[..., pa.ChunkedArray[Any]] = pa.chunked_array  # an overload for each type
 _IN_PLACE = 1  # of OF_LIST: all values once, and where those of each window begin
 _OF_LABELS = {LEAST_TEXT: LEAST_INT, GREATEST_TEXT: GREATEST_INT}
 
@@ -72,6 +77,18 @@ def ordered_columns(program: Program) -> set[str]:
     return {program.columns[at][0] for at in places if program.parts[at].kind == "codes"}
 
 
+def in_parts(
+    make: Callable[[slice], Sequence[pa.Array[Any]]], n_rows: int, threads: int
+) -> list[Made]:
+    """Make columns, in a chunk of each thread where there are many rows."""
+    n = min(threads, 1 + n_rows // FEWEST_IN_PART)
+    ends = [n_rows * k // n for k in range(n + 1)]
+    parts = on_threads(make, [slice(*part) for part in pairwise(ends)])
+    if n == 1:
+        return list(parts[0])
+    return [_chunked_array(chunks) for chunks in zip(*parts, strict=True)]
+
+
 class LookMaker(Maker):
     """Makes the columns of a look-back's results; functions of the user's are called later.
 
@@ -89,8 +106,12 @@ class LookMaker(Maker):
         super().__init__(program, texts)
         self._max_kept = max_kept
 
-    def columns(self, outputs: Outputs, place: Callable[[int], str]) -> list[Column]:
+    def columns(
+        self, outputs: Outputs, place: Callable[[int], str], threads: int = 1
+    ) -> list[Column]:
         """Return the results as columns, or as what makes one when it is called.
+
+        What is more than a view of the outputs comes in a chunk of each thread.
 
         Raises
         ------
@@ -106,8 +127,29 @@ class LookMaker(Maker):
                 numbers, lengths = outputs.lists[number], outputs.words[counts]
                 columns.append(ranges_in(numbers, outputs.words[number], lengths, self._max_kept))
             else:
-                columns.append(self._one(result, field, outputs, place))
+                columns.append(self._in_parts(result, field, outputs, place, threads))
         return columns
+
+    def _in_parts(
+        self,
+        result: Result,
+        field: pa.Field[Any],
+        outputs: Outputs,
+        place: Callable[[int], str],
+        threads: int,
+    ) -> Made:
+        """Make one result, a part on each thread."""
+        is_view = result.how == "words" and not self._program.is_list(result.outputs[0])
+        n_values = sum(map(len, outputs.lists.values()))
+        if is_view or n_values > MOST_IN_LISTS:
+            threads = 1
+
+        def make(rows: slice) -> list[pa.Array[Any]]:
+            """Make some."""
+            some = outputs.part(rows)
+            return [self._one(result, field, some, lambda row: place(rows.start + row))]
+
+        return in_parts(make, outputs.n, threads)[0]
 
     def _calls(
         self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]

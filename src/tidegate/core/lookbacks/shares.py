@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_in_shares", "answer_more"]
 
+N_SAMPLES = 1 << 16  # rows that tell how many each key has
 WORTH_SHARES = 1 << 16  # rows of a batch: some tenths of a millisecond, one of which is a thread's
 
 _REMEMBERS = {SQUARES, SQUARES_INT, PAIRS, POWERS}
@@ -115,8 +116,9 @@ def _push(tied: Tied, share: _Share) -> int:
 
 def _answer_keys(tied: Tied, rows: Arrivals, codes: Numbers, n: int) -> Unmade | None:
     """Answer rows with keys: a share has those of which the codes follow each other."""
-    upto = np.cumsum(np.bincount(codes, minlength=tied.n_keys))
-    targets = len(codes) * np.arange(1, n) // n
+    some = codes[:: max(1, len(codes) // N_SAMPLES)]
+    upto = np.cumsum(np.bincount(some, minlength=tied.n_keys))
+    targets = len(some) * np.arange(1, n) // n
     cuts = np.unique(np.concatenate([[0], np.searchsorted(upto, targets) + 1, [tied.n_keys]]))
     if len(cuts) < 3:
         return None
@@ -130,9 +132,9 @@ def _answer_keys(tied: Tied, rows: Arrivals, codes: Numbers, n: int) -> Unmade |
     lists = _lists_of(tied, shares)
     for number in lists[0]:
         begins = np.cumsum([0, *(len(some[number]) for some in lists)]).tolist()
-        for (low, high), begin in zip(ranges, begins, strict=False):
+        for (low, high), begin in zip(ranges[1:], begins[1:], strict=False):
             results.words[number][(codes >= low) & (codes < high)] += begin
-    return tied.made(rows, results.outputs(rows, _joined(lists)))
+    return tied.made(rows, results.outputs(rows, _joined(lists)), n)
 
 
 def _joined(lists: list[dict[int, Numbers]]) -> dict[int, Numbers]:
@@ -255,7 +257,7 @@ def _run_behind(
     if goes_on:
         tied.state = shares[-1].state
         tied.state.be_whole()
-    return tied.made(rows, outputs)
+    return tied.made(rows, outputs, len(shares))
 
 
 def _begins_of(tied: Tied, times: Numbers, n_seen: int, n: int) -> list[_Behind]:

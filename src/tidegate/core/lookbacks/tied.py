@@ -17,7 +17,13 @@ from tidegate.core.eventtime import float_of_orders, order_of_floats
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.forgetting import Forgetting
 from tidegate.core.lookbacks.labels import Labels
-from tidegate.core.lookbacks.lookback import LookMaker, Unmade, looking_back, ordered_columns
+from tidegate.core.lookbacks.lookback import (
+    LookMaker,
+    Unmade,
+    in_parts,
+    looking_back,
+    ordered_columns,
+)
 from tidegate.core.lookbacks.waiting import Arrivals, KeptRows, Waiting
 from tidegate.core.making import Outputs
 from tidegate.core.parts import read_parts
@@ -175,12 +181,12 @@ class Tied(Binding):
             )
         return MemoryError("no memory for the rows that windows look back on")
 
-    def made(self, rows: Arrivals, outputs: Outputs) -> Unmade:
+    def made(self, rows: Arrivals, outputs: Outputs, threads: int = 1) -> Unmade:
         """Make results of what the kernels have computed of rows."""
-        given = dict(zip(self.plan.by, self._keys_of(rows), strict=True))
+        given: dict[str, Any] = dict(zip(self.plan.by, self._keys_of(rows, threads), strict=True))
         given[self.plan.on] = as_array(self.numbers_of(rows.order), None, self.time_type)
         places = [given[name] for name in self.plan.places]
-        made = self._maker.columns(outputs, partial(self._place, rows))
+        made = self._maker.columns(outputs, partial(self._place, rows), threads)
         n_values = sum(map(len, outputs.lists.values()))
         return Unmade([*places, *made], self.schema, n_values)
 
@@ -202,11 +208,12 @@ class Tied(Binding):
             lists,
         )
 
-    def _keys_of(self, rows: Arrivals) -> list[pa.Array[Any]]:
+    def _keys_of(self, rows: Arrivals, threads: int) -> list[Any]:
         """The key columns of rows."""
-        if self.keys is None or rows.codes is None:
+        keys, codes = self.keys, rows.codes
+        if keys is None or codes is None:
             return []
-        return self.keys.take(rows.codes)
+        return in_parts(lambda part: keys.take(codes[part]), len(codes), threads)
 
     def _overflow(self, rows: Arrivals, output: int, row: int) -> AggregateOverflowError:
         """Make the error for an integer sum that does not fit."""
