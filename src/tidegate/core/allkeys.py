@@ -8,7 +8,6 @@ afterwards, share by share, so that all have the codes that one thread gives.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from tidegate.core.errors import TidegateError
 from tidegate.core.keys import Keys
-from tidegate.core.threads import on_threads
+from tidegate.core.threads import on_threads, parts_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,9 +106,7 @@ def widened_codes(
         if flags is not None:
             np.not_equal(codes[part], null, out=flags[part].view(np.bool_))
 
-    n = min(threads, 1 + len(codes) // _FIRST)
-    ends = [len(codes) * k // n for k in range(n + 1)]
-    on_threads(widen, [slice(*cut) for cut in pairwise(ends)])
+    on_threads(widen, parts_of(len(codes), threads, _FIRST))
     return wide, flags
 
 

@@ -62,7 +62,7 @@ class Outputs(NamedTuple):
             [words[rows] for words in self.words],
             [None if flags is None else flags[rows] for flags in self.valid],
             self.lists,
-            None if self.runs is None else self.runs.slice(first),
+            None if self.runs is None else self.runs[rows],
         )
 
 

@@ -6,11 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import TypeVar
 
 from tidegate.core.errors import InputError
 
-__all__ = ["check_threads", "n_cpus", "n_threads", "on_threads"]
+__all__ = ["check_threads", "n_cpus", "n_threads", "on_threads", "parts_of"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -65,6 +66,16 @@ def on_threads(do: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
     finally:
         wait(others)
     return [made.result() for made in [*others, last]]
+
+
+def parts_of(n_items: int, n: int, fewest: int) -> list[slice]:
+    """Cut items into at most n parts that follow one another, of as many each: no fewer than some.
+
+    One part is always there.
+    """
+    n = max(1, min(n, n_items // fewest))
+    ends = [n_items * k // n for k in range(n + 1)]
+    return [slice(*part) for part in pairwise(ends)]
 
 
 class _Pool:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tidegate.core.threads import on_threads
+from tidegate.core.threads import on_threads, parts_of
 
 
 def test_results_are_in_order_and_the_last_is_done_here():
@@ -62,3 +62,10 @@ def test_a_process_that_was_forked_off_has_threads_of_its_own():
     if not child:
         os._exit(0 if on_threads(abs, [-1, 2]) == [1, 2] else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_parts_follow_one_another_and_are_as_long_as_asked_for():
+    assert parts_of(10, 3, 1) == [slice(0, 3), slice(3, 6), slice(6, 10)]
+    assert parts_of(10, 3, 4) == [slice(0, 5), slice(5, 10)]
+    assert parts_of(10, 3, 11) == [slice(0, 10)]
+    assert parts_of(0, 3, 1) == [slice(0, 0)]

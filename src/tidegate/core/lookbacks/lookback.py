@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -28,7 +27,7 @@ from tidegate.core.program import (
     Output,
 )
 from tidegate.core.rangecolumns import RANGES_TYPE, ROW_RANGES
-from tidegate.core.threads import on_threads
+from tidegate.core.threads import on_threads, parts_of
 
 if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
@@ -81,10 +80,8 @@ def in_parts(
     make: Callable[[slice], Sequence[pa.Array[Any]]], n_rows: int, threads: int
 ) -> list[Made]:
     """Make columns, in a chunk of each thread where there are many rows."""
-    n = min(threads, 1 + n_rows // FEWEST_IN_PART)
-    ends = [n_rows * k // n for k in range(n + 1)]
-    parts = on_threads(make, [slice(*part) for part in pairwise(ends)])
-    if n == 1:
+    parts = on_threads(make, parts_of(n_rows, threads, FEWEST_IN_PART))
+    if len(parts) == 1:
         return list(parts[0])
     return [_chunked_array(chunks) for chunks in zip(*parts, strict=True)]
 

@@ -182,11 +182,11 @@ class RollingRun(Run):
     def _roll(self, tied: Tied, rows: Arrivals, threads: int) -> Unmade:
         """Answer all rows that there are; most come in order, which kernels see as they go."""
         if rows.codes is not None:  # but of each key only
-            rows = rows.in_time_order()
+            rows = rows.in_time_order(threads)
         try:
             return answer_in_shares(tied, rows, threads) or tied.answer(rows, is_all=True)
         except (DisorderError, AggregateOverflowError):  # of windows that may not be there
-            ordered = rows.in_time_order()
+            ordered = rows.in_time_order(threads)
             if ordered is rows:
                 raise
         return answer_in_shares(tied, ordered, threads) or tied.answer(ordered, is_all=True)

@@ -22,7 +22,7 @@ from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.making import Outputs
 from tidegate.core.program import OF_LIST, PAIRS, POWERS, SQUARES, SQUARES_INT
 from tidegate.core.state import DISORDER, DONE, TOO_MANY_KEPT, array_of
-from tidegate.core.threads import on_threads
+from tidegate.core.threads import on_threads, parts_of
 
 if TYPE_CHECKING:
     from tidegate._kernels.rolling import RollingState
@@ -131,15 +131,23 @@ def _answer_keys(tied: Tied, rows: Arrivals, codes: Numbers, n: int) -> Unmade |
     _run(tied, shares)
     lists = _lists_of(tied, shares)
     for number in lists[0]:
-        begins = np.cumsum([0, *(len(some[number]) for some in lists)]).tolist()
-        for (low, high), begin in zip(ranges[1:], begins[1:], strict=False):
-            results.words[number][(codes >= low) & (codes < high)] += begin
+        begins = np.cumsum([0, *(len(some[number]) for some in lists[:-1])])
+        results.move(number, codes, np.repeat(begins, np.diff(cuts)), n)
     return tied.made(rows, results.outputs(rows, _joined(lists)), n)
 
 
 def _joined(lists: list[dict[int, Numbers]]) -> dict[int, Numbers]:
     """Put lists behind one another."""
-    return {number: np.concatenate([some[number] for some in lists]) for number in lists[0]}
+    return {number: _behind_another([some[number] for some in lists]) for number in lists[0]}
+
+
+def _behind_another(parts: list[Numbers]) -> Numbers:
+    """Put words behind one another, each part on a thread."""
+    ends = np.cumsum([0, *map(len, parts)]).tolist()
+    whole = np.empty(ends[-1], np.int64)
+    places = [whole[begin:end] for begin, end in pairwise(ends)]
+    on_threads(lambda pair: np.copyto(*pair), list(zip(places, parts, strict=True)))
+    return whole
 
 
 class _Results:
@@ -155,6 +163,16 @@ class _Results:
         for number, has_null in enumerate(state.put(self.words, self._flags)):
             if has_null:
                 self._has_null[number] = True
+
+    def move(self, number: int, codes: Numbers, by: Numbers, threads: int) -> None:
+        """Add to the results of an output what is said of each key."""
+        words = self.words[number]
+
+        def add(part: slice) -> None:
+            """Add to those of some rows."""
+            words[part] += by[codes[part]]
+
+        on_threads(add, parts_of(len(words), threads, WORTH_SHARES))
 
     def outputs(self, rows: Arrivals, lists: dict[int, Numbers]) -> Outputs:
         """Give the results as one state would have."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 from tidegate._kernels.ordered import OrderedRows
 from tidegate._kernels.reorder import rises
 from tidegate.core.clocking import clock_of, far_flags, jump_of, keep_time
+from tidegate.core.lookbacks.sorting import stable_order, taken
 from tidegate.core.program import ROWS
 from tidegate.core.state import DONE, array_of, recoded
 
@@ -48,9 +49,21 @@ class Arrivals(NamedTuple):
             ],
         )
 
-    def in_time_order(self) -> Arrivals:
+    def in_time_order(self, threads: int) -> Arrivals:
         """Sort by time; rows of one time stay in order."""
-        return self if rises(self.order) else self.taken(np.argsort(self.order, kind="stable"))
+        if rises(self.order):
+            return self
+        rows = stable_order(self.order, threads)
+
+        def pick(values: Numbers | None) -> Numbers | None:
+            """Pick the rows of a column, where there is one."""
+            return None if values is None else taken(values, rows, threads)
+
+        return Arrivals(
+            taken(self.order, rows, threads),
+            pick(self.codes),
+            [(pick(values), pick(flags)) for values, flags in self.columns],
+        )
 
 
 class KeptRows(NamedTuple):
