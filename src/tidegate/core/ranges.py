@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tidegate.core.bound import Bound, Rows
     from tidegate.core.columns import Numbers
 
-__all__ = ["is_made_apart", "run_ranges", "table_of_range"]
+__all__ = ["Ranges", "choose_ranges", "is_made_apart", "run_ranges", "table_of_range"]
 
 Times = npt.NDArray[np.int64]
 
@@ -53,8 +53,36 @@ class Blocks(NamedTuple):
     largest: Times
 
 
-def run_ranges(bound: Bound, rows: Rows, codes: Numbers | None, n: int) -> list[pa.Table] | None:
-    """Run rows by n ranges of time.
+class Ranges(NamedTuple):
+    """Ranges of time, and where the rows of each may be."""
+
+    parts: list[Range]
+    blocks: Blocks
+
+
+def choose_ranges(bound: Bound, order: Numbers, n: int) -> Ranges | None:
+    """Choose n ranges of time by a look at all times; None where there are no two.
+
+    Parameters
+    ----------
+    bound : Bound
+        Without any rows yet; where windows overlap, of integer times.
+    order : ndarray
+        (n_rows,) int64, times in the kernels' order.
+    n : int
+        How many threads.
+    """
+    blocks = _look(order, n)
+    for time in (int(blocks.least.min()), int(blocks.largest.max())):
+        bound.cover(time)
+    parts = _choose(bound, order, blocks, n)
+    return None if parts is None else Ranges(parts, blocks)
+
+
+def run_ranges(
+    bound: Bound, rows: Rows, codes: Numbers | None, ranges: Ranges
+) -> list[pa.Table] | None:
+    """Run rows by ranges of time.
 
     Parameters
     ----------
@@ -65,26 +93,19 @@ def run_ranges(bound: Bound, rows: Rows, codes: Numbers | None, n: int) -> list[
         All rows; each has a time.
     codes : ndarray or None
         (n_rows,) int32, of the keys.
-    n : int
-        How many threads.
+    ranges : Ranges
+        Of these rows; each has a thread.
 
     Returns
     -------
     list of pyarrow.Table or None
-        The results in order; None where there are no n ranges, or a row has no place.
+        The results in order; None where a row has no place.
 
     Notes
     -----
-    O(n_rows) a thread for a look at the times of blocks, then each row once, and those that lie in
-    windows of two ranges twice.
+    O(n_rows): each row once, and those that lie in windows of two ranges twice.
     """
-    blocks = _look(rows.order, n)
-    for time in (int(blocks.least.min()), int(blocks.largest.max())):
-        bound.cover(time)
-    ranges = _choose(bound, rows.order, blocks, n)
-    if ranges is None:
-        return None
-    ran = on_threads(lambda part: _run(bound, rows, codes, blocks, part), ranges)
+    ran = on_threads(lambda part: _run(bound, rows, codes, ranges.blocks, part), ranges.parts)
     done = [part for part in ran if part is not None]
     if len(done) < len(ran):
         return None

@@ -15,10 +15,10 @@ import numpy as np
 
 from tidegate.core.allkeys import encode_all
 from tidegate.core.binding import Values
-from tidegate.core.bound import rows_of
+from tidegate.core.bound import Rows, rows_of, times_of
 from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
-from tidegate.core.ranges import is_made_apart, run_ranges, table_of_range
+from tidegate.core.ranges import choose_ranges, is_made_apart, run_ranges, table_of_range
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE
 from tidegate.core.threads import on_threads
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidegate._kernels.window_state import WindowState
-    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.bound import Bound
     from tidegate.core.columns import Numbers
 
 __all__ = ["run_shares"]
@@ -72,27 +72,41 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
     """
     if isinstance(bound.plan.window, RowWindow):
         return None
+    times = Rows(*times_of(batch, bound), [])
+    bound.lay_grid_on(times)
+    if times.time_valid is not None or not len(times.order):
+        return None
+    if bound.overlaps and (bound.is_float or not is_made_apart(bound)):
+        return None
+    shares = _cut_in_order(bound, times.order, n)
+    ranges = None if shares else choose_ranges(bound, times.order, n)
+    if not shares and ranges is None:
+        return None
     try:
         rows = rows_of(batch, bound, n)
     except LimitError:  # of texts: one thread lets go of those that no open window refers to
         return None
-    bound.lay_grid_on(rows)
-    if rows.time_valid is not None or not len(rows.order):
-        return None
     codes = None if bound.keys is None else encode_all(bound.keys, batch, n)
-    if bound.overlaps and (bound.is_float or not is_made_apart(bound)):
-        return None
-    done = _run_in_order(bound, rows, codes, n)
-    return run_ranges(bound, rows, codes, n) if done is None else done
+    if shares:
+        done = _run_in_order(bound, rows, codes, shares)
+        if done is not None:
+            return done
+        ranges = choose_ranges(bound, rows.order, n)
+    return None if ranges is None else run_ranges(bound, rows, codes, ranges)
 
 
-def _run_in_order(bound: Bound, rows: Rows, codes: Numbers | None, n: int) -> list[pa.Table] | None:
-    """Run rows that are in order where they are cut; None where they are not."""
-    for time in (*rows.order[:1], *rows.order[-1:]):
+def _cut_in_order(bound: Bound, order: Numbers, n: int) -> list[Share]:
+    """Cut rows that are in order, so far as that can be seen; none where they are not."""
+    for time in (*order[:1], *order[-1:]):
         bound.cover(int(time))
-    shares = _cut(bound, rows.order, n)
-    if len(shares) < 2 or not _are_in_order(rows.order, shares):
-        return None
+    shares = _cut(bound, order, n)
+    return shares if len(shares) > 1 and _are_in_order(order, shares) else []
+
+
+def _run_in_order(
+    bound: Bound, rows: Rows, codes: Numbers | None, shares: list[Share]
+) -> list[pa.Table] | None:
+    """Run rows that are in order where they are cut; None where they are not."""
     is_over = threading.Event()
     ran = on_threads(lambda share: _run(bound, rows, codes, share, is_over), shares)
     done = [share for share in ran if share is not None]

@@ -68,20 +68,38 @@ def test_any_number_of_threads_gives_the_same_bits(table, name, by):
         assert side.stats == alone_side.stats
 
 
+@pytest.mark.parametrize("near", [1, 1 << 16])
 @pytest.mark.parametrize("name", ["tumbling", "sliding", "edges"])
-def test_rows_are_taken_by_several_threads(table, name, monkeypatch):
+def test_rows_are_taken_by_several_threads(table, name, near, monkeypatch):
     done = []
 
-    def spy(module, function):
-        real = getattr(module, function)
-        monkeypatch.setattr(module, function, lambda *a: done.append(real(*a)) or done[-1])
+    def spy(function):
+        real = getattr(shares, function)
+        monkeypatch.setattr(
+            shares, function, lambda *a: done.append((function, real(*a))) or done[-1][1]
+        )
 
-    spy(shares, "_run_in_order")
-    spy(shares, "run_ranges")
+    monkeypatch.setattr(shares, "NEAR", near)
+    spy("_run_in_order")
+    spy("run_ranges")
     tg.aggregate(table, WINDOWS[name], agg.rows(), on="t", by="k", threads=3)
-    assert len(done[-1]) == 3
-    is_sorted = bool(np.all(np.diff(table["t"].to_numpy()) >= 0))
-    assert len(done) == (1 if is_sorted else 2)
+    names = [function for function, _ in done]
+    assert len(done[-1][1]) == 3
+    if np.all(np.diff(table["t"].to_numpy()) >= 0):
+        assert names == ["_run_in_order"]
+    elif near > 1:  # disorder is seen before anything is done
+        assert names == ["run_ranges"]
+    else:
+        assert names in (["run_ranges"], ["_run_in_order", "run_ranges"])
+
+
+def test_rows_of_one_window_are_not_looked_at_any_further(monkeypatch):
+    monkeypatch.setattr(shares, "encode_all", None)  # by one thread, once
+    table = pa.table({"t": np.arange(N_ROWS), "k": np.arange(N_ROWS) % 7})
+    for window in (tg.Tumbling(10**6), tg.Sliding(10**6, 10**5)):
+        alone = tg.aggregate(table, window, agg.rows(), on="t", by="k", threads=1)
+        got = tg.aggregate(table, window, agg.rows(), on="t", by="k", threads=3)
+        assert_same_bits(got, alone)
 
 
 OF_TEXT = {
