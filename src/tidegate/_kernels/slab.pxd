@@ -23,7 +23,7 @@ cdef class Slab:
     cdef list run_memory   # owns these
 
     cdef void* hold(self, list memory, Py_ssize_t size, int fill) except NULL
-    cdef bint put_runs(self, const Word* places, const Word* lists, Py_ssize_t n) noexcept nogil
+    cdef bint put_runs(self, const Word* places, const Word* lists, Py_ssize_t n) noexcept
 
     cdef inline void put_bit(self, int output, Py_ssize_t at, bint valid) noexcept nogil:
         """Write whether a result is there."""

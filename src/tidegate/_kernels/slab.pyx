@@ -68,7 +68,7 @@ cdef class Slab:
         memory.append(buffer_of(block, size))
         return block
 
-    cdef bint put_runs(self, const Word* places, const Word* lists, Py_ssize_t n) noexcept nogil:
+    cdef bint put_runs(self, const Word* places, const Word* lists, Py_ssize_t n) noexcept:
         """Write down the runs of rows of n results; False, and nothing, where there is no room."""
         cdef int32_t* offsets = <int32_t*>self.values[self.runs] + self.n + 1
         cdef Py_ssize_t i, k, n_runs = 0
