@@ -145,6 +145,33 @@ def shared(rows: Rows, threads: int, window: Any, by: str | None) -> Callable[[]
     return lambda: tg.aggregate(rows, window, on="time", by=by, threads=threads, **wants)
 
 
+def asked(
+    rows: Rows, threads: int, window: Any, by: str | None = "key", **wants: Any
+) -> Callable[[], pa.Table]:
+    """Aggregate in one shot what is asked for."""
+    return lambda: tg.aggregate(rows, window, on="time", by=by, threads=threads, **wants)
+
+
+def over_months(rows: Rows) -> Rows:
+    """Make a second of each millisecond: 10 million rows are four months."""
+    first, times = FIRST_NS, rows["time"].to_numpy().view(np.int64)
+    slow = pa.array(first + (times - first) * 1000).cast(pa.timestamp("ns"))
+    return rows.set_column(0, "time", slow)
+
+
+def out_of_order(rows: Rows) -> Rows:
+    """Let each row come up to half a second late."""
+    rng = np.random.default_rng(7)
+    times = rows["time"].to_numpy().view(np.int64)
+    return rows.take(np.argsort(times + rng.integers(0, 5 * 10**8, rows.num_rows))).combine_chunks()
+
+
+def with_words(rows: Rows) -> Rows:
+    """Add one of 500 words to each row."""
+    words = pa.array([f"word{number:03}" for number in range(500)])
+    return rows.append_column("word", words.take(pa.array(rows["size"].to_numpy() % 500)))
+
+
 OHLCV = {
     "open": agg.first("price"),
     "high": agg.max("price"),
@@ -152,6 +179,8 @@ OHLCV = {
     "close": agg.last("price"),
     "worth": agg.vwap("price", "size"),
 }
+NEW_YORK = tg.Calendar("day", tz="America/New_York")
+OF_WORDS = {"first": agg.first("word"), "most": agg.max("word")}
 ON_THREADS: dict[str, tuple[int, Callable[[Rows, int], Callable[[], pa.Table]]]] = {
     "aggregate, tumbling": (1, lambda rows, n: shared(rows, n, tg.Tumbling("1s"), None)),
     "aggregate, tumbling, by key": (
@@ -161,6 +190,47 @@ ON_THREADS: dict[str, tuple[int, Callable[[Rows, int], Callable[[], pa.Table]]]]
     "aggregate, sliding, by key": (
         1000,
         lambda rows, n: shared(rows, n, tg.Sliding("20s", "10s"), "key"),
+    ),
+    "aggregate, tumbling, by key, out of order": (
+        1000,
+        lambda rows, n: shared(out_of_order(rows), n, tg.Tumbling("10s"), "key"),
+    ),
+    "aggregate, days in New York": (
+        1,
+        lambda rows, n: shared(over_months(rows), n, NEW_YORK, None),
+    ),
+    "aggregate, days in New York, by key": (
+        1000,
+        lambda rows, n: shared(over_months(rows), n, NEW_YORK, "key"),
+    ),
+    "aggregate, days in New York, by key, out of order": (
+        1000,
+        lambda rows, n: shared(out_of_order(over_months(rows)), n, NEW_YORK, "key"),
+    ),
+    "aggregate, texts, tumbling": (
+        1,
+        lambda rows, n: asked(with_words(rows), n, tg.Tumbling("1s"), None, **OF_WORDS),
+    ),
+    "aggregate, texts, sliding, by key": (
+        1000,
+        lambda rows, n: asked(with_words(rows), n, tg.Sliding("20s", "10s"), **OF_WORDS),
+    ),
+    "aggregate, lists of texts, by key": (
+        1000,
+        lambda rows, n: asked(with_words(rows), n, TEN_SECONDS, words=agg.collect("word")),
+    ),
+    "rolling 1 s, by key": (1000, lambda rows, n: asked(rows, n, tg.Rolling("1s"), **WANTS)),
+    "rolling 1 s, out of order": (
+        1,
+        lambda rows, n: asked(out_of_order(rows), n, tg.Rolling("1s"), None, **MEAN),
+    ),
+    "rolling 1 s, texts, by key": (
+        1000,
+        lambda rows, n: asked(with_words(rows), n, tg.Rolling("1s"), **OF_WORDS),
+    ),
+    "rolling 1 s, lists, by key": (
+        1000,
+        lambda rows, n: asked(rows, n, tg.Rolling("1s"), prices=agg.collect("price")),
     ),
     "stream, OHLC and vwap, 100 keys": (100, lambda rows, n: pushed(rows, n, **OHLCV)),
     "stream, OHLC and vwap, 10,000 keys": (10**4, lambda rows, n: pushed(rows, n, **OHLCV)),
