@@ -157,6 +157,11 @@ class Program:
         """Tell whether a result is a list of values."""
         return self.outputs[output].op == OF_LIST
 
+    @property
+    def has_lists(self) -> bool:
+        """Whether any result is a list of values, which only the state that made it has."""
+        return any(map(self.is_list, range(len(self.outputs))))
+
 
 class Compiler:
     """Collects accumulators, each once, however many results read it."""

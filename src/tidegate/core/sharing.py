@@ -100,7 +100,7 @@ def _push(run: Run, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> tuple[in
             return status
     if not has_parts(bound):
         return None
-    if not is_better_in_parts(bound, rows, n):
+    if bound.program.has_lists or not is_better_in_parts(bound, rows, n):
         return push_ahead(bound, batch, rows)
     if bound.parts is None:
         if bound.head.n_open * MOST_MOVED > len(rows.order):

@@ -79,6 +79,17 @@ def test_any_number_of_threads_gives_the_same(table, name):
     assert_alike(fresh, again)
 
 
+def test_lists_of_values_are_taken_with_keys_looked_up_ahead():
+    table = ticks(5, 9_000, n_keys=7)
+    options = {"on": "t", "by": "k", "lateness": 40, "all": agg.collect("q")}
+    one = tg.Aggregator(tg.Tumbling(97), **options)
+    expected = fed(one, table)
+    for threads in THREADS:
+        assert_same_bits(
+            fed(tg.Aggregator(tg.Tumbling(97), **options, threads=threads), table), expected
+        )
+
+
 @pytest.mark.parametrize("threads", THREADS)
 def test_parts_are_taken_at_all(table, threads):
     live = tg.Aggregator(tg.Tumbling(97), on="t", by="k", threads=threads, **WANTS)
