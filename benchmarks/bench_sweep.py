@@ -181,6 +181,14 @@ OHLCV = {
 }
 NEW_YORK = tg.Calendar("day", tz="America/New_York")
 OF_WORDS = {"first": agg.first("word"), "most": agg.max("word")}
+TRADES = {**OHLCV, "volume": agg.sum("size")}
+
+
+def by_rows(rows: Rows, threads: int, window: Any, wants: dict[str, Any]) -> Callable[[], Rows]:
+    """Aggregate windows that rows make in one shot, by keys."""
+    return lambda: tg.aggregate(rows, window, on="time", by="key", threads=threads, **wants)
+
+
 ON_THREADS: dict[str, tuple[int, Callable[[Rows, int], Callable[[], pa.Table]]]] = {
     "aggregate, tumbling": (1, lambda rows, n: shared(rows, n, tg.Tumbling("1s"), None)),
     "aggregate, tumbling, by key": (
@@ -231,6 +239,18 @@ ON_THREADS: dict[str, tuple[int, Callable[[Rows, int], Callable[[], pa.Table]]]]
     "rolling 1 s, lists, by key": (
         1000,
         lambda rows, n: asked(rows, n, tg.Rolling("1s"), prices=agg.collect("price")),
+    ),
+    "aggregate, sessions, 100,000 keys": (
+        10**5,
+        lambda rows, n: by_rows(rows, n, tg.Session("200s"), TRADES),
+    ),
+    "aggregate, bars of 100 rows, 100,000 keys": (
+        10**5,
+        lambda rows, n: by_rows(rows, n, tg.Count(100), TRADES),
+    ),
+    "aggregate, volume bars, 100,000 keys": (
+        10**5,
+        lambda rows, n: by_rows(rows, n, tg.Threshold("size", 5_000), TRADES),
     ),
     "stream, OHLC and vwap, 100 keys": (100, lambda rows, n: pushed(rows, n, **OHLCV)),
     "stream, OHLC and vwap, 10,000 keys": (10**4, lambda rows, n: pushed(rows, n, **OHLCV)),

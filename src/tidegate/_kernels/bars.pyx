@@ -465,10 +465,11 @@ cdef class BarState(WaitingState):
         """Open the window of a key."""
         return rows_open(&self.rows, code, time, &bar.slot)
 
-    cdef inline void close_bar(self, Bar* bar) noexcept nogil:
-        """Close the window of a key."""
+    cdef inline void close_bar(self, Bar* bar, Py_ssize_t i) noexcept nogil:
+        """Close the window of a key, with row i of a block."""
         self.rows.seats[bar.slot].standing = IS_CLOSED
         self.rows.seats[bar.slot].last = bar.last
+        self.rows.seats[bar.slot].end = self.router.used + i
         self.rows.n_open = self.rows.n_open - 1
         add_closing(&self.block, bar.slot)
         bar.slot = -1
@@ -505,14 +506,14 @@ cdef class BarState(WaitingState):
             i += size
             bar.last = times[base + i - 1]
             if seat.rows == self.size:
-                self.close_bar(bar)
+                self.close_bar(bar, i - 1)
                 bar.skip = self.stride - self.size
         return DONE
 
     cdef inline int count_row(
-        self, Bar* bar, int32_t code, int64_t time, int32_t* slot
+        self, Bar* bar, int32_t code, int64_t time, Py_ssize_t i, int32_t* slot
     ) noexcept nogil:
-        """Count one row; its slot is -1 where it is between windows."""
+        """Count row i of a block; its slot is -1 where it is between windows."""
         cdef Seat* seat
         cdef int status
         slot[0] = -1
@@ -529,7 +530,7 @@ cdef class BarState(WaitingState):
         seat.rows += 1
         bar.last = time
         if seat.rows == self.size:
-            self.close_bar(bar)
+            self.close_bar(bar, i)
             bar.skip = self.stride - self.size
         return DONE
 
@@ -545,7 +546,7 @@ cdef class BarState(WaitingState):
                 if status != DONE:
                     return status
             status = self.count_row(&self.bars[codes[base + i]], codes[base + i], times[base + i],
-                                    &self.slots[i])
+                                    i, &self.slots[i])
             if status != DONE:
                 return status
         return DONE
@@ -569,7 +570,7 @@ cdef class BarState(WaitingState):
                     return status
             for c in range(self.n_classes):
                 status = self.count_row(&self.bars[code * self.n_classes + c], code,
-                                        times[base + i], &self.matrix[c * n + i])
+                                        times[base + i], i, &self.matrix[c * n + i])
                 if status != DONE:
                     return status
         for c in range(self.n_classes):
@@ -713,9 +714,10 @@ cdef class BarState(WaitingState):
         return <int64_t>min(max(n, 1.0), <double>MOST_ROWS)
 
     cdef int add_alone(
-        self, const int64_t* times, int32_t code, Py_ssize_t row, int64_t n
+        self, const int64_t* times, int32_t code, Py_ssize_t base, Py_ssize_t i, int64_t n
     ) noexcept nogil:
-        """Close n more bars that a row makes alone."""
+        """Close n more bars that row i of a block makes alone."""
+        cdef Py_ssize_t row = base + i
         cdef int32_t slot
         cdef int64_t _k
         cdef const Acc* acc
@@ -733,6 +735,7 @@ cdef class BarState(WaitingState):
                              self.rows.arena.records + slot * self.rows.arena.wide + acc.wide,
                              self.rows.arena.colds + slot * self.rows.arena.cold + acc.rare)
                 self.rows.seats[slot].standing = IS_CLOSED
+                self.rows.seats[slot].end = self.router.used + i
                 self.rows.n_open = self.rows.n_open - 1
                 add_closing(&self.block, slot)
         return status
@@ -767,7 +770,7 @@ cdef class BarState(WaitingState):
                 if not self.add_amount(bar, base + i):
                     i += 1
                     continue
-                self.close_bar(bar)
+                self.close_bar(bar, i)
             else:
                 i = self.add_amounts(bar, base, i, n, calm, &closes)
                 status = self.end_slice(bar, times, base, begin, i, fresh, closes)
@@ -779,7 +782,7 @@ cdef class BarState(WaitingState):
             n_limits = self.take_limit(bar)
             if self.rest == IS_SPLIT and n_limits > 1:
                 no_more_wholes(&self.block)
-                status = self.add_alone(times, code, base + i, n_limits - 1)
+                status = self.add_alone(times, code, base, i, n_limits - 1)
                 if status != DONE:
                     return status
             i += 1
@@ -806,7 +809,7 @@ cdef class BarState(WaitingState):
         add_run(&self.block, &self.rows, bar.slot, begin, end)
         bar.last = times[base + end - 1]
         if closes:
-            self.close_bar(bar)
+            self.close_bar(bar, end - 1)
         return DONE
 
     cdef int end_bars(self) noexcept nogil:

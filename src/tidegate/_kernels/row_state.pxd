@@ -34,6 +34,9 @@ cdef class RowState(WindowState):
     cdef int64_t* starts        # of the results that wait to be taken
     cdef int64_t* ends
     cdef int64_t* revised       # their revisions, where corrections are allowed
+    cdef int64_t* places        # where they belong among those of other parts of the keys
+    cdef bint has_places
+    cdef Py_ssize_t n_placed
     cdef Py_ssize_t n_edges
     cdef Py_ssize_t cap_edges
     cdef Word* folded
@@ -61,6 +64,7 @@ cdef class RowState(WindowState):
     cdef void put_clock_back(self, const Clock* clock, bytes largest)
     cdef void promise(self, int64_t watermark) noexcept nogil
     cdef int edge_room(self, Py_ssize_t n) noexcept nogil
+    cdef int expect_results(self, Py_ssize_t n) except -1
     cdef void add_edges(self, int64_t start, int64_t end) noexcept nogil
     cdef void fold_slots(self, const int32_t* slots, Py_ssize_t n, Word* out) noexcept nogil
     cdef void fold_slot(self, int32_t slot, Word* out) noexcept nogil

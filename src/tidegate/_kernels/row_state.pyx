@@ -56,6 +56,7 @@ cdef class RowState(WindowState):
         free(self.starts)
         free(self.ends)
         free(self.revised)
+        free(self.places)
         free(self.folded)
         free(self.sum_of)
 
@@ -213,8 +214,16 @@ cdef class RowState(WindowState):
                 return NO_MEMORY
             if self.router.allows and not grow(<void**>&self.revised, room * 8):
                 return NO_MEMORY
+            if self.has_places and not grow(<void**>&self.places, room * 8):
+                return NO_MEMORY
             self.cap_edges = room
         return DONE
+
+    cdef int expect_results(self, Py_ssize_t n) except -1:
+        """Make room for n more results of other states."""
+        if results_room(&self.results, n) != DONE or self.edge_room(n) != DONE:
+            raise MemoryError
+        return 0
 
     cdef void add_edges(self, int64_t start, int64_t end) noexcept nogil:
         """Note where the next result lies."""
@@ -268,6 +277,8 @@ cdef class RowState(WindowState):
                 if self.router.allows:
                     seat.revision += 1
                     self.revised[self.n_edges] = seat.revision
+                if self.has_places:
+                    self.places[self.n_edges] = seat.end
                 self.add_edges(seat.first, self.end_after(seat.last))
             status = results_read(&self.results, &self.plan, self.folded, size)
             for i in range(size):

@@ -15,7 +15,7 @@ cdef enum Standing:
 cdef struct Seat:      # what is known of a window beside its record
     int64_t first      # the smallest time of its rows
     int64_t last       # the largest
-    int64_t end        # of a session
+    int64_t end        # of a session; of a bar, how many rows came before that which closed it
     int64_t rows       # of a bar; of a session the place of its key in the order of results
     Word* base         # the folded record of the sessions that were merged; NULL: none
     int32_t code

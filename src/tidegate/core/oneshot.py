@@ -140,12 +140,14 @@ def aggregate(
     threads : int, optional
         At most how many threads to use, by default what the rows are worth; the result has the same
         bits for any number. Each takes whole windows, of a range of time, in whatever order rows
-        come. One thread alone takes rows with null times or of several chunks, runs with
-        `lateness` or another option of time, windows that are no grid's, and `Sliding` over float
-        times or where windows overlap by more than a quarter of all time. Of `Rolling` each takes
-        whole keys; without keys, rows one behind the other. Variances, and what is made of products
-        (`var std sem cov corr slope skew kurt zscore`), are cut at some rows alone, every 16,384th,
-        and for windows of more than 2,048 rows at every 8 to 16 window lengths.
+        come; of `Session`, `Count` and `Threshold` whole keys. One thread alone takes rows with
+        null times or of several chunks, runs with `lateness` or another option of time, windows
+        that rows make without keys, of few (fewer than 30,000 in the first 131,072 rows) or with
+        aggregates of text, wide decimals or lists, and `Sliding` over float times or where windows
+        overlap by more than a quarter of all time. Of `Rolling` each takes whole keys; without
+        keys, rows one behind the other. Variances, and what is made of products (`var std sem cov
+        corr slope skew kurt zscore`), are cut at some rows alone, every 16,384th, and for windows
+        of more than 2,048 rows at every 8 to 16 window lengths.
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional

@@ -3,7 +3,8 @@
 The rows are cut where a window ends. If every row before the cut is of an earlier window than
 every row after it, as it is in data that is in order there, each share is a run of its own and
 the results are simply one after the other. A row on the wrong side stops the shares, and the rows
-are taken by ranges of time: the answer is the same, to the last bit, for any number.
+are taken by ranges of time: the answer is the same, to the last bit, for any number. Windows that
+rows make are taken by keys.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tidegate.core.binding import Values
 from tidegate.core.bound import Rows, rows_of, times_of
 from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
+from tidegate.core.partitioning import run_key_parts
 from tidegate.core.ranges import choose_ranges, is_made_apart, run_ranges, table_of_range
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE
@@ -71,7 +73,7 @@ def run_shares(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | 
         The results in order; None where the rows cannot be cut into shares.
     """
     if isinstance(bound.plan.window, RowWindow):
-        return None
+        return run_key_parts(bound, batch, n)
     times = Rows(*times_of(batch, bound), [])
     bound.lay_grid_on(times)
     if times.time_valid is not None or not len(times.order):

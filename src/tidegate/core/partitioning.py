@@ -1,0 +1,286 @@
+"""Threads: the rows of a one-shot run by keys, for windows that rows make.
+
+Each thread takes some of the keys, whole, and all rows of these, chunk by chunk: copies of them lie
+close together, in the cache, and go into a state of its own. Rows of other keys mean nothing to
+them, as long as nothing is late: so what comes out is what one state gives, to the last bit.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+
+from tidegate._kernels.partition import Picker
+from tidegate._kernels.row_parts import be_part, order_results, place_results, weave_edges
+from tidegate._kernels.row_state import RowState
+from tidegate.core.allkeys import encode_all
+from tidegate.core.bound import rows_of
+from tidegate.core.errors import TidegateError
+from tidegate.core.eventtime import INT64_MAX
+from tidegate.core.rowrule import check_rows
+from tidegate.core.rowwindows import Session
+from tidegate.core.state import DONE, array_of
+from tidegate.core.threads import on_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from tidegate._kernels.window_state import WindowState
+    from tidegate.core.binding import Values
+    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.codes import Codes
+    from tidegate.core.columns import Numbers
+
+__all__ = ["run_key_parts"]
+
+# Of fewer keys the state stays in the cache, and to read and copy all rows on every thread costs
+# what that saves: 1,000 keys were 0.9 to 1.2 times as fast on two threads, 64,000 were 1.2 to 2.0.
+MANY_KEYS = 30_000
+FIRST = 1 << 17  # rows among which so many keys have to be
+MOST_PARTS = BINS = 256  # as the kernels have them
+CHUNK = 1 << 15  # rows at a time: those of one part stay in the second cache
+ROUND = 1 << 20  # rows taken until results come out
+MAX_BATCH = 1 << 20  # rows that are looked at at a time, as a run takes them
+MOST_ROWS = 2**31 - 1
+SPARE = 16  # room behind the rows of a chunk, as the kernel asks for
+EDGES = -2  # which output: where results lie
+
+
+class _Own(NamedTuple):
+    """Rows of one part."""
+
+    times: Numbers
+    codes: Codes
+    columns: list[Values]
+    numbers: npt.NDArray[np.int32]  # of the rows, less those before the chunk
+
+
+class _Rows:
+    """Copies rows of one part out of all; what it gives is good until it is asked again."""
+
+    def __init__(self, rows: Rows, codes: Codes, number: int, n: int) -> None:
+        given = [rows.order, *(part for column in rows.columns for part in column)]
+        given = [part if part is None or part.itemsize == 1 else part.view("i8") for part in given]
+        self._numbers, self._codes = np.empty((2, CHUNK + SPARE), np.int32)
+        self._copies = [
+            None if part is None else np.empty(CHUNK + SPARE, part.dtype) for part in given
+        ]
+        self._picker = Picker(number, n, codes, given, self._numbers, self._codes, self._copies)
+        self._times, self._n_rows = rows.order, len(codes)
+
+    def chunks(self, begin: int = 0, end: int = MOST_ROWS) -> Iterator[tuple[int, _Own]]:
+        """Give the rows of the part as they come, and how many rows are before each chunk.
+
+        Of the rows [begin, end); both are where chunks begin, but for the last row.
+        """
+        for at in range(begin, min(end, self._n_rows), CHUNK):
+            n = self._picker.take(at)
+            yield at, self._own(self._numbers[:n], self._codes[:n])
+
+    def chunks_in_order(self) -> Iterator[tuple[int, _Own]]:
+        """Give the rows of the part by time, those of one time in order."""
+        parts = [(begin + own.numbers, own.codes.copy()) for begin, own in self.chunks()]
+        numbers, codes = (np.concatenate(some) for some in zip(*parts, strict=True))
+        order = np.argsort(self._times[numbers], kind="stable")
+        numbers, codes = numbers[order].astype(np.int32), codes[order]
+        for begin in range(0, len(numbers), CHUNK):
+            some = slice(begin, begin + CHUNK)
+            self._picker.take_rows(numbers[some])
+            yield 0, self._own(numbers[some], codes[some])
+
+    def last_time(self, end: int) -> int:
+        """Give the time of the last of the rows before one."""
+        return int(self._times[min(end, self._n_rows) - 1])
+
+    def _own(self, numbers: npt.NDArray[np.int32], codes: Codes) -> _Own:
+        """View what was copied."""
+        times, *parts = (None if part is None else part[: len(codes)] for part in self._copies)
+        columns = list(zip(parts[::2], parts[1::2], strict=True))
+        return _Own(cast("Numbers", times), codes, columns, numbers)
+
+
+class _Part:
+    """Some of the keys: their state, and the way of their rows into it."""
+
+    def __init__(self, bound: Bound, rows: Rows, codes: Codes, number: int, n: int) -> None:
+        self._bound = bound
+        self._rows = _Rows(rows, codes, number, n)
+        self._part = number, n
+        self._n_keys = -(-bound.n_keys // BINS) * (-(-BINS // n))
+        self._is_session = isinstance(bound.plan.window, Session)
+        self.state = cast("RowState", bound.new_state())
+        be_part(self.state)
+
+    def push(self, begin: int) -> bool:
+        """Take a round of rows, all of which are in order; whether nothing is in the way.
+
+        All sessions that end before the next round have come out then.
+        """
+        self.state.guesses = True
+        if not self._push_all(self._rows.chunks(begin, begin + ROUND)):
+            return False
+        return not self._is_session or self._close(self._rows.last_time(begin + ROUND))
+
+    def push_all(self) -> bool:
+        """Take all rows, which are in any order: bars by time, sessions as they come."""
+        self.state.guesses = not self._is_session
+        return self._push_all(
+            self._rows.chunks() if self._is_session else self._rows.chunks_in_order()
+        )
+
+    def close(self) -> bool:
+        """Close what is open; whether nothing is in the way."""
+        return self._close(INT64_MAX)
+
+    def _close(self, watermark: int) -> bool:
+        """Close what ends up to a time, and say where it belongs."""
+        if self.state.close(watermark) != DONE:
+            return False
+        place_results(self.state, None, 0, *self._part)
+        return True
+
+    def _push_all(self, chunks: Iterator[tuple[int, _Own]]) -> bool:
+        """Push rows, and say where what they close belongs; whether nothing is in the way."""
+        for first, own in chunks:
+            status, _ = self.state.push(own.times, None, own.codes, self._n_keys, own.columns)
+            if status != DONE or self.state.n_left:
+                return False
+            numbers = None if self._is_session else own.numbers
+            place_results(self.state, numbers, first, *self._part)
+        return True
+
+
+def run_key_parts(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table] | None:
+    """Run a batch in n parts of the keys.
+
+    Parameters
+    ----------
+    bound : Bound
+        Without any rows yet; its windows are such that rows make.
+    batch : pyarrow.RecordBatch
+        All rows.
+    n : int
+        How many threads.
+
+    Returns
+    -------
+    list of pyarrow.Table or None
+        The results in order; None where keys are few, a row is left out, a limit is near, or
+        something fails.
+
+    Notes
+    -----
+    O(n_rows) a thread for a look at the codes, then each row once. Bars whose rows are not in order
+    are sorted, each part by itself.
+    """
+    program = bound.program
+    if bound.keys is None or not program.gives_words or program.has_lists or bound.texts:
+        return None
+    rows = rows_of(batch, bound)
+    if rows.time_valid is not None or not 0 < len(rows.order) <= MOST_ROWS:
+        return None
+    if not _can_be_bars(bound, rows, n):
+        return None
+    n = min(n, MOST_PARTS)
+    try:
+        bound.keys.encode(batch.slice(0, FIRST))
+        if bound.n_keys < max(n, MANY_KEYS):
+            return None
+        codes = encode_all(bound.keys, batch, n)
+    except TidegateError:
+        return None  # one thread says what and where
+    if bound.head.rows_to_limit(bound.n_keys) < len(codes):
+        return None
+    parts = [_Part(bound, rows, codes, number, n) for number in range(n)]
+    states = [part.state for part in parts]
+    tables: list[pa.Table] = []
+    for step in _steps(bound, rows, n):
+        if not all(on_threads(step, parts)):
+            return None
+        _weave(bound, states)
+        tables.append(bound.take_results())
+    bound.head.count_used(len(codes))
+    return tables
+
+
+def _steps(bound: Bound, rows: Rows, n: int) -> list[Callable[[_Part], bool]]:
+    """Choose what all parts do before results come out.
+
+    Where rows are in order, a round of them: so there is never more than that ready, in memory
+    that is used again. Else all; and bars that rows have closed come before the unfinished ones.
+    """
+    n_rows = len(rows.order)
+    if _is_in_order(rows.order, n):
+        rounds = range(0, n_rows, ROUND)
+        return [*(partial(_Part.push, begin=begin) for begin in rounds), _Part.close]
+    if isinstance(bound.plan.window, Session):
+        return [lambda part: part.push_all() and part.close()]
+    return [_Part.push_all, _Part.close]
+
+
+def _is_in_order(order: Numbers, n: int) -> bool:
+    """Whether times never fall."""
+
+    def look(number: int) -> bool:
+        """Look at every n-th chunk."""
+        return all(
+            bool(
+                np.all(
+                    order[at + 1 : at + CHUNK + 1] >= order[at : at + CHUNK][: len(order) - at - 1]
+                )
+            )
+            for at in range(number * CHUNK, len(order), n * CHUNK)
+        )
+
+    return all(on_threads(look, range(n)))
+
+
+def _can_be_bars(bound: Bound, rows: Rows, n: int) -> bool:
+    """Whether a run would refuse none of its batches, where its windows are bars."""
+    if isinstance(bound.plan.window, Session):
+        return True
+    is_long = len(rows.order) > bound.plan.limits.max_look_back
+    if is_long and not _is_in_order(rows.order, n):
+        return False  # too many would wait
+
+    def check(number: int) -> None:
+        """Look at every n-th batch."""
+        for begin in range(number * MAX_BATCH, len(rows.order), n * MAX_BATCH):
+            some = slice(begin, begin + MAX_BATCH)
+            columns: list[Values] = [
+                (None if values is None else values[some], None if valid is None else valid[some])
+                for values, valid in rows.columns
+            ]
+            part = rows._replace(times=rows.times[some], order=rows.order[some], columns=columns)
+            check_rows(bound, part, begin)
+
+    try:
+        on_threads(check, range(n))
+    except TidegateError:
+        return False
+    return True
+
+
+def _weave(bound: Bound, states: list[RowState]) -> None:
+    """Move the results of all parts into the state of the binding, each output on its own."""
+    head = cast("RowState", bound.head)
+    parts: list[WindowState] = [*states]
+    source = array_of(order_results(head, states), np.uint8)
+
+    def weave(output: int) -> None:
+        """Take one over, or where the results lie."""
+        if output == EDGES:
+            weave_edges(head, states, source)
+        else:
+            head.weave(parts, source, output)
+
+    if len(source):
+        with ThreadPoolExecutor(len(parts), "tidegate") as pool:
+            list(pool.map(weave, range(EDGES, len(bound.program.outputs))))
+    head.end_weaving(parts)
