@@ -50,6 +50,11 @@ def ranges_in(numbers: Numbers, begins: Numbers, lengths: Numbers, most: int) ->
     O(n_numbers + n_ranges) where the numbers of a window rise; else they are sorted.
     """
     there = lengths > 0
+    if bool((numbers[1:] - numbers[:-1] == 1).all()):  # rows in order: each window is one range
+        _check(int(there.sum()), most, len(lengths))
+        starts = begins[there] + (numbers[0] if len(numbers) else 0)
+        offsets = np.concatenate([[0], np.cumsum(there)])
+        return column_of_ranges(offsets, starts, starts + lengths[there])
     first, last = begins[there], (begins + lengths - 1)[there]
     steps = np.diff(numbers, prepend=numbers[:1])
     falls = np.cumsum(steps < 0)
