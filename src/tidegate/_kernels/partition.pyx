@@ -159,7 +159,7 @@ cdef class Picker:
         return n_own
 
     def take_rows(self, const int32_t[::1] rows not None):
-        """Copy some rows, by their numbers from the first of all, but neither these nor codes."""
+        """Copy some rows, by their numbers from the first of all; neither these nor codes."""
         cdef Py_ssize_t n = rows.shape[0], k
         cdef int i
         if n > self.size:

@@ -41,7 +41,7 @@ static void tg_words_plain(const uint64_t *masks, const int64_t *values, ptrdiff
     }
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(TIDEGATE_DEBUG)
 #include <immintrin.h>
 
 #define TG_WIDE __attribute__((target("avx512f")))
