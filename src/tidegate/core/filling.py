@@ -32,6 +32,7 @@ Rows = npt.NDArray[np.int64]
 INFINITE = int(order_of_floats(np.array([np.inf]), None)[0][0])
 
 COUNTS: Final = ("rows", "count", "nunique", "sum")  # what is 0 where there is no value
+RUNS: Final = "row_runs"  # of rows: there are none
 
 
 class Places:
@@ -145,11 +146,11 @@ class Filler:
         self._limit = plan.limits.max_empty
         empty = plan.grid_window.empty
         carries, is_zero = empty == "carry", empty == "zero"
-        counts = [item.function in COUNTS for _, item in plan.results]
-        self._is_carried = [carries and not is_count for is_count in counts]
-        self._blank: list[pa.Array[Any]] = [
-            _zero(field) if is_zero or is_count else pa.nulls(1, field.type)
-            for field, is_count in zip(fields, counts, strict=True)
+        functions = [item.function for _, item in plan.results]
+        self._is_carried = [carries and name not in (*COUNTS, RUNS) for name in functions]
+        self._blank = [
+            _blank(name, field, is_zero=is_zero)
+            for name, field in zip(functions, fields, strict=True)
         ]
         self._schema = pa.schema([pa.field("code", pa.int64()), *fields])
         nothing = [blank.slice(0, 0) for blank in self._blank]
@@ -302,6 +303,17 @@ class Filler:
                 f"{n_empty} windows without rows would come out at a time, more than "
                 f"max_empty={self._limit}: choose longer windows, empty='skip', or raise the limit"
             )
+
+
+def _blank(function: str, field: pa.Field[Any], *, is_zero: bool) -> pa.Array[Any]:
+    """One result of a window without rows."""
+    if function == RUNS:
+        none: pa.Array[Any] = pa.array([[]], field.type)
+        return none
+    if is_zero or function in COUNTS:
+        return _zero(field)
+    nothing: pa.Array[Any] = pa.nulls(1, field.type)
+    return nothing
 
 
 def _zero(field: pa.Field[Any]) -> pa.Array[Any]:

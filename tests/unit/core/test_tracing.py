@@ -231,6 +231,24 @@ def test_options_of_time_leave_every_row_in_its_ranges(options):
         assert by is None or set(keys[numbers].tolist()) == {row["k"]}
 
 
+@pytest.mark.parametrize("by", [None, "k"])
+@pytest.mark.parametrize("label", [None, "start", "end"])
+@pytest.mark.parametrize("empty", ["skip", "null", "zero", "carry"])
+def test_windows_without_rows_name_none(empty, label, by):
+    data = pa.table({"t": [1, 2, 31, 32, 75], "k": ["a", "b", "a", "a", "b"], "x": [1.0] * 5})
+    window = tg.Tumbling(10, empty=empty, label=label)
+    options = {"on": "t", "by": by, "lineage": True, "n": agg.rows(), "total": agg.sum("x")}
+    whole = tg.aggregate(data, window, **options)
+    assert sum(map(rows_in, whole["row_ranges"].to_pylist())) == 5
+    for ranges, n in zip(whole["row_ranges"].to_pylist(), whole["n"].to_pylist(), strict=True):
+        assert rows_in(ranges) == n
+    live = tg.Aggregator(window, **options)
+    made = [live.push(data.slice(row, 1)) for row in range(5)]
+    assert pa.concat_tables([*made, live.flush()]).equals(whole)
+    side = tg.Side()
+    assert tg.aggregate(data, window, lateness=100, side=side, **options).equals(whole)
+
+
 def test_rows_one_by_one_are_numbered_as_batches_are():
     data = stream_of(5, 300, n=3_000)
     for by in (None, "k"):
