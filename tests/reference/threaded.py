@@ -8,6 +8,16 @@ from reference.strategies import ticks
 import tidegate as tg
 from tidegate import agg, errors
 
+WANTS = {  # of the columns x, h and q
+    "n": agg.rows(),
+    "total": agg.sum("h"),
+    "spread": agg.std("x"),
+    "vwap": agg.vwap("x", "h"),
+    "close": agg.last("x"),
+    "net": agg.sum("q"),
+    "middle": agg.median("x"),
+}
+
 
 def fed(live: tg.Aggregator, table: pa.Table, size: int = 7_000) -> pa.Table:
     """Push a table piece by piece, and give all that comes out."""

@@ -2,8 +2,9 @@
 
 from libc.stdint cimport int32_t
 
-cdef enum:
-    BINS = 256   # of codes, which go round the parts
+cdef extern from "pick.h" nogil:
+    enum:
+        BINS "TG_BINS"   # of codes, which go round the parts
 
 
 cdef inline int32_t own_bins(int32_t number, int32_t n) noexcept nogil:

@@ -33,22 +33,18 @@ cdef struct Way:          # of a column into its copy; NULL: it has no values, o
     uint8_t* valid_out
 
 
-cdef void copy_flags(
-    const uint8_t* flags, const int32_t* rows, Py_ssize_t n, uint8_t* out
-) noexcept nogil:
-    """Copy the flags of some rows."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = flags[rows[i]]
+ctypedef fused Value:
+    int64_t
+    uint8_t
 
 
-cdef void copy_words(
-    const int64_t* words, const int32_t* rows, Py_ssize_t n, int64_t* out
+cdef void copy_some(
+    const Value* values, const int32_t* rows, Py_ssize_t n, Value* out
 ) noexcept nogil:
-    """Copy 8-byte words of some rows."""
+    """Copy the words, or the flags, of some rows."""
     cdef Py_ssize_t i
     for i in range(n):
-        out[i] = words[rows[i]]
+        out[i] = values[rows[i]]
 
 
 @cython.final
@@ -154,8 +150,8 @@ cdef class Picker:
                 if self.ways[i].values != NULL:
                     tg_words(self.masks, self.ways[i].values + begin, n, self.ways[i].values_out)
                 elif self.ways[i].valid != NULL:
-                    copy_flags(self.ways[i].valid + begin, &self.rows[0], n_own,
-                               self.ways[i].valid_out)
+                    copy_some(self.ways[i].valid + begin, &self.rows[0], n_own,
+                              self.ways[i].valid_out)
         return n_own
 
     def take_rows(self, const int32_t[::1] rows not None):
@@ -170,6 +166,6 @@ cdef class Picker:
         with nogil:
             for i in range(self.n_ways):
                 if n and self.ways[i].values != NULL:
-                    copy_words(self.ways[i].values, &rows[0], n, self.ways[i].values_out)
+                    copy_some(self.ways[i].values, &rows[0], n, self.ways[i].values_out)
                 elif n and self.ways[i].valid != NULL:
-                    copy_flags(self.ways[i].valid, &rows[0], n, self.ways[i].valid_out)
+                    copy_some(self.ways[i].valid, &rows[0], n, self.ways[i].valid_out)

@@ -108,7 +108,7 @@ def place_results(
     first : int
         What to add to the numbers.
     number, n : int
-        Which of how many parts, see `pick_rows`.
+        Which of how many parts, see `Picker`.
     """
     cdef int64_t before = 0
     cdef bint fits

@@ -4,10 +4,6 @@ import numpy.typing as npt
 _Ints = npt.NDArray[np.int32]
 _Places = npt.NDArray[np.int64] | None
 
-def pane_changes(
-    times: npt.NDArray[np.int64], edges: npt.NDArray[np.int64], rows: _Ints, panes: _Ints
-) -> int: ...
-
 class RowRanges:
     def __init__(
         self,

@@ -10,21 +10,22 @@ import pyarrow as pa
 from tidegate._kernels.arrays import Arrays
 from tidegate._kernels.row_state import RowState
 from tidegate._kernels.window_state import WindowState
-from tidegate.core.binding import Binding, Values, columns_of
+from tidegate.core.binding import Binding
 from tidegate.core.clocking import clock_of, far_flags, jump_of, keep_time
-from tidegate.core.columns import Numbers, as_array, time_column
+from tidegate.core.columns import Numbers, as_array
 from tidegate.core.columntypes import column_index, is_word, numpy_word, plain_type
 from tidegate.core.edges import EdgeTable
-from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders, order_of_floats
+from tidegate.core.eventtime import INT64_MAX, INT64_MIN, float_of_orders
 from tidegate.core.filling import Filler, Filling, Places
 from tidegate.core.grids import Grid, grid_of, is_laid_by_first, table_of
 from tidegate.core.keys import Keys
 from tidegate.core.making import array_of_words
-from tidegate.core.parts import Part, read_parts
+from tidegate.core.parts import Part
 from tidegate.core.program import WORDS
 from tidegate.core.rangecolumns import SpanColumn
 from tidegate.core.results import ResultTables
 from tidegate.core.rowrule import lay_rule, state_class
+from tidegate.core.rowviews import Rows
 from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import OpenWindows, array_of, dump, load
 from tidegate.core.timekeeping import span_of
@@ -36,16 +37,7 @@ if TYPE_CHECKING:
     from tidegate.core.keyparts import KeyParts
     from tidegate.core.plan import Plan
 
-__all__ = ["FEWEST_SWEPT", "Bound", "Rows", "WayBack", "rows_of", "times_of"]
-
-
-class Rows(NamedTuple):
-    """A batch as the kernels take it."""
-
-    times: Numbers  # (n_rows,) int64 or float64, as the user has them
-    order: Numbers  # (n_rows,) int64, in the same order
-    time_valid: Numbers | None  # (n_rows,) uint8
-    columns: list[Values]  # of each input column; no values where only its nulls count
+__all__ = ["FEWEST_SWEPT", "Bound", "WayBack"]
 
 
 class WayBack(NamedTuple):
@@ -441,24 +433,3 @@ def _has_views(type_: pa.DataType) -> bool:
     if pa.types.is_string_view(inner) or pa.types.is_binary_view(inner):
         return True
     return any(_has_views(inner.field(at).type) for at in range(inner.num_fields))
-
-
-def rows_of(batch: pa.RecordBatch, bound: Bound, threads: int = 1) -> Rows:
-    """View a batch as the kernels take it; a copy only of what is not 64 bits wide."""
-    times, order, valid = times_of(batch, bound)
-    if bound.views is None:
-        return Rows(times, order, valid, columns_of(batch, bound.program))
-    skip_nan = bound.plan.nan == "missing"
-    columns = read_parts(batch, bound.views, bound.texts, skip_nan=skip_nan, threads=threads)
-    for texts in bound.texts.values():
-        texts.lay(bound.state)
-    return Rows(times, order, valid, columns)
-
-
-def times_of(batch: pa.RecordBatch, bound: Bound) -> tuple[Numbers, Numbers, Numbers | None]:
-    """View the times of a batch: as the user has them, in the kernels' order, and their flags."""
-    times, valid = time_column(batch, bound.plan.on)
-    if not bound.is_float:
-        return times, times, valid
-    order, valid = order_of_floats(times, valid)
-    return times, order, valid

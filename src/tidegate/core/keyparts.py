@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidegate._kernels.window_state import WindowState
-    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.bound import Bound
+    from tidegate.core.rowviews import Rows
 
 __all__ = ["MOST_PARTS", "WORTH_PARTS", "KeyParts", "has_parts", "is_better_in_parts"]
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.binding import Values
-    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.bound import Bound
     from tidegate.core.codes import Codes
     from tidegate.core.keys import Keys
+    from tidegate.core.rowviews import Rows
 
 __all__ = ["Lookup", "push_ahead", "push_upto"]
 

@@ -12,7 +12,6 @@ import pyarrow as pa
 from tidegate._kernels.window_state import least_time_of
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.batch import read_input
-from tidegate.core.bound import times_of
 from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
@@ -23,6 +22,7 @@ from tidegate.core.ranging import can_follow, counted, with_ranges
 from tidegate.core.resultnames import expand
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import keep_codes
+from tidegate.core.rowviews import times_of
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import run_shares
 from tidegate.core.threads import n_threads

@@ -17,11 +17,12 @@ from tidegate._kernels.partition import Picker
 from tidegate._kernels.row_parts import be_part, order_results, place_results, weave_edges
 from tidegate._kernels.row_state import RowState
 from tidegate.core.allkeys import encode_all
-from tidegate.core.bound import rows_of
 from tidegate.core.errors import TidegateError
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.rowrule import check_rows
+from tidegate.core.rowviews import rows_of
 from tidegate.core.rowwindows import Session
+from tidegate.core.run import MAX_BATCH
 from tidegate.core.state import DONE, array_of
 from tidegate.core.threads import on_threads
 
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
 
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.binding import Values
-    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.bound import Bound
     from tidegate.core.codes import Codes
     from tidegate.core.columns import Numbers
+    from tidegate.core.rowviews import Rows
 
 __all__ = ["run_key_parts"]
 
@@ -46,7 +48,6 @@ FIRST = 1 << 17  # rows among which so many keys have to be
 MOST_PARTS = BINS = 256  # as the kernels have them
 CHUNK = 1 << 15  # rows at a time: those of one part stay in the second cache
 ROUND = 1 << 20  # rows taken until results come out
-MAX_BATCH = 1 << 20  # rows that are looked at at a time, as a run takes them
 MOST_ROWS = 2**31 - 1
 SPARE = 16  # room behind the rows of a chunk, as the kernel asks for
 EDGES = -2  # which output: where results lie

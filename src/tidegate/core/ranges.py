@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.binding import Values
-    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.bound import Bound
     from tidegate.core.columns import Numbers
+    from tidegate.core.rowviews import Rows
 
 __all__ = ["Ranges", "choose_ranges", "is_made_apart", "run_ranges", "table_of_range"]
 

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from tidegate.core.aggregation import Aggregation
-from tidegate.core.bound import times_of
 from tidegate.core.numbering import has_spans, traced
 from tidegate.core.plan import EDGES
 from tidegate.core.rangecolumns import ROW_RANGES, SpanColumn, Spans, column_of_ranges
 from tidegate.core.rowranges import ranges_of
 from tidegate.core.rowspans import spans_of
+from tidegate.core.rowviews import times_of
 from tidegate.core.rowwindows import Count, RowWindow, Session, Threshold
 from tidegate.core.windows import without_label
 
@@ -88,11 +88,16 @@ def with_ranges(
     if bound.keys is not None or bound.state.falls:
         found = ranges_of(table, _in_one(chunks), run, rows, threads)
         return None if found is None else _beside(table, column_of_ranges(*found), plan)
+    return _beside(table, _in_order(table, chunks, rows, bound), plan)
+
+
+def _in_order(table: pa.Table, chunks: list[Numbers], rows: Input, bound: Bound) -> pa.Array[Any]:
+    """Make the column of windows of a grid, of rows in order, by the counts of their rows."""
     bounds = _summed(chunks)
     starts, stops = bounds[:-1], bounds[1:]
     if bounds[-1] != rows.n_rows:  # windows overlap, or there are gaps
         counts = _in_one(chunks)
-        first, last = (_edges(table, name, bound) for name in ("window_start", "window_end"))
+        first, last = (_edges(table, name, bound) for name in EDGES)
         n_panes = _overlap(first, last)
         if n_panes:
             starts = _starts_of_overlapping(counts, n_panes)
@@ -100,12 +105,10 @@ def with_ranges(
             starts = np.searchsorted(_times(rows, bound), first)
         stops = starts + counts
     if all(counts.min() > 0 for counts in chunks if len(counts)):
-        ranges: Any = column_of_ranges(np.arange(len(bounds), dtype=np.int32), starts, stops)
-    else:
-        has_rows = stops > starts
-        offsets = np.concatenate([[0], np.cumsum(has_rows)])
-        ranges = column_of_ranges(offsets, starts[has_rows], stops[has_rows])
-    return _beside(table, ranges, plan)
+        return column_of_ranges(np.arange(len(bounds), dtype=np.int32), starts, stops)
+    has_rows = stops > starts
+    offsets = np.concatenate([[0], np.cumsum(has_rows)])
+    return column_of_ranges(offsets, starts[has_rows], stops[has_rows])
 
 
 def _in_turn(bounds: Numbers) -> pa.Array[Any]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.rowranges import RowRanges, RowWalk, pane_changes
-from tidegate.core.bound import times_of
+from tidegate._kernels.rowpanes import pane_changes
+from tidegate._kernels.rowranges import RowRanges, RowWalk
 from tidegate.core.errors import LimitError
 from tidegate.core.eventtime import order_of_floats
 from tidegate.core.rangecolumns import MOST_RANGES
+from tidegate.core.rowviews import times_of
 from tidegate.core.threads import n_threads, on_threads
 
 if TYPE_CHECKING:

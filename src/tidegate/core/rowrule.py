@@ -33,9 +33,10 @@ from tidegate.core.rowwindows import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.bound import Bound
     from tidegate.core.columns import Numbers
     from tidegate.core.program import Program
+    from tidegate.core.rowviews import Rows
     from tidegate.core.windows import AnyWindow
 
 __all__ = [

@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from tidegate._kernels.intake import Counts, HasIntake, Intake
 from tidegate.core.batch import read_input
-from tidegate.core.bound import Bound, Rows, rows_of, times_of
+from tidegate.core.bound import Bound
 from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.failures import failure_of
 from tidegate.core.late import late_row_error
 from tidegate.core.rangecolumns import OF_SPANS
 from tidegate.core.rowrule import check_rows, first_late, late_bar_error
+from tidegate.core.rowviews import Rows, rows_of, times_of
 from tidegate.core.rowwindows import Session
 from tidegate.core.sharing import fail_in_part, least_shared, may_be_shared, push_shared
 from tidegate.core.state import (

@@ -16,11 +16,11 @@ import numpy as np
 
 from tidegate.core.allkeys import encode_all
 from tidegate.core.binding import Values
-from tidegate.core.bound import Rows, rows_of, times_of
 from tidegate.core.errors import AggregateOverflowError, LimitError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.partitioning import run_key_parts
 from tidegate.core.ranges import choose_ranges, is_made_apart, run_ranges, table_of_range
+from tidegate.core.rowviews import Rows, rows_of, times_of
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE
 from tidegate.core.threads import on_threads

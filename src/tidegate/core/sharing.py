@@ -23,7 +23,8 @@ from tidegate.core.windowparts import WORTH_WINDOWS, can_have_windows_apart
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.bound import Bound
+    from tidegate.core.rowviews import Rows
     from tidegate.core.run import Run
 
 __all__ = ["fail_in_part", "least_shared", "may_be_shared", "push_shared"]

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidegate._kernels.window_state import WindowState
-    from tidegate.core.bound import Bound, Rows
+    from tidegate.core.bound import Bound
+    from tidegate.core.rowviews import Rows
 
 __all__ = ["WORTH_WINDOWS", "Taken", "WindowParts", "can_have_windows_apart"]
 

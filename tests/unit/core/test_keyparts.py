@@ -14,7 +14,7 @@ from reference.threaded import assert_alike, assert_failed_push_is_not_gone_on_w
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import bound, keyparts, lookup, sharing
+from tidegate.core import keyparts, lookup, rowviews, sharing
 
 N_ROWS = 30_000  # some blocks of the kernels
 WANTS = {
@@ -309,7 +309,7 @@ def test_parts_are_for_what_gains_by_them(threads, wants, n, is_better):
     table = ticks(5, n)
     live = tg.Aggregator(tg.Tumbling(97), on="t", by="k", **wants)
     live.push(table.slice(0, 1))
-    rows = bound.rows_of(table.combine_chunks().to_batches()[0], live._run.bound)
+    rows = rowviews.rows_of(table.combine_chunks().to_batches()[0], live._run.bound)
     assert keyparts.is_better_in_parts(live._run.bound, rows, threads) == is_better
 
 

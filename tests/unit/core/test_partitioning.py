@@ -4,21 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from reference.compare import assert_same_bits
+from reference.threaded import WANTS
 
 import tidegate as tg
 from tidegate import agg, errors
 from tidegate.core import partitioning, shares
 
 N_ROWS = 150_000  # some chunks of `partitioning`
-WANTS = {
-    "n": agg.rows(),
-    "total": agg.sum("h"),
-    "spread": agg.std("x"),
-    "vwap": agg.vwap("x", "h"),
-    "close": agg.last("x"),
-    "net": agg.sum("q"),
-    "middle": agg.median("x"),
-}
 WINDOWS = {
     "sessions": tg.Session(300),
     "short sessions": tg.Session(300, max_duration=900),

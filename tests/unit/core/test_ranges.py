@@ -5,6 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
+from reference import threaded
 from reference.compare import assert_same_bits
 
 import tidegate as tg
@@ -12,16 +13,7 @@ from tidegate import agg
 from tidegate.core import allkeys, oneshot, ranges, shares
 
 N_ROWS = 150_000  # some blocks of `ranges`
-WANTS = {
-    "n": agg.rows(),
-    "total": agg.sum("h"),
-    "spread": agg.std("x"),
-    "vwap": agg.vwap("x", "h"),
-    "close": agg.last("x"),
-    "net": agg.sum("q"),
-    "middle": agg.median("x"),
-    "all": agg.collect("q"),
-}
+WANTS = threaded.WANTS | {"all": agg.collect("q")}
 WINDOWS = {
     "tumbling": tg.Tumbling(97),
     "first": tg.Tumbling(97, origin="first", offset=5),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate._kernels.rowranges import RowRanges, RowWalk, pane_changes
+from tidegate._kernels.rowpanes import pane_changes
+from tidegate._kernels.rowranges import RowRanges, RowWalk
 from tidegate.core import oneshot, rowranges
 
 WINDOWS = [
