@@ -110,9 +110,10 @@ class Aggregator(BatchTaker):
         options of time but `lateness` and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
-        order of arrival from 0 on. Of windows of a grid this costs next to nothing: while one is
+        order of arrival from 0 on. Of windows of a grid it takes 1 to 15 % more time: while one is
         open the ranges of its rows are kept, or its first row, its last one and how many they are,
-        where it has one range with its key. Of other windows the number of every row is kept.
+        where it has one range with its key. Of other windows the number of every row is kept, at
+        3 to 11 times the work without.
     **named : Aggregation
         Named by keyword.
 
