@@ -421,6 +421,19 @@ cdef class BarState(WaitingState):
 
     # ------------------------------------------------------------------------------------- bars
 
+    cdef bint are_in_turn(self, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
+        """Whether the numbers of n rows, if a column has them, go up by one from row to row."""
+        cdef const int64_t* numbers
+        cdef Py_ssize_t i
+        cdef int64_t odd = 0
+        cdef int numbered = self.plan.numbered
+        if numbered < 0:
+            return True
+        numbers = <const int64_t*>self.columns[self.plan.accs[numbered].column].values + base
+        for i in range(1, n):
+            odd |= numbers[i] - numbers[i - 1] - 1
+        return odd == 0
+
     cdef int take_bars(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
     ) noexcept nogil:
@@ -434,7 +447,7 @@ cdef class BarState(WaitingState):
         while at < n and status == DONE:
             size = min(most, n - at)
             self.make_floats(at, size)
-            self.block.may_be_whole = plain
+            self.block.may_be_whole = plain and self.are_in_turn(at, size)
             self.reserve = 2 * size
             if self.n_classes > 1:
                 self.reserve = size * min(self.n_classes, size + 1)

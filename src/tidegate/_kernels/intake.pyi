@@ -7,21 +7,11 @@ import pyarrow as pa
 from typing_extensions import disjoint_base
 
 from tidegate._kernels.arrays import Arrays
+from tidegate._kernels.counts import Counts
 from tidegate._kernels.row_buffer import RowTaker
 from tidegate._kernels.window_state import WindowState
 
 _Method = TypeVar("_Method", bound=Callable[..., pa.Table])
-
-@disjoint_base
-class Counts:
-    rows_in: int
-    late: int
-    rejected: int
-    windows: int
-    def __new__(
-        cls, rows_in: int = 0, late: int = 0, rejected: int = 0, windows: int = 0
-    ) -> Counts: ...
-    def as_tuple(self) -> tuple[int, int, int, int]: ...
 
 @disjoint_base
 class Intake:

@@ -9,6 +9,7 @@ from libc.stdint cimport INT64_MIN, int32_t, int64_t, uintptr_t
 
 from tidegate._kernels.arrays cimport Arrays
 from tidegate._kernels.cdata cimport ArrowArray, plain_words
+from tidegate._kernels.counts cimport Counts
 from tidegate._kernels.methods cimport METH_FASTCALL, METH_KEYWORDS, PyCFunction, in_place_of
 from tidegate._kernels.records cimport DONE
 from tidegate._kernels.route cimport take_nat
@@ -19,30 +20,6 @@ from tidegate._kernels.window_state cimport WindowState
 
 cdef enum:
     FEW = 4096  # rows: so many are taken in a few microseconds, not worth giving the GIL away
-
-
-cdef class Counts:
-    """What a run counts beside its state.
-
-    Attributes
-    ----------
-    rows_in, late, rejected : int
-        Rows.
-    windows : int
-        Results handed out.
-    """
-
-    cdef public int64_t rows_in, late, rejected, windows
-
-    def __cinit__(self, int64_t rows_in=0, int64_t late=0, int64_t rejected=0, int64_t windows=0):
-        self.rows_in = rows_in
-        self.late = late
-        self.rejected = rejected
-        self.windows = windows
-
-    def as_tuple(self):
-        """Give the counts in the order in which a new object takes them."""
-        return self.rows_in, self.late, self.rejected, self.windows
 
 
 cdef class Intake:

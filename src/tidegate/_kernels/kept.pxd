@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int64_t
 
-from tidegate._kernels.records cimport Acc, Output, Plan, Word
+from tidegate._kernels.records cimport ROW_RUNS, Acc, Output, Plan, Word
+from tidegate._kernels.rowruns cimport RUN_WORDS
 
 cdef enum:
     # Words of KEPT and KEPT_TIMES in a record. A folded record has the same four: the values of a
@@ -20,7 +21,8 @@ cdef void kept_extend(
 cdef void kept_drop(const Plan* plan, Word* record) noexcept nogil
 cdef Py_ssize_t kept_out(const Plan* plan, Word* record, Word* out) noexcept nogil
 cdef Py_ssize_t kept_in(const Plan* plan, const Word* record) noexcept nogil
-cdef void kept_load(const Plan* plan, Word* record, const Word* values) noexcept nogil
+cdef Py_ssize_t kept_load(const Plan* plan, Word* record, const Word* values) noexcept nogil
+cdef void kept_join(const Plan* plan, Word* record, Word* other) noexcept nogil
 cdef void kept_fold(const Plan* plan, Word* out) noexcept nogil
 cdef bint kept_failed(const Plan* plan) noexcept nogil
 cdef int64_t kept_values(const Plan* plan) noexcept nogil
@@ -30,6 +32,11 @@ cdef void read_runs(
 cdef void read_kept(
     const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
 ) noexcept nogil
+
+
+cdef inline int kept_words(const Acc* acc) noexcept nogil:
+    """How many words of a record tell what it keeps for an accumulator."""
+    return RUN_WORDS if acc.kind == ROW_RUNS else KEPT_WORDS
 
 
 cdef inline void kept_push(const Acc* acc, Word* at, Word value) noexcept nogil:

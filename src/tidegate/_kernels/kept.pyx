@@ -21,8 +21,8 @@ from tidegate._kernels.records cimport (
     Word,
 )
 from tidegate._kernels.rowruns cimport (
-    MORE_N, PANES_AT, PANES_N, runs_add, runs_drop, runs_fit, runs_in, runs_load, runs_out,
-    runs_sort,
+    MORE_N, PANES_AT, PANES_N, RUN_WORDS, runs_add, runs_drop, runs_extend, runs_fit, runs_in,
+    runs_load, runs_out, runs_sort,
 )
 
 cdef int64_t MOST = <int64_t>1 << 40  # values of one record: a forged count must not overflow
@@ -110,8 +110,9 @@ cdef Py_ssize_t kept_in(const Plan* plan, const Word* record) noexcept nogil:
     return n
 
 
-cdef void kept_load(const Plan* plan, Word* record, const Word* values) noexcept nogil:
-    """Give a record that was written down its values."""
+cdef Py_ssize_t kept_load(const Plan* plan, Word* record, const Word* values) noexcept nogil:
+    """Give a record that was written down its values; how many words they were."""
+    cdef const Word* first = values
     cdef const Acc* acc
     cdef Word* at
     cdef Py_ssize_t n
@@ -129,6 +130,32 @@ cdef void kept_load(const Plan* plan, Word* record, const Word* values) noexcept
             if n:
                 kept_extend(acc, at, values, n)
                 values += n
+    return values - first
+
+
+cdef void kept_join(const Plan* plan, Word* record, Word* other) noexcept nogil:
+    """Let a record keep what another one keeps too, which then keeps nothing: the fewer move."""
+    cdef Word[RUN_WORDS] mine
+    cdef Word* at
+    cdef Word* theirs
+    cdef const Acc* acc
+    cdef int64_t k
+    for a in range(plan.n_accs):
+        acc = &plan.accs[a]
+        if acc.kept == NULL:
+            continue
+        at = record + acc.wide
+        theirs = other + acc.wide
+        k = MORE_N if acc.kind == ROW_RUNS else VALUES_N
+        if theirs[k].i > at[k].i:
+            memcpy(mine, at, kept_words(acc) * sizeof(Word))
+            memcpy(at, theirs, kept_words(acc) * sizeof(Word))
+            memcpy(theirs, mine, kept_words(acc) * sizeof(Word))
+        if acc.kind == ROW_RUNS:
+            runs_extend(acc, at, theirs)
+        elif theirs[VALUES_N].i:
+            kept_extend(acc, at, <const Word*>theirs[VALUES_AT].p, theirs[VALUES_N].i)
+    kept_drop(plan, other)
 
 
 cdef void kept_fold(const Plan* plan, Word* out) noexcept nogil:

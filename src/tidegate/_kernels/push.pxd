@@ -19,7 +19,7 @@ from tidegate._kernels.records cimport (
     LEAST, LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, ROWS, ROW_RUNS, ROW_SPAN, SQUARES, SQUARES_INT,
     SUM, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Column, Word,
 )
-from tidegate._kernels.rowruns cimport runs_push, span_push
+from tidegate._kernels.rowruns cimport runs_push_row, span_push
 from tidegate._kernels.texts cimport keep_extreme_text
 
 cdef extern from *:
@@ -246,7 +246,7 @@ cdef inline void push_row(
         span_push(acc, at, row)
         return
     if acc.kind == ROW_RUNS:
-        runs_push(acc, at, row, row + 1)
+        runs_push_row(acc, columns, row, at)
         return
     if acc.kind == NULLS:
         rare.i += not (has_value(column, row)

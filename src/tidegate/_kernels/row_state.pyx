@@ -14,7 +14,7 @@ from tidegate._kernels.clock cimport Clock, behind, see
 from tidegate._kernels.gate cimport is_far
 from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.kept cimport (
-    KEPT_WORDS, VALUES_N, kept_failed, kept_fold, kept_in, kept_load, kept_out, kept_values,
+    kept_failed, kept_fold, kept_in, kept_load, kept_out, kept_values, kept_words,
 )
 from tidegate._kernels.key_clocks cimport Line, clocks_keys
 from tidegate._kernels.lives cimport lives_codes
@@ -255,7 +255,7 @@ cdef class RowState(WindowState):
         for a in range(self.plan.n_accs):
             acc = &self.plan.accs[a]
             if acc.kept != NULL:  # the values of both are in the record
-                memcpy(self.sum_of + acc.narrow, out + acc.narrow, KEPT_WORDS * sizeof(Word))
+                memcpy(self.sum_of + acc.narrow, out + acc.narrow, kept_words(acc) * sizeof(Word))
         memcpy(out, self.sum_of, self.plan.narrow * sizeof(Word))
         kept_fold(&self.plan, out)
 
@@ -426,7 +426,7 @@ cdef class RowState(WindowState):
         cdef bint again
         for a in range(self.plan.n_accs):
             acc = &self.plan.accs[a]
-            if acc.kept == NULL:
+            if acc.kept == NULL or acc.nulls < 0:
                 continue
             again = False
             for other in range(a):
@@ -474,15 +474,12 @@ cdef class RowState(WindowState):
 
     cdef Py_ssize_t take_kept(self, Word* record, const int64_t[::1] kept, Py_ssize_t at) noexcept:
         """Give a record the values that it keeps, and count them."""
-        cdef Py_ssize_t n = 0
-        for a in range(self.plan.n_accs):
-            if self.plan.accs[a].kept != NULL:
-                n += (record + self.plan.accs[a].wide)[VALUES_N].i
-        kept_load(&self.plan, record, <const Word*>&kept[at] if n else NULL)
-        return n
+        return kept_load(&self.plan, record,
+                         <const Word*>&kept[0] + at if kept.shape[0] else NULL)
 
     cdef void clear_kept(self, Word* base) noexcept nogil:
         """See to it that a sum that was read points nowhere."""
         for a in range(self.plan.n_accs):
             if self.plan.accs[a].kept != NULL:
-                memset(base + self.plan.accs[a].narrow, 0, KEPT_WORDS * sizeof(Word))
+                memset(base + self.plan.accs[a].narrow, 0,
+                       kept_words(&self.plan.accs[a]) * sizeof(Word))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 from tidegate._kernels.buffer import Buffer
+from tidegate._kernels.counts import Counts
 from tidegate._kernels.row_buffer import RowBuffer
 from tidegate._kernels.window_state import WindowState
 
@@ -26,6 +27,7 @@ class RowSteps(RowBuffer):
         alone: Callable[[tuple[object, ...]], bool],
         ready: list[Any],
         n_all_keys: int,
+        counts: Counts,
     ) -> None: ...
     def reject_far(self, jump: int, jump_f: float) -> None: ...
     def follow(

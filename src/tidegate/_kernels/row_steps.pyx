@@ -10,6 +10,7 @@ from libc.math cimport fabs, isnan
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
+from tidegate._kernels.counts cimport Counts
 from tidegate._kernels.gate cimport is_far
 from tidegate._kernels.records cimport DONE, FLOAT, TAME, UNSIGNED
 from tidegate._kernels.row_buffer cimport ROOM, RowBuffer, copied, tuple_of
@@ -29,6 +30,7 @@ cdef class RowSteps(RowBuffer):
     """
 
     cdef object alone, source_of
+    cdef Counts counts
     cdef list ready
     cdef Py_ssize_t n_taken      # rows that the state has, of those that are here
     cdef int status              # of the last of them
@@ -57,7 +59,8 @@ cdef class RowSteps(RowBuffer):
     def __dealloc__(self):
         free(self.sources)
 
-    def set_out(self, alone not None, list ready not None, Py_ssize_t n_all_keys):
+    def set_out(self, alone not None, list ready not None, Py_ssize_t n_all_keys,
+                Counts counts not None):
         """Say who takes the rows that need a closer look.
 
         Parameters
@@ -68,8 +71,11 @@ cdef class RowSteps(RowBuffer):
             Results that have left the state.
         n_all_keys : int
             How many key codes there are.
+        counts : Counts
+            Of the run: how many rows came before those that are here.
         """
         self.alone = alone
+        self.counts = counts
         self.ready = ready
         self.n_all_keys = n_all_keys
         self.state.make_room(n_all_keys)
@@ -218,6 +224,7 @@ cdef class RowSteps(RowBuffer):
             self.has_null_time = True
         self.n = at + 1
         self.lay_columns()
+        state.plan.first_row = self.counts.rows_in
         status = state.take_last(
             self.times, NULL if is_timed else self.time_valid,
             self.codes if self.n_keys else NULL, self.n, &n_taken)

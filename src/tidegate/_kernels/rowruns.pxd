@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from tidegate._kernels.records cimport Acc, Word
+from tidegate._kernels.records cimport Acc, Column, Word
 
 cdef enum:
     # Words of ROW_RUNS in a record. The first two are those of the values that `kept` has.
@@ -16,6 +16,7 @@ cdef enum:
 
 cdef bint runs_more(const Acc* acc, Word* at) noexcept nogil
 cdef void runs_drop(const Acc* acc, Word* at) noexcept nogil
+cdef void runs_extend(const Acc* acc, Word* at, const Word* other) noexcept nogil
 cdef Py_ssize_t runs_out(Word* at, Word* out) noexcept nogil
 cdef bint runs_fit(const Word* at, int64_t n_rows) noexcept nogil
 cdef void runs_load(const Acc* acc, Word* at, const Word* runs) noexcept nogil
@@ -24,14 +25,25 @@ cdef Py_ssize_t runs_sort(Word* out, Py_ssize_t n) noexcept nogil
 
 
 cdef inline void runs_push(const Acc* acc, Word* at, int64_t begin, int64_t end) noexcept nogil:
-    """Add rows [begin, end), counted in their batch; they come after those that are there."""
-    begin += acc.first_row[0]
-    end += acc.first_row[0]
+    """Add rows [begin, end)."""
     if at[RUN_END].i != begin:
         if at[RUN_BEGIN].i >= 0 and not runs_more(acc, at):
             return
         at[RUN_BEGIN].i = begin
     at[RUN_END].i = end
+
+
+cdef inline void runs_push_row(
+    const Acc* acc, const Column* columns, Py_ssize_t row, Word* at
+) noexcept nogil:
+    """Add a row of a batch: a column has the numbers, or they are counted from that of the first.
+    """
+    cdef int64_t number
+    if acc.column >= 0:
+        number = (<const int64_t*>columns[acc.column].values)[row]
+    else:
+        number = acc.first_row[0] + row
+    runs_push(acc, at, number, number + 1)
 
 
 cdef inline Py_ssize_t runs_in(const Word* at) noexcept nogil:

@@ -47,6 +47,16 @@ cdef void runs_drop(const Acc* acc, Word* at) noexcept nogil:
     at[MORE_N].i = 0
 
 
+cdef void runs_extend(const Acc* acc, Word* at, const Word* other) noexcept nogil:
+    """Add the runs of another record, which may lie before or between those that are there."""
+    cdef const RowRun* more = <const RowRun*>other[MORE_AT].p
+    cdef int64_t k
+    for k in range(other[MORE_N].i):
+        runs_push(acc, at, more[k].begin, more[k].end)
+    if other[RUN_BEGIN].i >= 0:
+        runs_push(acc, at, other[RUN_BEGIN].i, other[RUN_END].i)
+
+
 cdef Py_ssize_t runs_out(Word* at, Word* out) noexcept nogil:
     """Write down the runs before the last; how many words. The record has no address then."""
     cdef Py_ssize_t n = 2 * at[MORE_N].i

@@ -20,7 +20,7 @@ from tidegate._kernels.records cimport (
     FIRST, FLOAT, KEPT, KEPT_TIMES, LANES, LAST, LEAST_INT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS,
     SQUARES_INT, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
 )
-from tidegate._kernels.rowruns cimport runs_push
+from tidegate._kernels.rowruns cimport runs_push, runs_push_row
 
 cdef extern from *:
     """
@@ -322,6 +322,18 @@ cdef inline bint no_nulls(const Acc* acc, const Column* columns) noexcept nogil:
         acc.weight < 0 or is_plain(&columns[acc.weight]))
 
 
+cdef void number_run(
+    const Acc* acc, const Column* columns, Py_ssize_t begin, Py_ssize_t end, Word* at
+) noexcept nogil:
+    """ROW_RUNS of rows [begin, end)."""
+    cdef Py_ssize_t i
+    if acc.column < 0:
+        runs_push(acc, at, acc.first_row[0] + begin, acc.first_row[0] + end)
+        return
+    for i in range(begin, end):
+        runs_push_row(acc, columns, i, at)
+
+
 cdef void reduce_runs(
     const Plan* plan, const Column* columns, int n_columns, const int64_t* times,
     const Run* runs, Py_ssize_t n_runs, Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena,
@@ -342,8 +354,8 @@ cdef void reduce_runs(
             continue  # counted where the runs are found: the lane depends on it
         if acc.kind == ROW_RUNS:
             for r in range(n_runs):
-                runs_push(acc, arena.records + runs[r].slot * arena.wide + acc.wide,
-                          base + runs[r].begin, base + runs[r].end)
+                number_run(acc, columns, base + runs[r].begin, base + runs[r].end,
+                           arena.records + runs[r].slot * arena.wide + acc.wide)
             continue
         plain = columns[acc.column].valid == NULL
         if acc.weight >= 0:

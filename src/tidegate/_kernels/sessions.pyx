@@ -27,9 +27,7 @@ from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.clock cimport Clock, see
 from tidegate._kernels.grid cimport float_of_order, order_of_float
 from tidegate._kernels.key_clocks cimport Line
-from tidegate._kernels.kept cimport (
-    KEPT_WORDS, VALUES_AT, VALUES_N, kept_drop, kept_extend, kept_failed,
-)
+from tidegate._kernels.kept cimport kept_failed, kept_join
 from tidegate._kernels.lanes cimport sub_overflows
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after, is_dead
 from tidegate._kernels.memory cimport grow
@@ -900,26 +898,10 @@ cdef class SessionState(RowState):
         return NO_MEMORY if self.plan.keeps and kept_failed(&self.plan) else DONE
 
     cdef void join_kept(self, int32_t low, int32_t high) noexcept nogil:
-        """Empty a record, but let it keep its values and those of another: the fewer move."""
-        cdef Word* record = self.rows.arena.records + low * self.rows.arena.wide
-        cdef Word* other = self.rows.arena.records + high * self.rows.arena.wide
-        cdef Word[KEPT_WORDS] mine
-        cdef Word* at
-        cdef Word* theirs
-        cdef const Acc* acc
-        for a in range(self.plan.n_accs):
-            acc = &self.plan.accs[a]
-            if acc.kept != NULL:
-                at = record + acc.wide
-                theirs = other + acc.wide
-                if theirs[VALUES_N].i > at[VALUES_N].i:
-                    memcpy(mine, at, KEPT_WORDS * sizeof(Word))
-                    memcpy(at, theirs, KEPT_WORDS * sizeof(Word))
-                    memcpy(theirs, mine, KEPT_WORDS * sizeof(Word))
-                if theirs[VALUES_N].i:
-                    kept_extend(acc, at, <const Word*>theirs[VALUES_AT].p, theirs[VALUES_N].i)
+        """Empty a record, but let it keep its values and those of another."""
         if self.plan.keeps:
-            kept_drop(&self.plan, other)
+            kept_join(&self.plan, self.rows.arena.records + low * self.rows.arena.wide,
+                      self.rows.arena.records + high * self.rows.arena.wide)
         self.blank_but_kept(low)
 
     cdef void blank_but_kept(self, int32_t slot) noexcept nogil:

@@ -19,9 +19,10 @@ from tidegate._kernels.output cimport Results, results_read_one, results_room
 from tidegate._kernels.push cimport floats_of, has_floats, push_row
 from tidegate._kernels.records cimport (
     DONE, FLOAT, GREATEST, KEPT, KEPT_TIMES, LANES, LEAST, NO_MEMORY, OF_EXTREME, OF_ROWS, OF_SUM,
-    OF_WORD, PAIRS, POWERS, ROWS, SQUARES, SQUARES_INT, SUM, SUM_INT, UNSIGNED, WEIGHTED, Acc,
-    Column, Output, Plan, Run, Word,
+    OF_WORD, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, SQUARES, SQUARES_INT, SUM, SUM_INT, UNSIGNED,
+    WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
+from tidegate._kernels.rowruns cimport RUN_BEGIN, RUN_END, RUN_WORDS
 
 cdef extern from *:
     """
@@ -119,6 +120,29 @@ cdef inline bint all_calm(const Acc* acc, const uint8_t* calm) noexcept nogil:
     return calm[acc.column] and (acc.weight < 0 or calm[acc.weight])
 
 
+cdef void number_wholes(
+    const Acc* acc, const Column* columns, const Slices* s, Py_ssize_t base, int width, Word* out
+) noexcept nogil:
+    """The numbers of the rows of windows, which follow each other."""
+    cdef const Run* run
+    cdef int64_t first = base
+    cdef Py_ssize_t i
+    if acc.column < 0:
+        first += acc.first_row[0]
+    for i in range(s.n):
+        run = &s.runs[i]
+        if acc.column >= 0:
+            first = (<const int64_t*>columns[acc.column].values)[base + run.begin] - run.begin
+        if acc.kind == ROW_SPAN:
+            out[0].i = first + run.begin
+            out[1].i = first + run.end - 1
+        else:
+            memset(out, 0, RUN_WORDS * sizeof(Word))
+            out[RUN_BEGIN].i = first + run.begin
+            out[RUN_END].i = first + run.end
+        out += width
+
+
 cdef void fold_any(
     const Plan* plan, const Acc* acc, const Column* columns, const Slices* all,
     Py_ssize_t base, Scratch* scratch,
@@ -128,6 +152,9 @@ cdef void fold_any(
     cdef Slices s = slices_of(acc, columns, all, base)
     cdef Py_ssize_t n = s.n, first, size
     cdef bint has = has_loop(acc, columns)
+    if acc.kind == ROW_SPAN or acc.kind == ROW_RUNS:
+        number_wholes(acc, columns, &s, base, plan.narrow, out)
+        return
     if has and all_calm(acc, scratch.calm):
         fold_wholes(acc, &s, out, plan.narrow)
         return

@@ -58,7 +58,7 @@ class _AnyCompiler(Compiler):
         if item.function == "custom":
             return self._custom(item)
         if item.function == "row_runs":
-            return Result("runs", (self.add(self.row_runs()),), item), RANGES_TYPE
+            return Result("runs", (self.add(self.row_runs(item)),), item), RANGES_TYPE
         own = [self.own(column) for column in item.columns]
         for column, type_ in zip(item.columns, own, strict=True):
             _check_has(item.function, column, type_)

@@ -16,7 +16,7 @@ from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.rolling import make_run, roll_all
-from tidegate.core.numbering import traced
+from tidegate.core.numbering import reads_numbers, traced
 from tidegate.core.plan import make_plan
 from tidegate.core.ranging import can_follow, counted, with_ranges
 from tidegate.core.resultnames import expand
@@ -243,7 +243,7 @@ def _computed(
         if done is not None:
             return done
     while True:
-        run = Run(plan)
+        run = make_run(plan)
         bound = run.bind(rows.schema)
         if keeps_codes:
             keep_codes(bound)
@@ -263,12 +263,7 @@ def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
         with_all = with_ranges(table, run, rows, plan, threads)
         if with_all is not None:
             return run, with_all
-    run = make_run(traced(plan))
-    for batch in rows.batches(MAX_BATCH):
-        run.push(batch)
-    if not run.counts.rows_in:
-        run.push_input(rows.schema.empty_table())
-    return run, _end(run)
+    return _computed(traced(plan), rows, 1)
 
 
 def _in_shares(
@@ -313,7 +308,7 @@ def _end(run: Run) -> pa.Table:
 
 def _batch_size(rows: Input, plan: Plan) -> int:
     """Choose how many rows to push at a time: all, where nothing has to be made for each row."""
-    if plan.by or not all(rows.is_plain(name) for name in plan.inputs):
+    if plan.by or reads_numbers(plan) or not all(rows.is_plain(name) for name in plan.inputs):
         return MAX_BATCH
     return max(rows.n_rows or 0, 1)
 

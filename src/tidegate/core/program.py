@@ -224,12 +224,14 @@ class Compiler:
         return self.single(item, column, self.use(column, item.function))
 
     def _numbers(self, kind: int) -> int:
-        """Find or add an accumulator of the numbers of rows."""
+        """Find or add an accumulator of the numbers of rows, counted as they come."""
         return self.accs.setdefault((kind, -1, -1, -1, -1, 0), len(self.accs))
 
-    def row_runs(self) -> Output:
-        """Compile the runs of rows."""
-        return Output(OF_RUNS, self._numbers(ROW_RUNS), SIGNED)
+    def row_runs(self, item: Aggregation) -> Output:
+        """Compile the runs of rows, whose numbers a column has if one is named."""
+        if not item.columns:
+            return Output(OF_RUNS, self._numbers(ROW_RUNS), SIGNED)
+        return Output(OF_RUNS, self.acc(ROW_RUNS, item.columns[0]), SIGNED)
 
     def _pair(self, item: Aggregation) -> Output:
         """Compile a result over two columns, or over a column and the time."""

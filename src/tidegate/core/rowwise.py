@@ -112,7 +112,7 @@ def make_buffer(
         drain,
     )
     if isinstance(buffer, RowSteps):
-        buffer.set_out(alone, run.ready, bound.n_keys)
+        buffer.set_out(alone, run.ready, bound.n_keys, run.counts)
         _tell_steps(buffer, bound)
     return buffer
 

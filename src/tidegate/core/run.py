@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.intake import Counts, HasIntake, Intake
+from tidegate._kernels.counts import Counts
+from tidegate._kernels.intake import HasIntake, Intake
 from tidegate.core.batch import read_input
 from tidegate.core.bound import Bound
 from tidegate.core.errors import AggregateOverflowError, LimitError

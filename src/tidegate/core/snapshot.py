@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.intake import Counts
+from tidegate._kernels.counts import Counts
 from tidegate.core.bound import Bound
 from tidegate.core.errors import SnapshotError, TidegateError
 from tidegate.core.frames import framed, parts_of, table_bytes, table_in

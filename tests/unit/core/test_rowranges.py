@@ -101,7 +101,7 @@ def test_ranges_are_those_of_a_look_at_every_row(times, window, by, n_keys, kind
 @pytest.mark.parametrize("disorder", [1, 300, 20_000])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_long_inputs_are_walked_past_every_block(monkeypatch, window, by, disorder, threads):
-    monkeypatch.setattr(oneshot, "make_run", refuse)
+    monkeypatch.setattr(oneshot, "traced", refuse)
     rng = np.random.default_rng(disorder)
     times = np.cumsum(rng.integers(0, 3, 30_000)) + rng.integers(0, disorder, 30_000)
     keys = rng.integers(0, 5, len(times)).repeat(3)[: len(times)]
@@ -121,7 +121,7 @@ def test_long_inputs_are_walked_past_every_block(monkeypatch, window, by, disord
 
 
 def test_keys_of_several_columns_and_batches_are_followed(monkeypatch):
-    monkeypatch.setattr(oneshot, "make_run", refuse)
+    monkeypatch.setattr(oneshot, "traced", refuse)
     monkeypatch.setattr(oneshot, "MAX_BATCH", 1000)
     rng = np.random.default_rng(5)
     n = 5000
@@ -149,7 +149,7 @@ def test_too_many_windows_and_keys_are_collected_instead(monkeypatch):
     monkeypatch.setattr(rowranges, "MOST_SEATS", 8)
     times = pa.array([5, 1, 100, 205, 3])
     check(times, pa.array(["a", "b", "c", "d", "e"]), tg.Tumbling(10), "k")
-    monkeypatch.setattr(oneshot, "make_run", refuse)
+    monkeypatch.setattr(oneshot, "traced", refuse)
     with pytest.raises(AssertionError, match="collected"):
         check(times, pa.array(["a", "b", "c", "d", "e"]), tg.Tumbling(10), "k")
 

@@ -81,7 +81,7 @@ def test_long_inputs_tell_the_same_in_one_go_on_threads_and_in_a_stream(
         live.push(data.slice(start, 7_000))
         live = tg.Aggregator.restore(live.snapshot())
     streamed = live.flush()
-    monkeypatch.setattr(oneshot, "make_run", refuse)
+    monkeypatch.setattr(oneshot, "traced", refuse)
     monkeypatch.setattr(oneshot, "MAX_BATCH", 5_000)
     one, two = (tg.aggregate(data, window, threads=threads, **OPTIONS) for threads in (1, 2))
     assert one.equals(two)
