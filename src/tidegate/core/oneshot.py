@@ -23,6 +23,7 @@ from tidegate.core.resultnames import expand
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import keep_codes
 from tidegate.core.rowviews import times_of
+from tidegate.core.rowwindows import Session
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import run_shares
 from tidegate.core.threads import n_threads
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["Side", "aggregate"]
 
 Data = TypeVar("Data")
+
+SHORT_BATCH = 1 << 15  # rows until it is looked which sessions are over
 
 
 class Side:
@@ -293,11 +296,23 @@ def _results(run: Run, rows: Input, bound: Bound) -> Iterator[pa.Table]:
             run.push(batch)
             yield run.take()
         return
-    batches = list(rows.batches(_batch_size(rows, run.plan)))
+    closes = _can_close_ahead(run.plan) and not bound.state.guesses
+    batches = list(rows.batches(SHORT_BATCH if closes else _batch_size(rows, run.plan)))
     horizons = _Horizons(bound, batches)
     for number, batch in enumerate(batches):
         run.push(batch, partial(horizons.after, number))
+        if closes:
+            run.close(horizons.after(number))
         yield run.take()
+
+
+def _can_close_ahead(plan: Plan) -> bool:
+    """Whether sessions may be closed as soon as all rows to come are after them.
+
+    Else all of them would be open at the end: those of windows of a grid ask for it themselves, and
+    bars wait for all rows.
+    """
+    return isinstance(plan.window, Session) and plan.lateness is None and plan.time.is_plain
 
 
 def _end(run: Run) -> pa.Table:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 
 from tidegate._kernels.partition import Picker
+from tidegate._kernels.reorder import rises
 from tidegate._kernels.row_parts import be_part, order_results, place_results, weave_edges
 from tidegate._kernels.row_state import RowState
 from tidegate.core.allkeys import encode_all
@@ -27,7 +28,7 @@ from tidegate.core.state import DONE, array_of
 from tidegate.core.threads import on_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy.typing as npt
     import pyarrow as pa
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
 __all__ = ["run_key_parts"]
 
 # Of fewer keys the state stays in the cache, and to read and copy all rows on every thread costs
-# what that saves: 1,000 keys were 0.9 to 1.2 times as fast on two threads, 64,000 were 1.2 to 2.0.
-MANY_KEYS = 30_000
+# what that saves: 1,000 keys were 0.9 to 1.1 times as fast on two threads, 64,000 were 1.2 to 2.0.
+# Rows that are not in order are worth it with any keys that can be shared out: 1.7 to 2.8.
+MANY_KEYS = 10_000
+SOME_KEYS = 16  # for each thread
 FIRST = 1 << 17  # rows among which so many keys have to be
 MOST_PARTS = BINS = 256  # as the kernels have them
 CHUNK = 1 << 15  # rows at a time: those of one part stay in the second cache
@@ -95,10 +98,6 @@ class _Rows:
             self._picker.take_rows(numbers[some])
             yield 0, self._own(numbers[some], codes[some])
 
-    def last_time(self, end: int) -> int:
-        """Give the time of the last of the rows before one."""
-        return int(self._times[min(end, self._n_rows) - 1])
-
     def _own(self, numbers: npt.NDArray[np.int32], codes: Codes) -> _Own:
         """View what was copied."""
         times, *parts = (None if part is None else part[: len(codes)] for part in self._copies)
@@ -119,21 +118,30 @@ class _Part:
         be_part(self.state)
 
     def push(self, begin: int) -> bool:
-        """Take a round of rows, all of which are in order; whether nothing is in the way.
-
-        All sessions that end before the next round have come out then.
-        """
+        """Take a round of rows, all of which are in order; whether nothing is in the way."""
         self.state.guesses = True
-        if not self._push_all(self._rows.chunks(begin, begin + ROUND)):
-            return False
-        return not self._is_session or self._close(self._rows.last_time(begin + ROUND))
+        return self._push_all(self._rows.chunks(begin, begin + ROUND))
 
-    def push_all(self) -> bool:
-        """Take all rows, which are in any order: bars by time, sessions as they come."""
-        self.state.guesses = not self._is_session
-        return self._push_all(
-            self._rows.chunks() if self._is_session else self._rows.chunks_in_order()
-        )
+    def push_sessions(self, begin: int, ahead: Numbers, *, in_order: bool) -> bool:
+        """Take a round of rows into sessions.
+
+        Those that end before all rows to come, of which `ahead` tells for each chunk, come out:
+        where rows are in order, at the end of the round, since the others have done so by then.
+        """
+        self.state.guesses = in_order
+        end = min(begin + ROUND, len(ahead) * CHUNK)
+        for at, own in self._rows.chunks(begin, end):
+            if not self._push_all([(at, own)]):
+                return False
+            is_due = not in_order or at + CHUNK >= end
+            if is_due and not self._close(int(ahead[at // CHUNK])):
+                return False
+        return True
+
+    def push_bars(self) -> bool:
+        """Take all rows, which are in any order, by time."""
+        self.state.guesses = True
+        return self._push_all(self._rows.chunks_in_order())
 
     def close(self) -> bool:
         """Close what is open; whether nothing is in the way."""
@@ -146,7 +154,7 @@ class _Part:
         place_results(self.state, None, 0, *self._part)
         return True
 
-    def _push_all(self, chunks: Iterator[tuple[int, _Own]]) -> bool:
+    def _push_all(self, chunks: Iterable[tuple[int, _Own]]) -> bool:
         """Push rows, and say where what they close belongs; whether nothing is in the way."""
         for first, own in chunks:
             status, _ = self.state.push(own.times, None, own.codes, self._n_keys, own.columns)
@@ -191,7 +199,8 @@ def run_key_parts(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table]
     n = min(n, MOST_PARTS)
     try:
         bound.keys.encode(batch.slice(0, FIRST))
-        if bound.n_keys < max(n, MANY_KEYS):
+        is_worth_it = bound.n_keys >= MANY_KEYS or not rises(rows.order[:FIRST])
+        if bound.n_keys < n * SOME_KEYS or not is_worth_it:
             return None
         codes = encode_all(bound.keys, batch, n)
     except TidegateError:
@@ -213,31 +222,33 @@ def run_key_parts(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table]
 def _steps(bound: Bound, rows: Rows, n: int) -> list[Callable[[_Part], bool]]:
     """Choose what all parts do before results come out.
 
-    Where rows are in order, a round of them: so there is never more than that ready, in memory
-    that is used again. Else all; and bars that rows have closed come before the unfinished ones.
+    A round of them: so there is never more than that ready, in memory that is used again. Of bars
+    whose rows are not in order all; and those that rows have closed come before unfinished ones.
     """
-    n_rows = len(rows.order)
-    if _is_in_order(rows.order, n):
-        rounds = range(0, n_rows, ROUND)
-        return [*(partial(_Part.push, begin=begin) for begin in rounds), _Part.close]
+    rounds = range(0, len(rows.order), ROUND)
+    in_order = _is_in_order(rows.order, n)
     if isinstance(bound.plan.window, Session):
-        return [lambda part: part.push_all() and part.close()]
-    return [_Part.push_all, _Part.close]
+        push = partial(_Part.push_sessions, ahead=_times_ahead(rows.order), in_order=in_order)
+        return [partial(push, begin=begin) for begin in rounds]
+    if in_order:
+        return [*(partial(_Part.push, begin=begin) for begin in rounds), _Part.close]
+    return [_Part.push_bars, _Part.close]
+
+
+def _times_ahead(order: Numbers) -> Numbers:
+    """Tell the least time of all rows behind each chunk; there are none behind the last."""
+    least = np.minimum.reduceat(order, np.arange(0, len(order), CHUNK))
+    ahead = np.append(least[1:], INT64_MAX)
+    return np.minimum.accumulate(ahead[::-1])[::-1]
 
 
 def _is_in_order(order: Numbers, n: int) -> bool:
     """Whether times never fall."""
 
     def look(number: int) -> bool:
-        """Look at every n-th chunk."""
-        return all(
-            bool(
-                np.all(
-                    order[at + 1 : at + CHUNK + 1] >= order[at : at + CHUNK][: len(order) - at - 1]
-                )
-            )
-            for at in range(number * CHUNK, len(order), n * CHUNK)
-        )
+        """Look at every n-th chunk, up to where the next one begins."""
+        begins = range(number * CHUNK, len(order), n * CHUNK)
+        return all(rises(order[at : at + CHUNK + 1]) for at in begins)
 
     return all(on_threads(look, range(n)))
 

@@ -8,7 +8,7 @@ from reference.threaded import WANTS
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import partitioning, shares
+from tidegate.core import oneshot, partitioning, shares
 
 N_ROWS = 150_000  # some chunks of `partitioning`
 WINDOWS = {
@@ -49,6 +49,7 @@ def made(order: str, n_keys: int = 300, n_rows: int = N_ROWS) -> pa.Table:
 def _small(monkeypatch):
     """Let few keys be worth threads."""
     monkeypatch.setattr(partitioning, "MANY_KEYS", 2)
+    monkeypatch.setattr(partitioning, "SOME_KEYS", 1)
 
 
 @pytest.fixture(scope="module", params=["sorted", "jitter", "strays", "shuffled"])
@@ -108,6 +109,25 @@ def test_few_keys_are_one_thread_s(shared, monkeypatch):
     monkeypatch.setattr(partitioning, "MANY_KEYS", 301)
     assert_alike(table, tg.Count(3))
     assert shared == [False, False]
+
+
+@pytest.mark.parametrize("window", [tg.Session(40), tg.Count(3)])
+def test_rows_out_of_order_are_worth_threads_with_few_keys_too(window, shared, monkeypatch):
+    monkeypatch.setattr(partitioning, "MANY_KEYS", 301)
+    monkeypatch.setattr(partitioning, "SOME_KEYS", 100)
+    for n_keys in (199, 300):
+        assert_alike(made("jitter", n_keys, 20_000), window, threads=(2,))
+    assert shared == [False, True]
+
+
+def test_sessions_of_many_rounds_come_out_before_all_rows_are_there(shared, monkeypatch):
+    monkeypatch.setattr(partitioning, "CHUNK", 256)
+    monkeypatch.setattr(partitioning, "ROUND", 1024)
+    monkeypatch.setattr(oneshot, "SHORT_BATCH", 300)
+    for order in ("sorted", "jitter", "strays", "shuffled"):
+        assert_alike(made(order, 40, 5_000), tg.Session(40))
+        assert_alike(made(order, 40, 5_000), tg.Session(20, max_duration=70))
+    assert shared == [True] * 16
 
 
 def test_float_times_and_timestamps(shared):
