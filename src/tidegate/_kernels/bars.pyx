@@ -427,7 +427,7 @@ cdef class BarState(WaitingState):
         cdef Py_ssize_t i
         cdef int64_t odd = 0
         cdef int numbered = self.plan.numbered
-        if numbered < 0:
+        if numbered < 0:  # none of ROW_SPANS comes here: they are of keys
             return True
         numbers = <const int64_t*>self.columns[self.plan.accs[numbered].column].values + base
         for i in range(1, n):

@@ -18,10 +18,11 @@ from tidegate._kernels.moment_groups cimport fold_moment, merge_moment
 from tidegate._kernels.push cimport keep_nearest
 from tidegate._kernels.records cimport (
     FIRST, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LANES, LAST, LEAST,
-    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, SQUARES,
+    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, ROW_SPANS,
+    SQUARES,
     SQUARES_INT, SUM, SUM_INT, WEIGHTED, Acc, Arena, Plan, Word,
 )
-from tidegate._kernels.rowruns cimport RUN_WORDS, runs_join
+from tidegate._kernels.rowruns cimport RUN_WORDS, SPAN_WORDS, runs_join
 from tidegate._kernels.texts cimport keep_extreme_text
 
 cdef extern from *:
@@ -67,6 +68,8 @@ cdef inline void fold_one(
         memcpy(out, at, KEPT_WORDS * sizeof(Word))
     elif acc.kind == ROW_RUNS:
         memcpy(out, at, RUN_WORDS * sizeof(Word))
+    elif acc.kind == ROW_SPANS:
+        memcpy(out, at, SPAN_WORDS * sizeof(Word))
     else:  # SUM_INT, FIRST, LAST, LEAST_AT, GREATEST_AT, ROW_SPAN
         out[0] = at[0]
         out[1] = at[1]

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport int64_t
 
-from tidegate._kernels.records cimport ROW_RUNS, Acc, Output, Plan, Word
-from tidegate._kernels.rowruns cimport RUN_WORDS
+from tidegate._kernels.records cimport ROW_RUNS, ROW_SPANS, Acc, Output, Plan, Word
+from tidegate._kernels.rowruns cimport RUN_WORDS, SPAN_WORDS
 
 cdef enum:
     # Words of KEPT and KEPT_TIMES in a record. A folded record has the same four: the values of a
@@ -36,7 +36,14 @@ cdef void read_kept(
 
 cdef inline int kept_words(const Acc* acc) noexcept nogil:
     """How many words of a record tell what it keeps for an accumulator."""
+    if acc.kind == ROW_SPANS:
+        return SPAN_WORDS
     return RUN_WORDS if acc.kind == ROW_RUNS else KEPT_WORDS
+
+
+cdef inline bint keeps_rows(const Acc* acc) noexcept nogil:
+    """Whether what a record keeps for an accumulator are not values, but numbers of rows."""
+    return acc.kind == ROW_RUNS or acc.kind == ROW_SPANS
 
 
 cdef inline void kept_push(const Acc* acc, Word* at, Word value) noexcept nogil:

@@ -17,12 +17,12 @@ from tidegate._kernels.grid cimport order_of_float
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.ranks cimport median_deviation, quantile, value_of_key
 from tidegate._kernels.records cimport (
-    FLOAT, OF_LIST, OF_MAD, OF_MODE, OF_NUNIQUE, OF_RANK, ROW_RUNS, UNSIGNED, Acc, Output, Plan,
+    FLOAT, OF_LIST, OF_MAD, OF_MODE, OF_NUNIQUE, OF_RANK, ROW_SPANS, UNSIGNED, Acc, Output, Plan,
     Word,
 )
 from tidegate._kernels.rowruns cimport (
-    MORE_N, PANES_AT, PANES_N, RUN_WORDS, runs_add, runs_drop, runs_extend, runs_fit, runs_in,
-    runs_load, runs_out, runs_sort,
+    MORE_N, PANES_AT, PANES_N, SPAN_WORDS, entry_words, runs_add, runs_drop, runs_extend, runs_fit,
+    runs_in, runs_load, runs_out, runs_sort, spans_add,
 )
 
 cdef int64_t MOST = <int64_t>1 << 40  # values of one record: a forged count must not overflow
@@ -63,7 +63,7 @@ cdef void kept_drop(const Plan* plan, Word* record) noexcept nogil:
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
         at = record + acc.wide
-        if acc.kind == ROW_RUNS:
+        if keeps_rows(acc):
             runs_drop(acc, at)
         elif acc.kept != NULL:
             free(at[VALUES_AT].p)
@@ -78,8 +78,8 @@ cdef Py_ssize_t kept_out(const Plan* plan, Word* record, Word* out) noexcept nog
     cdef Py_ssize_t n = 0
     for a in range(plan.n_accs):
         at = record + plan.accs[a].wide
-        if plan.accs[a].kind == ROW_RUNS:
-            n += runs_out(at, out + n)
+        if keeps_rows(&plan.accs[a]):
+            n += runs_out(&plan.accs[a], at, out + n)
         elif plan.accs[a].kept != NULL:
             if at[VALUES_N].i:
                 memcpy(out + n, at[VALUES_AT].p, at[VALUES_N].i * sizeof(Word))
@@ -95,10 +95,10 @@ cdef Py_ssize_t kept_in(const Plan* plan, const Word* record) noexcept nogil:
     cdef int64_t nulls
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
-        if acc.kind == ROW_RUNS:
+        if keeps_rows(acc):
             if not runs_fit(record + acc.wide, min(record[0].i, MOST)):
                 return -1
-            n += 2 * (runs_in(record + acc.wide) - 1)
+            n += entry_words(acc) * (runs_in(record + acc.wide) - 1)
         elif acc.kept != NULL:
             nulls = record[plan.wide + plan.accs[acc.nulls].rare].i
             if not 0 <= nulls <= record[0].i or (
@@ -119,8 +119,8 @@ cdef Py_ssize_t kept_load(const Plan* plan, Word* record, const Word* values) no
     for a in range(plan.n_accs):
         acc = &plan.accs[a]
         at = record + acc.wide
-        if acc.kind == ROW_RUNS:
-            n = 2 * (runs_in(at) - 1)
+        if keeps_rows(acc):
+            n = entry_words(acc) * (runs_in(at) - 1)
             runs_load(acc, at, values)
             values += n
         elif acc.kept != NULL:
@@ -135,7 +135,7 @@ cdef Py_ssize_t kept_load(const Plan* plan, Word* record, const Word* values) no
 
 cdef void kept_join(const Plan* plan, Word* record, Word* other) noexcept nogil:
     """Let a record keep what another one keeps too, which then keeps nothing: the fewer move."""
-    cdef Word[RUN_WORDS] mine
+    cdef Word[SPAN_WORDS] mine
     cdef Word* at
     cdef Word* theirs
     cdef const Acc* acc
@@ -146,12 +146,12 @@ cdef void kept_join(const Plan* plan, Word* record, Word* other) noexcept nogil:
             continue
         at = record + acc.wide
         theirs = other + acc.wide
-        k = MORE_N if acc.kind == ROW_RUNS else VALUES_N
+        k = MORE_N if keeps_rows(acc) else VALUES_N
         if theirs[k].i > at[k].i:
             memcpy(mine, at, kept_words(acc) * sizeof(Word))
             memcpy(at, theirs, kept_words(acc) * sizeof(Word))
             memcpy(theirs, mine, kept_words(acc) * sizeof(Word))
-        if acc.kind == ROW_RUNS:
+        if keeps_rows(acc):
             runs_extend(acc, at, theirs)
         elif theirs[VALUES_N].i:
             kept_extend(acc, at, <const Word*>theirs[VALUES_AT].p, theirs[VALUES_N].i)
@@ -313,11 +313,17 @@ cdef void write_list(
 
 
 cdef Py_ssize_t list_runs(const Plan* plan, const Acc* acc, const Word* at) noexcept nogil:
-    """Write the runs of rows of one window down behind the lists; how many, -1: no memory."""
+    """Write the entries of rows of one window down behind the lists; how many, -1: no memory."""
     cdef bint is_one = at[MORE_N].i == 0, rises = True
     cdef const Word* pane = at if is_one else <const Word*>at[PANES_AT].p
     cdef Py_ssize_t _pane, n_runs = 0
     cdef Word* out = NULL
+    if acc.kind == ROW_SPANS:
+        out = list_room(acc, entry_words(acc) * runs_in(at))
+        if out == NULL:
+            return -1
+        spans_add(at, out)
+        return runs_in(at)
     for _pane in range(1 if is_one else at[PANES_N].i):
         out = list_room(acc, 2 * (n_runs + runs_in(pane)))
         if out == NULL:
@@ -330,14 +336,14 @@ cdef Py_ssize_t list_runs(const Plan* plan, const Acc* acc, const Word* at) noex
 cdef void read_runs(
     const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
 ) noexcept nogil:
-    """The runs of rows of n folded records: each a list of where they begin and end."""
+    """The entries of rows of n folded records: each a list of their words."""
     cdef const Acc* acc = &plan.accs[output.acc]
     cdef Py_ssize_t i, n_runs
     for i in range(n):
         n_runs = list_runs(plan, acc, records + i * plan.narrow + acc.narrow)
         if n_runs < 0:
             return
-        end_list(acc, 2 * n_runs, &values[i])
+        end_list(acc, entry_words(acc) * n_runs, &values[i])
 
 
 # -------------------------------------------------------------------------------------------- read

@@ -8,10 +8,10 @@ from tidegate._kernels.kept cimport KEPT_WORDS
 from tidegate._kernels.moments cimport moment_rare_words, moment_words
 from tidegate._kernels.records cimport (
     FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LAST, LEAST,
-    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, SIGNED,
-    SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Kept, Plan, Word,
+    LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, ROW_SPANS,
+    SIGNED, SQUARES, SQUARES_INT, SUM, WEIGHTED, Acc, Column, Kept, Plan, Word,
 )
-from tidegate._kernels.rowruns cimport RUN_BEGIN, RUN_END, RUN_WORDS
+from tidegate._kernels.rowruns cimport RUN_BEGIN, RUN_END, RUN_WORDS, SPAN_WORDS, blank_spans
 
 cdef enum:
     LINE = 8  # words in a cache line
@@ -33,6 +33,8 @@ cdef int words_of(int kind, int lanes) noexcept nogil:
         return KEPT_WORDS
     if kind == ROW_RUNS:
         return RUN_WORDS
+    if kind == ROW_SPANS:
+        return SPAN_WORDS
     if kind == NULLS:
         return 0
     return 1 if kind in (
@@ -60,6 +62,8 @@ cdef void make_blank(const Acc* acc, int lanes, Word* at) noexcept nogil:
         at[2 * lanes].f = NAN
     elif acc.kind == ROW_RUNS:
         at[RUN_BEGIN].i = at[RUN_END].i = INT64_MIN
+    elif acc.kind == ROW_SPANS:
+        blank_spans(at)
     elif acc.kind == ROW_SPAN:
         at[0].i = INT64_MAX
         at[1].i = INT64_MIN
@@ -108,10 +112,10 @@ cdef int plan_init(
             acc.numeric_x = columns[acc.weight].numeric
         else:
             acc.numeric_x = FLOAT if is_float else SIGNED
-        if acc.kind == ROW_SPAN or acc.kind == ROW_RUNS:
+        if acc.kind in (ROW_SPAN, ROW_RUNS, ROW_SPANS):
             plan.numbered = a
             acc.first_row = &plan.first_row
-        if acc.kind in (KEPT, KEPT_TIMES, ROW_RUNS):
+        if acc.kind in (KEPT, KEPT_TIMES, ROW_RUNS, ROW_SPANS):
             plan.keeps = True
             acc.kept = <Kept*>calloc(1, sizeof(Kept))
             if acc.kept == NULL:

@@ -16,10 +16,10 @@ from tidegate._kernels.kept cimport kept_push
 from tidegate._kernels.moments cimport push_moment
 from tidegate._kernels.records cimport (
     DOWN, FIRST, FLOAT, GREATEST, GREATEST_AT, GREATEST_INT, GREATEST_TEXT, KEPT, KEPT_TIMES, LAST,
-    LEAST, LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, ROWS, ROW_RUNS, ROW_SPAN, SQUARES, SQUARES_INT,
-    SUM, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Column, Word,
+    LEAST, LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, ROWS, ROW_RUNS, ROW_SPAN, ROW_SPANS, SQUARES,
+    SQUARES_INT, SUM, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Column, Word,
 )
-from tidegate._kernels.rowruns cimport runs_push_row, span_push
+from tidegate._kernels.rowruns cimport number_of_row, runs_push, span_push, spans_push
 from tidegate._kernels.texts cimport keep_extreme_text
 
 cdef extern from *:
@@ -239,6 +239,7 @@ cdef inline void push_row(
 ) noexcept nogil:
     """One row into one accumulator: the careful path of every kind."""
     cdef const Column* column = &columns[acc.column]
+    cdef int64_t number
     if acc.kind == ROWS:
         at.i += 1
         return
@@ -246,7 +247,11 @@ cdef inline void push_row(
         span_push(acc, at, row)
         return
     if acc.kind == ROW_RUNS:
-        runs_push_row(acc, columns, row, at)
+        number = number_of_row(acc, columns, row)
+        runs_push(acc, at, number, number + 1)
+        return
+    if acc.kind == ROW_SPANS:
+        spans_push(acc, at, number_of_row(acc, columns, row), time)
         return
     if acc.kind == NULLS:
         rare.i += not (has_value(column, row)

@@ -22,7 +22,7 @@ there is one layout, `Acc.narrow`.
     KEPT, KEPT_TIMES     the values, or their times, as `kept` has them
     LEAST_TEXT ...       code, -1: none; the order is that of the values behind the codes
     ROW_SPAN             number of the first row, of the last
-    ROW_RUNS             as `rowruns` has them
+    ROW_RUNS, ROW_SPANS  as `rowruns` has them
 
 Behind the bar stands what only nulls, NaN, infinities and `wild` values (magnitude >= 2**480, whose
 squares or sums could overflow) touch; wild values are kept scaled by 2**-544. It is kept apart, in
@@ -68,7 +68,7 @@ cdef extern from "records.h" nogil:
         int sum      # SQUARES: which accumulator has the sum of the same column, else -1
         int numeric  # of the values
         int numeric_x  # PAIRS: of the weight, or of the times
-        Kept* kept     # KEPT, KEPT_TIMES, ROW_RUNS: what all records share
+        Kept* kept     # KEPT, KEPT_TIMES, ROW_RUNS, ROW_SPANS: what all records share
         const Texts* texts  # of the column; no offsets: its values are no codes
         const int64_t* first_row  # ROW_SPAN, ROW_RUNS: the number of the first row of the batch
 
@@ -142,6 +142,7 @@ cdef enum Kind:
     GREATEST_TEXT
     ROW_SPAN
     ROW_RUNS
+    ROW_SPANS
 
 
 cdef enum Numeric:
@@ -176,7 +177,7 @@ cdef enum Op:
     OF_NUNIQUE
     OF_LIST      # `other`: their times
     OF_HALF      # one of two words: SUM_INT, ROW_SPAN; with `how` the second
-    OF_RUNS      # ROW_RUNS: the runs, as lists have them
+    OF_RUNS      # ROW_RUNS, ROW_SPANS: the entries, as lists have them
 
 
 cdef enum Status:

@@ -15,9 +15,10 @@ from tidegate._kernels.fused cimport (
 from tidegate._kernels.lanes cimport prefetch_here
 from tidegate._kernels.push cimport floats_of, has_floats, is_plain, push_end, push_row
 from tidegate._kernels.records cimport (
-    FIRST, FLOAT, LAST, NULLS, ROW_RUNS, ROW_SPAN, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena,
-    Column, Plan, Word,
+    FIRST, FLOAT, LAST, NULLS, ROW_RUNS, ROW_SPAN, ROW_SPANS, SUM_INT, TAME, UNSIGNED, WEIGHTED,
+    Acc, Arena, Column, Plan, Word,
 )
+from tidegate._kernels.rowruns cimport number_of_row, spans_push
 
 cdef extern from *:
     """
@@ -200,6 +201,19 @@ cdef void count_rows(
             count_row(places, numbers, i, arena.records + slots[i] * arena.wide)
 
 
+cdef void span_rows(
+    const Acc* acc, const Column* columns, const int64_t* times, const int32_t* slots,
+    Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena
+) noexcept nogil:
+    """ROW_SPANS."""
+    cdef Word* spans = arena.records + acc.wide
+    cdef Py_ssize_t i
+    for i in range(n_rows):
+        if slots[i] >= 0:
+            spans_push(acc, spans + slots[i] * arena.wide, number_of_row(acc, columns, base + i),
+                       times[base + i])
+
+
 cdef bint float_column(
     const Plan* plan, int column, const Places* counting, const Column* columns,
     const int64_t* times, const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows,
@@ -270,6 +284,9 @@ cdef void reduce(
             continue  # with the count
         if acc.kind == ROW_RUNS:
             careful_rows(acc, columns, times, slots, base, n_rows, arena)
+            continue
+        if acc.kind == ROW_SPANS:
+            span_rows(acc, columns, times, slots, base, n_rows, arena)
             continue
         column = &columns[acc.column]
         plain = is_plain(column) and (acc.weight < 0 or is_plain(&columns[acc.weight]))

@@ -20,7 +20,7 @@ from tidegate._kernels.records cimport (
     FIRST, FLOAT, KEPT, KEPT_TIMES, LANES, LAST, LEAST_INT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS,
     SQUARES_INT, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
 )
-from tidegate._kernels.rowruns cimport runs_push, runs_push_row
+from tidegate._kernels.rowruns cimport number_of_row, runs_push
 
 cdef extern from *:
     """
@@ -326,12 +326,14 @@ cdef void number_run(
     const Acc* acc, const Column* columns, Py_ssize_t begin, Py_ssize_t end, Word* at
 ) noexcept nogil:
     """ROW_RUNS of rows [begin, end)."""
+    cdef int64_t number = number_of_row(acc, columns, begin)
     cdef Py_ssize_t i
     if acc.column < 0:
-        runs_push(acc, at, acc.first_row[0] + begin, acc.first_row[0] + end)
+        runs_push(acc, at, number, number + end - begin)
         return
     for i in range(begin, end):
-        runs_push_row(acc, columns, i, at)
+        number = number_of_row(acc, columns, i)
+        runs_push(acc, at, number, number + 1)
 
 
 cdef void reduce_runs(

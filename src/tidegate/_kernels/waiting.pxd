@@ -11,12 +11,19 @@ cdef class WaitingState(RowState):
     cdef object waiting       # a ReorderBuffer, or the queues
     cdef KeyQueues queues     # where each key has a watermark of its own
     cdef Column* held         # where the columns were before those that wait took their place
+    cdef int64_t* lates       # by key code, for ROW_SPANS: see `turn_of`
+    cdef Py_ssize_t n_lates
+    cdef bint has_lates       # some are not 0
+    cdef int64_t* numbers     # of the rows that are screened, which are told their turns; or NULL
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1
     cdef int take_bars(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
     ) noexcept nogil
     cdef int forget_quiet(self, int64_t upto) noexcept nogil
+    cdef int tell_turns(self, Py_ssize_t n_keys) except -1
+    cdef bint has_turns(self) noexcept nogil
+    cdef int make_lates(self, Py_ssize_t n_keys) except -1
     cdef int take_by_clock(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t start,
         Py_ssize_t n_rows
@@ -39,8 +46,8 @@ cdef class WaitingState(RowState):
         Py_ssize_t n_rows, int64_t before
     )
     cdef int screen(
-        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n_rows, int64_t* kept,
-        Py_ssize_t* n_kept, bint* rises
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows,
+        int64_t* kept, Py_ssize_t* n_kept, bint* rises
     ) noexcept nogil
     cdef tuple picked(
         self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n

@@ -9,16 +9,18 @@ from cpython.buffer cimport PyBuffer_Release
 from libc.math cimport isfinite
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
 from tidegate._kernels.clock cimport Clock, see
 from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.lanes cimport all_rise
-from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY
+from tidegate._kernels.memory cimport grow
+from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY, ROW_SPANS
 from tidegate._kernels.route cimport FAR_AHEAD, IS_LATE, NO_PLACE, Left, leave, reason_of
 from tidegate._kernels.row_state cimport RowState
+from tidegate._kernels.rowruns cimport turn_of
 
 from tidegate._kernels.reorder import ReorderBuffer
 
@@ -28,6 +30,8 @@ cdef extern from *:
     TG_CLONES static int tg_row_times_rise(const int64_t *, Py_ssize_t);
     """
 
+
+LATES = "lates"
 
 cdef enum:
     SHORT = 16   # rows that are sorted by insertion
@@ -176,6 +180,7 @@ cdef class WaitingState(RowState):
 
     def __dealloc__(self):
         free(self.held)
+        free(self.lates)
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1:
         """Make room for the codes below n_keys."""
@@ -186,6 +191,31 @@ cdef class WaitingState(RowState):
     ) noexcept nogil:
         """Take the first n rows, which are in order of time."""
         return DONE
+
+    cdef int tell_turns(self, Py_ssize_t n_keys) except -1:
+        """Have the rows of a batch told their turns, if the plan has ROW_SPANS.
+
+        Their numbers are memory that was made for them, and that nobody else reads.
+        """
+        if self.has_turns():
+            self.make_lates(n_keys)
+            self.numbers = <int64_t*>self.columns[self.plan.accs[self.plan.numbered].column].values
+        return 0
+
+    cdef bint has_turns(self) noexcept nogil:
+        """Whether rows have turns."""
+        cdef int numbered = self.plan.numbered
+        return numbered >= 0 and self.plan.accs[numbered].kind == ROW_SPANS
+
+    cdef int make_lates(self, Py_ssize_t n_keys) except -1:
+        """Make room for what is known of the late rows of the key codes below n_keys."""
+        cdef Py_ssize_t room = max(n_keys, 2 * self.n_lates)
+        if n_keys > self.n_lates:
+            if not grow(<void**>&self.lates, room * sizeof(int64_t)):
+                raise MemoryError
+            memset(self.lates + self.n_lates, 0, (room - self.n_lates) * sizeof(int64_t))
+            self.n_lates = room
+        return 0
 
     cdef int make_room(self, Py_ssize_t n_keys) except -1:
         """Make room for all that is kept of the key codes below n_keys."""
@@ -237,6 +267,7 @@ cdef class WaitingState(RowState):
             for i in range(self.n_columns):
                 self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            self.tell_turns(n_keys)
             if self.clocks.on:
                 rows = None
                 with nogil:
@@ -244,6 +275,7 @@ cdef class WaitingState(RowState):
             else:
                 rows = self.take_in(time, valid, code, n_rows, before)
         finally:
+            self.numbers = NULL
             for i in range(n_views):
                 PyBuffer_Release(&self.views[i])
         if type(rows) is int:
@@ -322,8 +354,8 @@ cdef class WaitingState(RowState):
         cdef int status
         if self.router.origins.on:
             self.router.origins.of_row = self.router.origins.of_row + last
-        status = self.screen(times + last, NULL if valid == NULL else valid + last, 1, &kept,
-                             &n_kept, &rises)
+        status = self.screen(times + last, NULL if valid == NULL else valid + last,
+                             NULL if codes == NULL else codes + last, 1, &kept, &n_kept, &rises)
         if status == DONE and (not n_kept or times[last] < largest):
             if not n_kept:
                 self.left.rows[self.left.n - 1].row = last
@@ -407,7 +439,7 @@ cdef class WaitingState(RowState):
             raise MemoryError
         try:
             with nogil:
-                status = self.screen(times, valid, n_rows, kept, &n_kept, &rises)
+                status = self.screen(times, valid, codes, n_rows, kept, &n_kept, &rises)
                 if status == DONE and not rises:
                     status = in_order(times, kept, n_kept)
             if status != DONE:
@@ -422,8 +454,8 @@ cdef class WaitingState(RowState):
             free(kept)
 
     cdef int screen(
-        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n_rows, int64_t* kept,
-        Py_ssize_t* n_kept, bint* rises
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows,
+        int64_t* kept, Py_ssize_t* n_kept, bint* rises
     ) noexcept nogil:
         """Tell which rows are used, moving the clock row by row."""
         cdef int64_t before = INT64_MIN, mark
@@ -436,6 +468,9 @@ cdef class WaitingState(RowState):
                     self.guesses and times[0] < self.router.clock.largest):
                 see(&self.router.clock, times[n_rows - 1])
                 n_kept[0] = n_rows
+                if self.numbers != NULL and self.has_lates:
+                    for i in range(n_rows):
+                        self.numbers[i] |= turn_of(&self.lates[codes[i]])
                 return DONE
         for i in range(n_rows):
             mark = self.router.clock.watermark
@@ -445,12 +480,17 @@ cdef class WaitingState(RowState):
                 status = leave(&self.left, i, NO_PLACE, 0, mark)
             elif times[i] < mark:
                 status = leave(&self.left, i, IS_LATE, times[i], mark)
+                if self.numbers != NULL:
+                    self.lates[codes[i]] |= 1
+                    self.has_lates = True
             else:
                 if self.guesses and times[i] < self.router.clock.largest:
                     return DISORDER
                 rises[0] = rises[0] and times[i] >= before
                 before = times[i]
                 self.see_row(times[i], i)
+                if self.numbers != NULL and self.has_lates:
+                    self.numbers[i] |= turn_of(&self.lates[codes[i]])
                 kept[n] = i
                 n += 1
             if status != DONE:
@@ -555,6 +595,35 @@ cdef class WaitingState(RowState):
         return len(self.waiting)
 
     # ------------------------------------------------------------------------------- state in, out
+
+    def dump_extra(self):
+        """Write down what a state has beside its windows, as `WindowState.dump_extra` does."""
+        cdef Py_ssize_t n = self.n_lates * self.has_lates
+        cdef int64_t* out
+        extra = RowState.dump_extra(self)
+        if n:
+            out = <int64_t*>malloc(n * sizeof(int64_t))
+            extra[LATES] = buffer_of(out, n * sizeof(int64_t))
+            if out == NULL:
+                raise MemoryError
+            memcpy(out, self.lates, n * sizeof(int64_t))
+        return extra
+
+    def load_extra(self, dict extra not None, Py_ssize_t n_keys):
+        """Add what `dump_extra` gives, as `WindowState.load_extra` does; after `load`."""
+        cdef const int64_t[::1] lates
+        cdef Py_ssize_t k
+        if not RowState.load_extra(self, extra, n_keys):
+            return False
+        if LATES in extra:
+            lates = extra[LATES]
+            if not self.has_turns():
+                return False
+            self.make_lates(lates.shape[0])
+            for k in range(lates.shape[0]):
+                self.lates[k] = lates[k]
+            self.has_lates = lates.shape[0] > 0
+        return True
 
     cdef tuple with_waiting(self, tuple state, Py_ssize_t n):
         """Put the rows that wait behind the rest of a dump."""

@@ -15,7 +15,9 @@ from tidegate._kernels.grid cimport (
     Grid, Pane, edge, float_of_order, last_window, locate, pane_at, window_end, window_start,
     wrapped,
 )
-from tidegate._kernels.kept cimport kept_failed, kept_in, kept_load, kept_out, kept_values
+from tidegate._kernels.kept cimport (
+    keeps_rows, kept_failed, kept_in, kept_load, kept_out, kept_values,
+)
 from tidegate._kernels.key_clocks cimport (
     Line, clocks_free, clocks_have, clocks_keys, clocks_seat, clocks_settle, close_key, close_keys,
     correct_key, route_by_key,
@@ -31,8 +33,8 @@ from tidegate._kernels.output cimport (
 from tidegate._kernels.places cimport Entry, Map, map_find, map_put
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, ROW_RUNS,
-    TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Column, Kept, Output, Run, Word,
+    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, ROW_SPANS,
+    TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, REFUSES_ALL, Left, LeftRows, Offer, Router, enter_dry, is_in_part, route_rows,
@@ -46,6 +48,7 @@ from tidegate._kernels.store cimport (
     store_slot,
 )
 from tidegate._kernels.rows cimport reduce_excerpt, reduce_rows
+from tidegate._kernels.rowruns cimport ENTRY_WORDS, entry_words, show_spans
 from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.whole cimport (
     all_plain, read_wholes, scratch_free, scratch_init,
@@ -437,7 +440,8 @@ cdef class WindowState:
         """How many values are kept of one row at most."""
         cdef int64_t n = 0
         for a in range(self.plan.n_accs):
-            n += (self.plan.accs[a].kept != NULL) + (self.plan.accs[a].kind == ROW_RUNS)
+            n += (self.plan.accs[a].kept != NULL) + (
+                entry_words(&self.plan.accs[a]) - 1 if keeps_rows(&self.plan.accs[a]) else 0)
         return n
 
     cdef int64_t headroom(self, Py_ssize_t n_keys) noexcept:
@@ -933,40 +937,46 @@ cdef class WindowState:
         return buffer_of(lists, n * sizeof(Word))
 
     def take_runs(self, const int64_t[::1] places not None):
-        """Hand over the runs of rows of the results that `take_results` has given.
+        """Hand over the runs or spans of rows of the results that `take_results` has given.
 
         Parameters
         ----------
         places : (n_results,) int64
-            The words of the output that is runs of rows.
+            The words of the output that is runs or spans of rows.
 
         Returns
         -------
-        tuple (n_runs, offsets, starts, stops)
+        tuple (n_runs, offsets, starts, stops), of spans also rows, froms, befores
             Buffers of (n_results + 1,) int32, where the runs of a result begin, and of (n_runs,)
-            int64. Where there are more than 32 bits can count, offsets are of no use.
+            int64; froms and befores are times, half open, float64 where times are. Where there are
+            more than 32 bits can count, offsets are of no use.
         """
-        cdef Kept* kept = self.plan.accs[self.plan.numbered].kept
-        cdef Py_ssize_t n = places.shape[0], i, k, n_runs = (kept.n_lists - n) // 2, at = 0
+        cdef const Acc* acc = &self.plan.accs[self.plan.numbered]
+        cdef int size = entry_words(acc), w
+        cdef Py_ssize_t n = places.shape[0], i, k, n_runs = (acc.kept.n_lists - n) // size, at = 0
         cdef int32_t* offsets = <int32_t*>malloc((n + 1) * sizeof(int32_t))
-        cdef int64_t* starts = <int64_t*>malloc((n_runs + 1) * sizeof(int64_t))
-        cdef int64_t* stops = <int64_t*>malloc((n_runs + 1) * sizeof(int64_t))
+        cdef Word* columns[ENTRY_WORDS]
         cdef const Word* runs
-        out = (n_runs, buffer_of(offsets, (n + 1) * sizeof(int32_t)),
-               buffer_of(starts, n_runs * sizeof(int64_t)),
-               buffer_of(stops, n_runs * sizeof(int64_t)))
-        if offsets == NULL or starts == NULL or stops == NULL:
+        out = [n_runs, buffer_of(offsets, (n + 1) * sizeof(int32_t))]
+        for w in range(size):
+            columns[w] = <Word*>malloc((n_runs + 1) * sizeof(Word))
+            out.append(buffer_of(columns[w], n_runs * sizeof(Word)))
+            if columns[w] == NULL:
+                raise MemoryError
+        if offsets == NULL:
             raise MemoryError
         offsets[0] = 0
         for i in range(n):
-            runs = kept.lists + places[i]
-            for k in range(1, runs[0].i, 2):
-                starts[at] = runs[k].i
-                stops[at] = runs[k + 1].i
+            runs = acc.kept.lists + places[i]
+            for k in range(runs[0].i // size):
+                for w in range(size):
+                    columns[w][at] = runs[1 + k * size + w]
                 at += 1
             offsets[i + 1] = <int32_t>at
-        kept.n_lists = 0
-        return out
+        if acc.kind == ROW_SPANS:
+            show_spans(columns, n_runs, self.router.grid.is_float)
+        acc.kept.n_lists = 0
+        return tuple(out)
 
     @property
     def largest(self):

@@ -11,7 +11,8 @@ __all__ = ["OF_NUMBERS", "Aggregation", "Option", "column_of", "ddof_of"]
 
 Option: TypeAlias = "bool | float | str"
 
-OF_NUMBERS = ("row_runs", "row_first", "row_last")  # of the numbers of rows, see `numbering`
+# Of the numbers of rows, see `numbering`.
+OF_NUMBERS = ("row_runs", "row_spans", "row_first", "row_last")
 
 
 @dataclass(frozen=True)

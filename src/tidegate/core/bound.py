@@ -136,9 +136,11 @@ class Bound(Binding):
         """Give what makes tables of the results of a state."""
         plan = self.plan
         told = None
-        if any(item.function == "row_first" for _, item in plan.results):
+        functions = {item.function for _, item in plan.results}
+        if functions & {"row_first", "row_spans"}:
             keys = self._raw_schema.types[: len(plan.by)]
-            told = SpanColumn(plan, keys, self.time_type).tell
+            column = SpanColumn(plan, keys, self.time_type)
+            told = column.tell if "row_first" in functions else column.tell_each
         return ResultTables(
             self._raw_schema,
             self.program,

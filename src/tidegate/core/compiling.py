@@ -32,7 +32,7 @@ from tidegate.core.program import (
     Result,
     numeric_of,
 )
-from tidegate.core.rangecolumns import RANGES_TYPE
+from tidegate.core.rangecolumns import TYPES_OF_RUNS
 
 __all__ = ["compile_program"]
 
@@ -57,8 +57,9 @@ class _AnyCompiler(Compiler):
         """Compile one result of columns of any type."""
         if item.function == "custom":
             return self._custom(item)
-        if item.function == "row_runs":
-            return Result("runs", (self.add(self.row_runs(item)),), item), RANGES_TYPE
+        if item.function in TYPES_OF_RUNS:
+            type_ = TYPES_OF_RUNS[item.function]
+            return Result("runs", (self.add(self.row_runs(item)),), item), type_
         own = [self.own(column) for column in item.columns]
         for column, type_ in zip(item.columns, own, strict=True):
             _check_has(item.function, column, type_)

@@ -73,7 +73,8 @@ def take_outputs(state: WindowState, program: Program, time: type[Any]) -> Outpu
     lists: dict[int, Numbers] = {}
     runs = None
     if program.runs >= 0:
-        runs = take_runs(state, array_of(outputs[program.runs][0], np.int64))
+        type_ = program.fields[program.result_of(program.runs)].type
+        runs = take_runs(state, array_of(outputs[program.runs][0], np.int64), type_)
     for number, output in enumerate(program.outputs):
         if program.is_list(number):
             if output.acc not in of_accs:

@@ -34,6 +34,7 @@ ROW = "tidegate.row"  # the column of row numbers
 
 _COLLECTED = ((ROW_RANGES, Aggregation("collect", (ROW,))),)
 _WAITED = ((ROW_RANGES, Aggregation("row_runs", (ROW,))),)
+_SPANS = ((ROW_RANGES, Aggregation("row_spans", (ROW,))),)
 _RUNS = ((ROW_RANGES, Aggregation("row_runs")),)
 _SPANNED = tuple(zip(OF_SPANS, map(Aggregation, ("row_first", "row_last", "rows")), strict=True))
 
@@ -42,7 +43,7 @@ def traced(plan: Plan) -> Plan:
     """Have a plan tell the rows of each window."""
     more = _SPANNED if has_spans(plan) else _RUNS
     if isinstance(plan.window, Count | Threshold):
-        more = _WAITED
+        more = _SPANS if has_spans(plan) else _WAITED
     if isinstance(plan.window, Rolling):
         more = _COLLECTED
     return replace(plan, results=(*plan.results, *more))
@@ -61,25 +62,24 @@ def refuse_merge(plan: Plan) -> None:
     MergeError
         If the plan tells the rows of each window.
     """
-    if any(more[0] in plan.results for more in (_COLLECTED, _WAITED, _RUNS, _SPANNED)):
+    if any(more[0] in plan.results for more in (_COLLECTED, _WAITED, _SPANS, _RUNS, _SPANNED)):
         raise MergeError("merge: with lineage=True the rows of two inputs would have one number")
 
 
 def has_spans(plan: Plan) -> bool:
-    """Whether the rows of a window are all of its key and its times, from the first to the last.
+    """Whether the rows of a window are all of its key and some times, from one row to another.
 
     So they are on a grid, where a row that is late has come after all rows of its window, and of
-    sessions, unless a longest duration lets rows closer than the gap be of two. Not so where other
-    options of time say which rows count; and both edges have to be there.
+    sessions, unless a longest duration lets rows closer than the gap be of two. Those of bars are
+    in several spans where they came in another order. Not so where other options of time say which
+    rows count; and both edges have to be there.
     """
     window = plan.window
     if not plan.by or plan.on in plan.by or not plan.time.is_plain:
         return False
     if isinstance(window, Session):
         return window.max_duration is None
-    if isinstance(window, Count | Threshold | Rolling):
-        return False
-    return window.label is None
+    return not isinstance(window, Rolling) and window.label is None
 
 
 class NumberingRun(Run):

@@ -48,7 +48,7 @@ __all__ = [
 ROWS, NULLS, SUM, SQUARES, SUM_INT, SQUARES_INT = range(6)
 LEAST, GREATEST, LEAST_INT, GREATEST_INT, FIRST, LAST, WEIGHTED = range(6, 13)
 LEAST_AT, GREATEST_AT, PAIRS, POWERS, KEPT, KEPT_TIMES = range(13, 19)
-LEAST_TEXT, GREATEST_TEXT, ROW_SPAN, ROW_RUNS = range(19, 23)
+LEAST_TEXT, GREATEST_TEXT, ROW_SPAN, ROW_RUNS, ROW_SPANS = range(19, 24)
 FLOAT, SIGNED, UNSIGNED = range(3)
 OF_ROWS, OF_COUNT, OF_WORD, OF_EXTREME, OF_SUM, OF_MEAN, OF_VAR, OF_STD, OF_RATIO = range(9)
 OF_SEM, OF_RANGE, OF_TIME, OF_COV, OF_CORR, OF_SLOPE = range(9, 15)
@@ -137,7 +137,7 @@ class Program:
 
     @property
     def runs(self) -> int:
-        """Tell which output is the runs of rows; -1: none."""
+        """Tell which output is the runs or spans of rows; -1: none."""
         runs = (at for at, output in enumerate(self.outputs) if output.op == OF_RUNS)
         return next(runs, -1)
 
@@ -228,10 +228,11 @@ class Compiler:
         return self.accs.setdefault((kind, -1, -1, -1, -1, 0), len(self.accs))
 
     def row_runs(self, item: Aggregation) -> Output:
-        """Compile the runs of rows, whose numbers a column has if one is named."""
+        """Compile the runs or spans of rows, whose numbers a column has if one is named."""
+        kind = ROW_RUNS if item.function == "row_runs" else ROW_SPANS
         if not item.columns:
-            return Output(OF_RUNS, self._numbers(ROW_RUNS), SIGNED)
-        return Output(OF_RUNS, self.acc(ROW_RUNS, item.columns[0]), SIGNED)
+            return Output(OF_RUNS, self._numbers(kind), SIGNED)
+        return Output(OF_RUNS, self.acc(kind, item.columns[0]), SIGNED)
 
     def _pair(self, item: Aggregation) -> Output:
         """Compile a result over two columns, or over a column and the time."""

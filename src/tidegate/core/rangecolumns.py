@@ -38,6 +38,10 @@ ROW_RANGES = "row_ranges"
 RANGES_TYPE: Any = pa.list_(
     pa.struct([pa.field("start", pa.int64()), pa.field("stop", pa.int64())])
 )
+SPAN_PARTS: Any = pa.list_(
+    pa.struct([pa.field(name, pa.int64()) for name in ("start", "stop", "rows", "from", "before")])
+)  # from and before are words of the times, as they are shown
+TYPES_OF_RUNS = {"row_runs": RANGES_TYPE, "row_spans": SPAN_PARTS}
 OF_SPANS = (ROW_RANGES, "tidegate.last", "tidegate.rows")  # results that `SpanColumn.tell` takes
 MOST_RANGES = 2**31 - 1  # a column of lists has room for
 
@@ -77,8 +81,8 @@ def column_of_ranges(offsets: Numbers, starts: Numbers, stops: Numbers) -> pa.Ar
     return lists
 
 
-def take_runs(state: WindowState, places: Numbers) -> pa.Array[Any]:
-    """Take the runs of rows of the results that a state has handed over.
+def take_runs(state: WindowState, places: Numbers, type_: pa.DataType) -> pa.Array[Any]:
+    """Take the runs or spans of rows of the results that a state has handed over.
 
     Parameters
     ----------
@@ -86,30 +90,33 @@ def take_runs(state: WindowState, places: Numbers) -> pa.Array[Any]:
         Of a plan that has them.
     places : ndarray
         (n_results,) int64, the words of that output.
+    type_ : pyarrow.DataType
+        One of `TYPES_OF_RUNS`, of that result.
 
     Raises
     ------
     LimitError
         If there are more than a column has room for.
     """
-    n_runs, offsets, starts, stops = state.take_runs(places)
+    n_runs, offsets, *columns = state.take_runs(places)
     if n_runs > MOST_RANGES:
         raise LimitError(
             f"row_ranges: {n_runs} ranges are more than a column has room for: take results more "
             f"often, or make shorter windows"
         )
-    return view_of_runs(len(places), offsets, n_runs, starts, stops)
+    return view_of_runs(type_, len(places), offsets, n_runs, columns)
 
 
-def view_of_runs(n: int, offsets: Any, n_runs: int, starts: Any, stops: Any) -> pa.Array[Any]:
-    """View memory as a column of n lists of ranges; starts and stops are of int64."""
+def view_of_runs(
+    type_: Any, n: int, offsets: Any, n_runs: int, columns: Sequence[Any]
+) -> pa.Array[Any]:
+    """View memory as a column of n lists of runs or spans; their columns are of int64."""
     edges: Any = [
-        pa.Array.from_buffers(pa.int64(), n_runs, [None, _buffer_of(some)])
-        for some in (starts, stops)
+        pa.Array.from_buffers(pa.int64(), n_runs, [None, _buffer_of(some)]) for some in columns
     ]
-    runs: Any = pa.StructArray.from_arrays(edges, fields=[*RANGES_TYPE.value_type])
+    runs = _struct(type_.value_type, edges)
     lists = [None, _buffer_of(offsets)]
-    return pa.Array.from_buffers(RANGES_TYPE, n, lists, null_count=0, children=[runs])
+    return pa.Array.from_buffers(type_, n, lists, null_count=0, children=[runs])
 
 
 class SpanColumn:
@@ -149,14 +156,8 @@ class SpanColumn:
             mask = pa.array(has_rows)
             keys, edges = ([column.filter(mask) for column in some] for some in (keys, edges))
             counts = counts[has_rows]
-        plain = [
-            key.cast(to) if key.type != to else key
-            for key, to in zip(keys, self._keys, strict=True)
-        ]
-        numbers = [edge.view(self._edges.field(0).type) for edge in edges]
-        times = _struct(self._times, [_struct(self._edges, numbers)])
         told: list[Any] = [pa.array(some) for some in (spans.starts, spans.stops, counts)]
-        spans_of = _struct(self.type.value_type, [*told, _struct(self._own, plain), times])
+        spans_of = self._spans(told, keys, edges)
         lists = [None, _buffer_of(offsets)]
         n = len(spans.counts)
         return pa.Array.from_buffers(self.type, n, lists, null_count=0, children=[spans_of])
@@ -180,6 +181,41 @@ class SpanColumn:
             numbers = [some.filter(pa.array(counts > 0)) for some in numbers]
         starts, ends = (some.to_numpy() for some in numbers)
         return [*others, self.make(keys, edges, Spans(counts, starts, ends + 1))]
+
+    def tell_each(self, columns: Sequence[pa.Array[Any]]) -> list[pa.Array[Any]]:
+        """Put keys and times beside the spans of a stream's results, of which one may have several.
+
+        Parameters
+        ----------
+        columns : sequence of pyarrow.Array
+            The keys, the edges of the windows, the results; last the spans, as the kernels have
+            them.
+        """
+        given: list[Any] = [*columns]
+        *others, lists = given
+        starts, stops, rows, *edges = lists.flatten().flatten()
+        keys, n_each = others[: len(self._keys)], lists.value_lengths().to_numpy()
+        if len(starts) != len(lists):
+            owner = pa.array(np.repeat(np.arange(len(lists)), n_each))
+            keys = [key.take(owner) for key in keys]
+        spans = self._spans([starts, stops, rows], keys, edges)
+        offsets = np.zeros(len(lists) + 1, np.int32)
+        np.cumsum(n_each, out=offsets[1:])
+        buffers = [None, _buffer_of(offsets)]
+        column: pa.Array[Any] = pa.Array.from_buffers(
+            self.type, len(lists), buffers, null_count=0, children=[spans]
+        )
+        return [*others, column]
+
+    def _spans(self, told: list[Any], keys: list[Any], edges: list[Any]) -> Any:
+        """Put together what is told of each span."""
+        plain = [
+            key.cast(to) if key.type != to else key
+            for key, to in zip(keys, self._keys, strict=True)
+        ]
+        numbers = [edge.view(self._edges.field(0).type) for edge in edges]
+        times = _struct(self._times, [_struct(self._edges, numbers)])
+        return _struct(self.type.value_type, [*told, _struct(self._own, plain), times])
 
 
 def _struct(type_: Any, columns: list[Any]) -> Any:

@@ -13,7 +13,7 @@ from tidegate._kernels.slab import Slab
 from tidegate.core.columns import Numbers, as_array
 from tidegate.core.columntypes import is_word
 from tidegate.core.making import Maker, Outputs, take_outputs
-from tidegate.core.rangecolumns import take_runs, view_of_runs
+from tidegate.core.rangecolumns import RANGES_TYPE, take_runs, view_of_runs
 from tidegate.core.state import array_of
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ class ResultTables:
             zip(self._program.fields, outputs, strict=True)
         ):
             if number == self._runs:
-                columns.append(view_of_runs(SLAB_ROWS, values, *self.slab.columns_of_runs()))
+                n, *edges = self.slab.columns_of_runs()
+                columns.append(view_of_runs(RANGES_TYPE, SLAB_ROWS, values, n, edges))
             else:
                 columns.append(_slab_column(field.type, values, bits))
         self._slab_table = pa.Table.from_arrays(columns, schema=self._schema)
@@ -184,7 +185,7 @@ class ResultTables:
             columns = [
                 _words(values, None if valid is None else array_of(valid, np.uint8), n, field.type)
                 if number != self._runs
-                else take_runs(state, array_of(values, np.int64))
+                else take_runs(state, array_of(values, np.int64), field.type)
                 for number, ((values, valid), field) in enumerate(
                     zip(outputs, self._program.fields, strict=True)
                 )

@@ -94,7 +94,7 @@ def trace(data: Data, ranges: Iterable[Any], /) -> Data:
     table = given.table()
     _check_pairs(pairs, table.num_rows)
     if has_key:
-        own = np.concatenate([_own_rows(table, one) for one in told])
+        own = np.sort(np.concatenate([_own_rows(table, one) for one in told]), kind="stable")
         if isinstance(data, list):
             return [data[row] for row in own.tolist()]  # type: ignore[return-value]
         return given.give_back(_taken(table, own))  # type: ignore[no-any-return]
