@@ -31,6 +31,7 @@ from tidegate._kernels.row_state cimport (
     closing_room, no_more_wholes,
 )
 from tidegate._kernels.row_store cimport IS_CLOSED, Seat, rows_open, rows_spare
+from tidegate._kernels.rowruns cimport in_turn
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.waiting cimport WaitingState
@@ -423,16 +424,11 @@ cdef class BarState(WaitingState):
 
     cdef bint are_in_turn(self, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
         """Whether the numbers of n rows, if a column has them, go up by one from row to row."""
-        cdef const int64_t* numbers
-        cdef Py_ssize_t i
-        cdef int64_t odd = 0
         cdef int numbered = self.plan.numbered
-        if numbered < 0:  # none of ROW_SPANS comes here: they are of keys
+        if numbered < 0:
             return True
-        numbers = <const int64_t*>self.columns[self.plan.accs[numbered].column].values + base
-        for i in range(1, n):
-            odd |= numbers[i] - numbers[i - 1] - 1
-        return odd == 0
+        return in_turn(
+            <const int64_t*>self.columns[self.plan.accs[numbered].column].values + base, n)
 
     cdef int take_bars(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows

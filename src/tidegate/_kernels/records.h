@@ -74,6 +74,7 @@ typedef struct {
     int *targets;
     int numbered;
     int64_t first_row;
+    const int32_t *rows;
 } tg_plan;
 
 typedef struct {

@@ -101,6 +101,7 @@ cdef extern from "records.h" nogil:
         int* targets       # with one lane: which folded word each of a record is, cold ones last
         int numbered       # the accumulator that tells of the numbers of rows, or -1
         int64_t first_row  # the number of the first row of the batch
+        const int32_t* rows  # of a batch of picked rows: their numbers, counted from that; or NULL
 
     ctypedef struct Arena "tg_arena":
         Word* records

@@ -1,5 +1,7 @@
 """What sessions and bars have in common: slots that rows go to, and the reading of those."""
 
+import numpy as np
+import numpy.typing as npt
 from typing_extensions import disjoint_base
 
 from tidegate._kernels.window_state import WindowState
@@ -8,3 +10,4 @@ from tidegate._kernels.window_state import WindowState
 class RowState(WindowState):
     @property
     def n_waiting(self) -> int: ...
+    def number_rows(self, numbers: npt.NDArray[np.int32], first_row: int) -> None: ...

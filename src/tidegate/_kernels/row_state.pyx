@@ -157,6 +157,17 @@ cdef class RowState(WindowState):
             for k in range(self.clocks.n):
                 self.clocks.lines[k].watermark = max(self.clocks.lines[k].watermark, watermark)
 
+    def number_rows(self, const int32_t[::1] numbers, int64_t first_row):
+        """Say which rows the next batch has, for plans with keys that tell the first and the last.
+
+        Parameters
+        ----------
+        numbers : (n_rows,) int32
+            Counted from `first_row`. They have to be there until the rows have been taken.
+        """
+        self.plan.first_row = first_row
+        self.plan.rows = &numbers[0] if numbers.shape[0] else NULL
+
     # ---------------------------------------------------------------------------------- a block
 
     cdef void reduce_block(

@@ -56,6 +56,15 @@ cdef inline int64_t number_of_row(
     return acc.first_row[0] + row
 
 
+cdef inline bint in_turn(const int64_t* numbers, Py_ssize_t n) noexcept nogil:
+    """Whether n numbers go up by one from row to row."""
+    cdef int64_t odd = 0
+    cdef Py_ssize_t i
+    for i in range(1, n):
+        odd |= numbers[i] - numbers[i - 1] - 1
+    return odd == 0
+
+
 cdef inline Py_ssize_t runs_in(const Word* at) noexcept nogil:
     """How many runs a record with rows has."""
     return at[MORE_N].i + 1

@@ -309,7 +309,10 @@ cdef void reduce_rows(
 ) noexcept nogil:
     """Take `n_rows` rows from `base` on into the records `slots` (-1: none) of a keyed plan."""
     cdef Places counting
-    number_from(plan, base, NULL, &counting)
+    if plan.rows == NULL:
+        number_from(plan, base, NULL, &counting)
+    else:
+        number_from(plan, 0, plan.rows + base, &counting)
     reduce(plan, &counting, columns, n_columns, times, slots, base, n_rows, arena)
 
 

@@ -20,7 +20,7 @@ from tidegate._kernels.records cimport (
     FIRST, FLOAT, KEPT, KEPT_TIMES, LANES, LAST, LEAST_INT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS,
     SQUARES_INT, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
 )
-from tidegate._kernels.rowruns cimport number_of_row, runs_push
+from tidegate._kernels.rowruns cimport in_turn, number_of_row, runs_push
 
 cdef extern from *:
     """
@@ -328,7 +328,7 @@ cdef void number_run(
     """ROW_RUNS of rows [begin, end)."""
     cdef int64_t number = number_of_row(acc, columns, begin)
     cdef Py_ssize_t i
-    if acc.column < 0:
+    if acc.column < 0 or in_turn(<const int64_t*>columns[acc.column].values + begin, end - begin):
         runs_push(acc, at, number, number + end - begin)
         return
     for i in range(begin, end):

@@ -16,7 +16,7 @@ from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.rolling import make_run, roll_all
-from tidegate.core.numbering import reads_numbers, traced
+from tidegate.core.numbering import has_spans, reads_numbers, traced
 from tidegate.core.plan import make_plan
 from tidegate.core.ranging import can_follow, counted, with_ranges
 from tidegate.core.resultnames import expand
@@ -266,7 +266,8 @@ def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
         with_all = with_ranges(table, run, rows, plan, threads)
         if with_all is not None:
             return run, with_all
-    return _computed(traced(plan), rows, 1)
+    is_counted = isinstance(plan.window, Session) and has_spans(plan)  # else lists are made
+    return _computed(traced(plan), rows, threads if is_counted else 1)
 
 
 def _in_shares(

@@ -157,6 +157,7 @@ class _Part:
     def _push_all(self, chunks: Iterable[tuple[int, _Own]]) -> bool:
         """Push rows, and say where what they close belongs; whether nothing is in the way."""
         for first, own in chunks:
+            self.state.number_rows(own.numbers, first)
             status, _ = self.state.push(own.times, None, own.codes, self._n_keys, own.columns)
             if status != DONE or self.state.n_left:
                 return False

@@ -27,6 +27,7 @@ __all__ = [
     "RANGES_TYPE",
     "ROW_RANGES",
     "SPAN_EDGES",
+    "TYPES_OF_RUNS",
     "SpanColumn",
     "Spans",
     "column_of_ranges",

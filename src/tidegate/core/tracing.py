@@ -12,6 +12,7 @@ from tidegate.core.batch import read_input
 from tidegate.core.columns import Numbers, time_column
 from tidegate.core.columntypes import column_index
 from tidegate.core.errors import InputError
+from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.keys import Keys
 from tidegate.core.pyobjects import to_list
 from tidegate.core.rangecolumns import ROW_RANGES, SPAN_EDGES
@@ -30,7 +31,9 @@ def trace(data: Data, ranges: Iterable[Any], /) -> Data:
         The rows that were aggregated, all of them in the same order.
     ranges : iterable
         One value of the column ``row_ranges``: of each range ``start`` and ``stop``, half open; of
-        windows with keys also ``rows``, ``key`` and ``time``.
+        windows with keys also ``rows``, ``key`` and ``time``. Windows of a grid and sessions with
+        keys have one range; bars have one where their rows came in order of time and none of the
+        key between them was late, else several, in order of time.
 
     Returns
     -------
@@ -179,7 +182,7 @@ def _own_rows(table: pa.Table, span: Mapping[str, Any]) -> Numbers:
     """
     start, stop = span["start"], span["stop"]
     *by, on = _names_of(span)
-    edges = span["time"][on]
+    first, before = (span["time"][on][edge] for edge in SPAN_EDGES)
     keys = Keys(by, max_keys=2**31 - 1)
     places = [column_index(table.schema, name) for name in (*by, on)]
     some = table.slice(start, stop - start).select(places).combine_chunks()
@@ -188,7 +191,9 @@ def _own_rows(table: pa.Table, span: Mapping[str, Any]) -> Numbers:
     for batch in some.to_batches():
         own = keys.encode(batch) == keys.code(tuple(span["key"].values()))
         times, valid = time_column(batch, on)
-        own &= (times >= edges[SPAN_EDGES[0]]) & (times < edges[SPAN_EDGES[1]])
+        own &= times >= first
+        if before != INT64_MAX:  # no time is after that: it is meant too
+            own &= times < before
         if valid is not None:
             own &= valid == 1
         found.append(row + np.flatnonzero(own))

@@ -144,6 +144,9 @@ def test_any_number_of_threads_tells_the_same(window, threads):
     options = {"on": "t", "by": "k", "lineage": True, **NO_LISTS}
     whole = tg.aggregate(data, window, **options)
     assert tg.aggregate(data, window, threads=threads, **options).equals(whole)
+    mixed = data.take(np.random.default_rng(5).permutation(data.num_rows))
+    once = tg.aggregate(mixed, window, threads=1, **options)
+    assert tg.aggregate(mixed, window, threads=threads, **options).equals(once)
     live = tg.Aggregator(window, lateness=None, threads=threads, **options)
     assert streamed(data, live, 50_000).equals(whole)
 
@@ -158,3 +161,36 @@ def test_nulls_and_far_away_values_do_not_hide_rows():
             options = {"on": "t", "by": by, "lineage": True}
             lists = tg.aggregate(data, window, **options, **RESULTS)
             check_rows(data, tg.aggregate(data, window, **options, **NO_LISTS), lists)
+
+
+@pytest.mark.parametrize("window", [tg.Session(3), tg.Count(4), tg.Threshold("x", 20)], ids=str)
+def test_times_of_any_type_tell_where_rows_lie(window):
+    data = stream_of(7, 4)
+    wanted = tg.aggregate(data, window, on="t", by="k", lineage=True, **RESULTS)
+    for type_, gap in ((pa.float64(), 3.0), (pa.float32(), 3.0), (pa.timestamp("ms"), "3ms")):
+        of_type = tg.Session(gap) if isinstance(window, tg.Session) else window
+        typed = data.set_column(0, "t", data["t"].cast(type_))
+        out = tg.aggregate(typed, of_type, on="t", by="k", lineage=True, **NO_LISTS)
+        for ranges, numbers in zip(out["row_ranges"], wanted["numbers"].to_pylist(), strict=True):
+            assert sorted(tg.trace(typed, ranges)["i"].to_pylist()) == sorted(numbers)
+
+
+def test_no_time_is_after_the_last_one():
+    times = [2**63 - 3, 2**63 - 2, 2**63 - 1, 2**63 - 1]
+    data = pa.table({"t": times, "k": [1, 1, 1, 1], "i": [0, 1, 2, 3]})
+    out = tg.aggregate(data, tg.Count(3), on="t", by="k", n=agg.rows(), lineage=True)
+    own = [tg.trace(data, ranges)["i"].to_pylist() for ranges in out["row_ranges"]]
+    assert own == [[0, 1, 2], [3]]
+
+
+def test_bars_in_order_have_one_span_and_late_rows_end_one():
+    rows = [(0, 1), (9, 1), (4, 1), (10, 1), (11, 2), (12, 1)]  # the third one is late
+    live = tg.Aggregator(tg.Count(4), on="t", by="k", lateness=0, n=agg.rows(), lineage=True)
+    data = {"t": [t for t, _ in rows], "k": [k for _, k in rows]}
+    live.push(data, take=False)
+    of_one, of_two = live.flush().to_pylist()
+    spans = [(one["start"], one["stop"], one["rows"]) for one in of_one["row_ranges"]]
+    assert spans == [(0, 2, 2), (3, 6, 2)]
+    assert of_one["row_ranges"][1]["time"] == {"t": {"from": 10, "before": 13}}
+    assert [one["rows"] for one in of_two["row_ranges"]] == [1]
+    assert tg.trace(data, of_one["row_ranges"])["t"].tolist() == [0, 9, 10, 12]
