@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import tidegate as tg
@@ -32,6 +33,11 @@ LATE = {
     "bars of a second": tg.Tumbling("1s"),
     "bars of a minute": tg.Tumbling("1m"),
     "bars of a minute, each second": tg.Sliding("1m", "1s"),
+}
+MADE_BY_ROWS = {
+    "sessions of 5 ms": tg.Session("5ms"),
+    "bars of 100 rows": tg.Count(100),
+    "volume bars": tg.Threshold("size", 5000),
 }
 
 
@@ -123,4 +129,36 @@ def test_row_ranges_of_streams_cost_little(
         {"our own without": lambda: bars(False)},
         target=0.91,
         n_rounds=N_ROUNDS,
+    )
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["one shot", "stream"])
+@pytest.mark.parametrize("kind", ["in order", "of 1,000 keys", "of 1,000 keys, out of order"])
+@pytest.mark.parametrize("name", MADE_BY_ROWS)
+def test_row_ranges_of_windows_made_by_rows(
+    race: Any, streams: dict[str, pa.Table], name: str, kind: str, is_stream: bool
+) -> None:
+    ticks, window = streams[kind], MADE_BY_ROWS[name]
+    named: dict[str, Any] = {"on": "time", "by": "key" if "key" in ticks.column_names else None}
+    batches = ticks.combine_chunks().to_batches(max_chunksize=1_000_000)
+    lateness = "1s" if "out of order" in kind else 0
+
+    def bars(lineage: bool) -> pa.Table:
+        if not is_stream:
+            return tg.aggregate(ticks, window, BARS, lineage=lineage, threads=1, **named)
+        live = tg.Aggregator(window, BARS, lateness=lateness, lineage=lineage, **named)
+        return pa.concat_tables([*[live.push(batch) for batch in batches], live.flush()])
+
+    traced = bars(True)
+    assert traced.drop_columns(["row_ranges"]).equals(bars(False))
+    at = traced.num_rows // 2
+    own = tg.trace(ticks, traced["row_ranges"][at])
+    assert pc.sum(own["size"]).as_py() == traced["volume"][at].as_py() > 0
+    place = "a stream of batches of 1,000,000 rows" if is_stream else "rows"
+    race(
+        f"{name}, {place} {kind}, 1 thread, with lineage",
+        lambda: bars(True),
+        {"our own without": lambda: bars(False)},
+        target=0.91,
+        n_rounds=N_ROUNDS // 3,
     )

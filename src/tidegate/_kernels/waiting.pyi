@@ -4,5 +4,7 @@ from typing_extensions import disjoint_base
 
 from tidegate._kernels.row_state import RowState
 
+LATES: str
+
 @disjoint_base
 class WaitingState(RowState): ...

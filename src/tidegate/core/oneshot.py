@@ -145,7 +145,8 @@ def aggregate(
         bits for any number. Each takes whole windows, of a range of time, in whatever order rows
         come; of `Session`, `Count` and `Threshold` whole keys. One thread alone takes rows with
         null times or of several chunks, runs with `lateness` or another option of time, windows
-        that rows make without keys, of few (fewer than 30,000 in the first 131,072 rows) or with
+        that rows make without keys, of few (fewer than 10,000 in the first 131,072 rows, or 16 a
+        thread where these are out of order), with `lineage` (but of sessions by keys) or with
         aggregates of text, wide decimals or lists, and `Sliding` over float times or where windows
         overlap by more than a quarter of all time. Of `Rolling` each takes whole keys; without
         keys, rows one behind the other. Variances, and what is made of products (`var std sem cov
@@ -158,13 +159,14 @@ def aggregate(
     lineage : bool, default False
         Whether to tell the input rows of each window, in one more column ``row_ranges``: a list of
         ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Of a window
-        of a grid with keys it is one range, from its first to its last row, with ``rows``, how many
-        of these are its own: those whose columns are its ``key`` and whose time is ``from`` that of
-        ``time`` on, and ``before`` its end, in the unit of the column. (All ranges are exact where
-        the window has a `label`, and with the options of time but `lateness`.) It takes 3 to 15 %
-        more time, but for windows that are no grid's: with keys, with rows out of order, in streams
-        and with `lateness` the number of every row is kept while its windows are open, at 3 to 11
-        times the work without.
+        with keys it is one range, from its first to its last row, with ``rows``, how many of these
+        are its own: those whose columns are its ``key`` and whose time is ``from`` that of ``time``
+        on, and ``before`` its end, in the unit of the column. Of `Count` and `Threshold` by keys
+        there are several such ranges where rows of the key came in another order than their times.
+        (All ranges are exact where the window has a `label` or a `max_duration`, and with the
+        options of time but `lateness`.) It takes 3 to 15 % more time; of `Count` and `Threshold` by
+        keys, or with rows out of order, half as much again to three times the work without; of
+        `Rolling`, with a range for each row, 5 to 8 times.
     **named : Aggregation
         Named by keyword.
 
