@@ -22,30 +22,43 @@ RELATIVE = 1e-12  # of what is made of several sums
 LEAST_PRODUCT = Fraction(1, 2**1022)
 
 
-def raw_bits(table: pa.Table) -> list[tuple[str, str, bytes, bytes | list[Any]]]:
+def raw_bits(table: pa.Table) -> list[tuple[str, str, list[bytes]]]:
     """Give name, type, nulls and raw value bits of every column, free of chunks and offsets."""
     return [
-        (name, str(column.type), *column_bits(column.combine_chunks()))
+        (name, str(column.type), column_bits(column.combine_chunks()))
         for name, column in zip(table.column_names, table.columns, strict=True)
     ]
 
 
-def column_bits(column: pa.Array) -> tuple[bytes, bytes | list[Any]]:
-    """Give the validity of a column and its raw values, zero where null."""
-    there = column.is_valid().to_numpy(zero_copy_only=False)
-    if pa.types.is_floating(column.type):
-        n_bytes = column.type.bit_width // 8
-        values = column.to_numpy(zero_copy_only=False).astype(f"f{n_bytes}", copy=True)
-        bits = values.view(f"u{n_bytes}")
-        bits[~there] = 0
-        return there.tobytes(), bits.tobytes()
-    if pa.types.is_list(column.type):
-        return there.tobytes(), [repr(values) for values in column.to_pylist()]  # NaN is NaN
+def column_bits(column: pa.Array) -> list[bytes]:
+    """Give the validity of a column and its raw values, zero where null; of lists their lengths."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
-    if pa.types.is_temporal(column.type) and column.type.bit_width == 64:
-        column = column.view(pa.int64())
-    return there.tobytes(), column.to_pylist()
+    there = column.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_struct(column.type):
+        return [there.tobytes(), *(bits for part in column.flatten() for bits in column_bits(part))]
+    if pa.types.is_list(column.type):
+        lengths = column.value_lengths().fill_null(0).to_numpy()
+        return [there.tobytes(), lengths.tobytes(), *column_bits(column.flatten())]
+    if pa.types.is_null(column.type):
+        return [there.tobytes()]
+    if isinstance(column, pa.StringArray | pa.BinaryArray | pa.LargeStringArray):
+        column = column.cast(pa.binary()).fill_null(b"")
+        ends = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
+        values = memoryview(column.buffers()[2] or b"")[ends[0] : ends[-1]]
+        return [there.tobytes(), np.diff(ends).tobytes(), bytes(values)]
+    return [there.tobytes(), plain_bits(column, there)]
+
+
+def plain_bits(column: pa.Array, there: np.ndarray) -> bytes:
+    """Give the values of a column of a fixed width, zero where null."""
+    if pa.types.is_boolean(column.type):
+        return column.fill_null(False).to_numpy(zero_copy_only=False).tobytes()
+    width = column.type.byte_width
+    values = np.frombuffer(column.buffers()[1] or b"", f"V{width}")
+    values = values[column.offset :][: len(column)].copy()
+    values[~there] = np.void(bytes(width))
+    return values.tobytes()
 
 
 def assert_same_bits(got: pa.Table, expected: pa.Table) -> None:

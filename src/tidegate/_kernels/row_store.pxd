@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
+from tidegate._kernels.deadlines cimport Deadlines
 from tidegate._kernels.records cimport Arena, Plan, Word
 
 
@@ -43,9 +44,8 @@ cdef struct RowStore:
     int64_t max_open
     int32_t* roots     # by key code: the treap of its open sessions; -1: none
     Py_ssize_t n_roots
-    bint lined         # there are so many that those that are due are found in a line:
-    Due* line          # a heap of open sessions, by the end that they had when they were put there
-    Py_ssize_t n_line, cap_line
+    bint lined         # there are so many that those that are due are found in a line
+    Deadlines line     # of open sessions, by slot, with the ends that they had when they came there
     uint32_t seed
 
 
@@ -60,8 +60,6 @@ cdef void treap_near(
 ) noexcept nogil
 cdef void treap_put(RowStore* store, int32_t slot) noexcept nogil
 cdef void treap_remove(RowStore* store, int32_t slot) noexcept nogil
-cdef int line_up(RowStore* store, int32_t slot) noexcept nogil
-cdef int32_t line_next(RowStore* store, int64_t upto) noexcept nogil
 cdef void seat_closes(RowStore* store, int32_t slot) noexcept nogil
 cdef int32_t treap_first(const RowStore* store, int32_t code) noexcept nogil
 cdef int32_t treap_open(const RowStore* store, int32_t code, int64_t end) noexcept nogil

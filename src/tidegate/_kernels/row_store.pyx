@@ -3,9 +3,9 @@
 Records stand in one array, by slot, and everything that is closed is used again. The open sessions
 of a key do not overlap, so that a treap by their first times finds the neighbours of a row, in
 O(log n) however disordered the rows are; nearly always it has one node. Where there are many keys
-for few rows, all open sessions wait in one heap, by the end that they had when they came into it:
-one that has grown since goes back to its new place when its turn comes, and so a row that makes a
-session longer does not touch it. One that has come out, and is held, is not in it.
+for few rows, all open sessions are `lined`: among the deadlines with the end that they had when
+they came there. One that has grown since goes back to its new place when its turn comes, and so a
+row that makes a session longer does not touch it. One that has come out, and is held, is not there.
 
 References
 ----------
@@ -16,6 +16,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memcpy, memset
 
+from tidegate._kernels.deadlines cimport deadlines_free
 from tidegate._kernels.kept cimport kept_drop
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport DONE, NO_MEMORY, TOO_MANY_OPEN, Plan, Word
@@ -50,7 +51,8 @@ cdef void rows_free(RowStore* store) noexcept nogil:
     free(store.seats)
     free(store.spare)
     free(store.roots)
-    free(store.line)
+    if store.lined:
+        deadlines_free(&store.line)
 
 
 cdef int rows_keys(RowStore* store, Py_ssize_t n) noexcept nogil:
@@ -237,7 +239,7 @@ cdef int by_due(const void* a, const void* b) noexcept nogil:
 
 
 cdef inline bint is_sooner(const Due* a, const Due* b) noexcept nogil:
-    """Order of the line: by end, then by key."""
+    """Order of results: by end, then by key."""
     return a.end < b.end or (a.end == b.end and a.place < b.place)
 
 
@@ -301,63 +303,3 @@ cdef int sort_due(const RowStore* store, int32_t* slots, Py_ssize_t n) noexcept 
     free(due)
     free(counts)
     return DONE
-
-
-cdef void sink(RowStore* store, Due due) noexcept nogil:
-    """Put an entry in the place of the first one, or below it."""
-    cdef Due* line = store.line
-    cdef Py_ssize_t at = 0, child
-    while 2 * at + 1 < store.n_line:
-        child = 2 * at + 1
-        if child + 1 < store.n_line and is_sooner(&line[child + 1], &line[child]):
-            child += 1
-        if not is_sooner(&line[child], &due):
-            break
-        line[at] = line[child]
-        at = child
-    line[at] = due
-
-
-cdef int line_up(RowStore* store, int32_t slot) noexcept nogil:
-    """Put an open session into the line."""
-    cdef Py_ssize_t at = store.n_line, above
-    cdef Py_ssize_t room = max(<Py_ssize_t>FIRST_ROOM, 2 * store.cap_line)
-    cdef Due due
-    if store.n_line == store.cap_line:
-        if not grow(<void**>&store.line, room * sizeof(Due)):
-            return NO_MEMORY
-        store.cap_line = room
-    due.end = store.seats[slot].end
-    due.place = store.seats[slot].rows
-    due.slot = slot
-    store.n_line += 1
-    while at:
-        above = (at - 1) // 2
-        if not is_sooner(&due, &store.line[above]):
-            break
-        store.line[at] = store.line[above]
-        at = above
-    store.line[at] = due
-    return DONE
-
-
-cdef int32_t line_next(RowStore* store, int64_t upto) noexcept nogil:
-    """Take the next session that ends up to a time out of the line; -1: none."""
-    cdef Due due
-    cdef Seat* seat
-    cdef int32_t slot
-    while store.n_line and store.line[0].end <= upto:
-        slot = store.line[0].slot
-        seat = &store.seats[slot]
-        if seat.standing == IS_OPEN and seat.end != store.line[0].end:
-            due = store.line[0]
-            due.end = seat.end
-            sink(store, due)
-            continue
-        store.n_line -= 1
-        if store.n_line:
-            sink(store, store.line[store.n_line])
-        if seat.standing == IS_OPEN:
-            return slot
-        rows_spare(store, slot)
-    return -1

@@ -25,6 +25,9 @@ from libc.string cimport memcpy
 
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.clock cimport Clock, see
+from tidegate._kernels.deadlines cimport (
+    Deadlines, deadlines_begin, deadlines_pass, deadlines_put,
+)
 from tidegate._kernels.grid cimport float_of_order, order_of_float
 from tidegate._kernels.key_clocks cimport Line
 from tidegate._kernels.kept cimport kept_failed, kept_join
@@ -41,8 +44,8 @@ from tidegate._kernels.row_state cimport (
     closing_room, no_more_wholes,
 )
 from tidegate._kernels.row_store cimport (
-    IS_ABSORBED, IS_OPEN, Seat, line_next, line_up, rows_keys, rows_open, rows_spare, seat_closes,
-    sort_due, treap_first, treap_near, treap_open, treap_put, treap_remove,
+    IS_ABSORBED, IS_OPEN, Seat, rows_keys, rows_open, rows_spare, seat_closes, sort_due,
+    treap_first, treap_near, treap_open, treap_put, treap_remove,
 )
 from tidegate._kernels.whole cimport all_plain
 
@@ -330,7 +333,7 @@ cdef class SessionState(RowState):
         self.soonest = min(self.soonest, seat.end)
         if self.clocks.on:
             self.clocks.lines[seat.code].due = min(self.clocks.lines[seat.code].due, seat.end)
-        return line_up(&self.rows, slot) if self.rows.lined else DONE
+        return deadlines_put(&self.rows.line, slot, seat.end) if self.rows.lined else DONE
 
     cdef inline int64_t reached(self) noexcept nogil:
         """Up to where sessions are closed: a one-shot run guesses that rows are in order."""
@@ -814,13 +817,28 @@ cdef class SessionState(RowState):
         return DONE
 
     cdef int close_line(self, int64_t upto) noexcept nogil:
-        """Close all sessions that end up to a time, in order."""
-        cdef int32_t slot = line_next(&self.rows, upto)
+        """Close all sessions that end up to a time, in any order."""
+        cdef Deadlines* line = &self.rows.line
+        cdef Py_ssize_t n = deadlines_pass(line, upto), i
         cdef int status = DONE
-        while slot >= 0 and status == DONE:
-            status = self.come_out(slot, upto)
-            slot = line_next(&self.rows, upto)
+        cdef int32_t slot, next_slot
+        for i in range(n):
+            slot = line.found[i]
+            while slot >= 0 and status == DONE:
+                next_slot = line.after[slot]
+                status = self.meet_end(slot, upto)
+                slot = next_slot
         return status
+
+    cdef inline int meet_end(self, int32_t slot, int64_t upto) noexcept nogil:
+        """Let a session of the line come out, or wait there for the end that it has now."""
+        cdef const Seat* seat = &self.rows.seats[slot]
+        if seat.standing != IS_OPEN:
+            rows_spare(&self.rows, slot)
+            return DONE
+        if seat.end <= upto:
+            return self.come_out(slot, upto)
+        return deadlines_put(&self.rows.line, slot, seat.end)
 
     cdef int close_due(self, bint keyed, Py_ssize_t n_rows) noexcept nogil:
         """Close the sessions that are due after some rows, and bring all that are into order."""
@@ -828,7 +846,8 @@ cdef class SessionState(RowState):
         if not keyed:
             return self.close_of(0, self.reached())
         if self.rows.lined:
-            return self.close_line(self.reached())
+            status = self.close_line(self.reached())
+            return self.sort_closing() if status == DONE else status
         self.n_looks = max(<int64_t>0, self.n_looks - WORTH * n_rows)
         status = self.close_any(self.reached())
         if status == DONE and self.n_looks > SPARE_LOOKS:
@@ -853,15 +872,20 @@ cdef class SessionState(RowState):
                 else:
                     soonest = min(soonest, seat.end)
             self.soonest = soonest
+        return self.sort_closing()
+
+    cdef inline int sort_closing(self) noexcept nogil:
+        """Bring what is closed in this block into the order of results."""
         return sort_due(&self.rows, self.block.closing, self.block.n_closing)
 
     cdef int form_line(self) noexcept nogil:
         """Begin to keep the open sessions in a line."""
         cdef int32_t slot
+        deadlines_begin(&self.rows.line, self.reached())
         self.rows.lined = True
         for slot in range(<int32_t>self.rows.n_slots):
             if (self.rows.seats[slot].standing == IS_OPEN and not self.rows.seats[slot].is_out
-                    and line_up(&self.rows, slot) != DONE):
+                    and self.await_end(slot) != DONE):
                 return NO_MEMORY
         return DONE
 
@@ -932,6 +956,8 @@ cdef class SessionState(RowState):
                 status = self.close_of(0, watermark)
             elif status == DONE and self.rows.lined:
                 status = self.close_line(watermark)
+                if status == DONE:
+                    status = self.sort_closing()
             elif status == DONE:
                 status = self.close_any(watermark)
             if status == DONE:

@@ -482,17 +482,60 @@ def test_many_sessions_in_any_order_cost_no_square(window):
     assert (np.diff(ends) >= 0).all()
 
 
-def test_sessions_of_more_keys_than_rows_are_found_in_a_line():
+@pytest.mark.parametrize("is_float", [False, True], ids=["integers", "floats"])
+@pytest.mark.parametrize("jump", [0, 2**33], ids=["steady", "with jumps"])
+@pytest.mark.parametrize(
+    ("first", "step"),
+    [(0, 1), (-(2**20), 300), (2**40 - 5, 70_001), (-(2**63) + 2**50, 2**17), (2**51, 2**33)],
+)
+def test_sessions_of_more_keys_than_rows_are_found_in_a_line(first, step, jump, is_float):
     # So many keys, in batches so small, that looking at all of them would not pay.
     rng = np.random.default_rng(5)
-    n, n_keys = 30_000, 6_000
-    table = pa.table({"t": np.arange(n), "k": rng.integers(0, n_keys, n), "x": rng.normal(size=n)})
+    n, n_keys, size = 30_000, 6_000, 100
+    jumps = np.repeat((rng.random(n // size) < 0.05) * jump * step, size).cumsum()
+    shuffle = np.arange(n) + rng.integers(-25, 25, n) * (rng.random(n) < 0.3)
+    times = first + step * (shuffle + jumps // step)
+    if is_float:
+        times = times.astype(float)
+    table = pa.table({"t": times, "k": rng.integers(0, n_keys, n), "x": rng.normal(size=n)})
     plan = {"on": "t", "by": "k", "mean": agg.mean("x"), "rows": agg.rows()}
-    live = tg.Aggregator(tg.Session(9000, 20_000), lateness=50, **plan)
-    parts = [live.push(table.slice(at, 100)) for at in range(0, n, 100)]
+    window = tg.Session(9000 * step, 20_000 * step)
+    live = tg.Aggregator(window, lateness=50 * step, **plan)
+    parts = [live.push(table.slice(at, size)) for at in range(0, n, size)]
+    assert live.stats.late == 0
     parts.append(live.flush())
-    whole = tg.aggregate(table, tg.Session(9000, 20_000), **plan)
+    whole = tg.aggregate(table, window, **plan)
+    assert whole.num_rows > 2 * n_keys
     assert_same_bits(pa.concat_tables(parts), whole)
+
+
+def test_sessions_in_a_line_bridge_and_are_corrected():
+    rng = np.random.default_rng(6)
+    n, n_keys, size = 30_000, 6_000, 100
+    late = np.arange(n) - rng.integers(0, 4000, n) * (rng.random(n) < 0.1)
+    table = pa.table({"t": late, "k": rng.integers(0, n_keys, n), "x": rng.normal(size=n)})
+    plan = {"on": "t", "by": "k", "mean": agg.mean("x"), "rows": agg.rows()}
+    whole = tg.aggregate(table, tg.Session(3000), **plan)
+    parts = []
+    for time in ({"lateness": 4000}, {"allowed_lateness": 4000}):
+        live = tg.Aggregator(tg.Session(3000), **plan, **time)
+        out = [live.push(table.slice(at, size)) for at in range(0, n, size)]
+        assert live.stats.late == 0
+        parts.append(pa.concat_tables([*out, live.flush()]))
+    patient, quick = parts
+    assert_same_bits(patient, whole)
+    last: dict[int, dict[tuple[int, int], tuple[int, float]]] = {}
+    for row in quick.to_pylist():
+        begin, end = row["window_start"], row["window_end"]
+        mine = last.setdefault(row["k"], {})
+        for other in [other for other in mine if begin <= other[0] and other[1] <= end]:
+            del mine[other]
+        mine[begin, end] = row["rows"], row["mean"]
+    assert any(row["revision"] for row in quick.to_pylist())
+    for row in whole.to_pylist():
+        mine = last[row["k"]].pop((row["window_start"], row["window_end"]))
+        assert mine == (row["rows"], row["mean"])
+    assert not any(last.values())
 
 
 @pytest.mark.parametrize("n_rows", range(4, 14))
