@@ -19,7 +19,7 @@ from tidegate._kernels.calm cimport is_calm
 from tidegate._kernels.exact cimport (
     Exact, exact, exact_add, exact_mul, exact_neg, exact_push, exact_push_product,
 )
-from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.lanes cimport prefetch_here, wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.push cimport has_value, is_plain, number_of, push_row
@@ -30,7 +30,7 @@ from tidegate._kernels.row_state cimport (
     HEAD, RECORD_WORDS, ROWS_OF_BLOCK, add_closing, add_run, add_whole, begin_block,
     closing_room, no_more_wholes,
 )
-from tidegate._kernels.row_store cimport IS_CLOSED, Seat, rows_open, rows_spare
+from tidegate._kernels.row_store cimport IS_CLOSED, NEAR, SOON, Seat, rows_open, rows_spare
 from tidegate._kernels.rowruns cimport in_turn
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
@@ -543,13 +543,24 @@ cdef class BarState(WaitingState):
             bar.skip = self.stride - self.size
         return DONE
 
+    cdef inline void ask_for(self, const int32_t* codes) noexcept nogil:
+        """Ask for the bars of rows to come."""
+        cdef int32_t slot = self.bars[codes[SOON]].slot
+        prefetch_here(&self.bars[codes[2 * SOON]].seen)
+        prefetch_here(&self.bars[codes[2 * SOON]].slot)
+        if slot >= 0:
+            prefetch_here(&self.rows.seats[slot].rows)
+
     cdef int route_key_counts(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t base, Py_ssize_t n
     ) noexcept nogil:
         """Windows of so many rows of a key."""
+        cdef bint is_far = self.n_bars > NEAR
         cdef Py_ssize_t i
         cdef int status
         for i in range(n):
+            if is_far and i + 2 * SOON < n:
+                self.ask_for(codes + base + i)
             if self.router.lives.on:
                 status = self.live_on(codes[base + i], times[base + i])
                 if status != DONE:
@@ -757,11 +768,14 @@ cdef class BarState(WaitingState):
         cdef int32_t code = 0
         cdef Py_ssize_t i = 0, begin = 0
         cdef bint keyed = codes != NULL, closes = False, fresh, calm
+        cdef bint is_far = keyed and self.n_bars > NEAR
         cdef int64_t n_limits
         cdef int status = DONE
         calm = not keyed and self.is_calm_sum(base, n)
         fresh = not keyed and bar.slot < 0  # the rows since `begin` have no slot yet
         while i < n:
+            if is_far and i + 2 * SOON < n:
+                self.ask_for(codes + base + i)
             if keyed:
                 code = codes[base + i]
                 bar = &self.bars[code]

@@ -6,6 +6,11 @@ from tidegate._kernels.deadlines cimport Deadlines
 from tidegate._kernels.records cimport Arena, Plan, Word
 
 
+cdef enum:
+    NEAR = 4096        # keys whose windows are in the cache
+    SOON = 12          # rows from which they are asked for, and twice as many for where they are
+
+
 cdef enum Standing:
     IS_SPARE
     IS_OPEN

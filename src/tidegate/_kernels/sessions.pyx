@@ -31,7 +31,7 @@ from tidegate._kernels.deadlines cimport (
 from tidegate._kernels.grid cimport float_of_order, order_of_float
 from tidegate._kernels.key_clocks cimport Line
 from tidegate._kernels.kept cimport kept_failed, kept_join
-from tidegate._kernels.lanes cimport sub_overflows
+from tidegate._kernels.lanes cimport prefetch_here, sub_overflows
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after, is_dead
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport CORRECTS, DISORDER, DONE, MUST_CLOSE, NO_MEMORY, Acc, Word
@@ -44,8 +44,8 @@ from tidegate._kernels.row_state cimport (
     closing_room, no_more_wholes,
 )
 from tidegate._kernels.row_store cimport (
-    IS_ABSORBED, IS_OPEN, Seat, rows_keys, rows_open, rows_spare, seat_closes, sort_due,
-    treap_first, treap_near, treap_open, treap_put, treap_remove,
+    IS_ABSORBED, IS_OPEN, NEAR, SOON, RowStore, Seat, rows_keys, rows_open, rows_spare, seat_closes,
+    sort_due, treap_first, treap_near, treap_open, treap_put, treap_remove,
 )
 from tidegate._kernels.whole cimport all_plain
 
@@ -95,6 +95,15 @@ cdef Py_ssize_t near_run "tg_near_run"(
     while i < n and <uint64_t>times[i] - <uint64_t>times[i - 1] < width and times[i] <= stop:
         i += 1
     return i
+
+
+cdef inline void ask_for(const RowStore* rows, const int32_t* codes) noexcept nogil:
+    """Ask for the sessions of rows to come."""
+    cdef int32_t slot = rows.roots[codes[SOON]]
+    prefetch_here(rows.roots + codes[2 * SOON])
+    if slot >= 0:
+        prefetch_here(&rows.seats[slot].first)
+        prefetch_here(&rows.seats[slot].left)
 
 
 @cython.final
@@ -381,9 +390,12 @@ cdef class SessionState(RowState):
         cdef int64_t lowest = INT64_MIN + lateness, highest = INT64_MAX - gap
         cdef bint moves = self.router.clock.moves, has_most = self.has_most
         cdef uint64_t most = <uint64_t>self.most
+        cdef bint is_far = self.rows.n_roots > NEAR
         cdef Py_ssize_t begin = i
         cdef int32_t slot
         while i < n:
+            if is_far and i + 2 * SOON < n:
+                ask_for(&self.rows, codes + i)
             time = times[i]
             slot = roots[codes[i]]
             if slot < 0 or time > highest:
@@ -420,9 +432,12 @@ cdef class SessionState(RowState):
         cdef int64_t largest = self.router.clock.largest, time, end
         cdef int64_t gap = self.gap, highest = INT64_MAX - gap
         cdef uint64_t most = <uint64_t>self.most if self.has_most else <uint64_t>-1
+        cdef bint is_far = self.rows.n_roots > NEAR
         cdef Py_ssize_t begin = i
         cdef int32_t slot
         while i < n:
+            if is_far and i + 2 * SOON < n:
+                ask_for(&self.rows, codes + i)
             time = times[i]
             slot = roots[codes[i]]
             if slot < 0 or time < largest or time > highest:
