@@ -10,6 +10,15 @@ import numpy as np
 import pyarrow as pa
 from reference.oracle import ANY_FLOAT, Answer, Exact, Near, Want, nearest
 
+TEXTS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+)
+
 # A float result is the exact one rounded once, and at most one place further off ...
 MAX_ULPS = 2
 # ... where its terms do not cancel beyond what a compensated sum keeps: its error is bounded by
@@ -42,7 +51,7 @@ def column_bits(column: pa.Array) -> list[bytes]:
         return [there.tobytes(), lengths.tobytes(), *column_bits(column.flatten())]
     if pa.types.is_null(column.type):
         return [there.tobytes()]
-    if isinstance(column, pa.StringArray | pa.BinaryArray | pa.LargeStringArray):
+    if any(is_of(column.type) for is_of in TEXTS):
         column = column.cast(pa.binary()).fill_null(b"")
         ends = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
         values = memoryview(column.buffers()[2] or b"")[ends[0] : ends[-1]]

@@ -17,7 +17,7 @@ from tidegate._kernels.records cimport (
     SUM, TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
 )
 from tidegate._kernels.rolling_state cimport (
-    ANCHOR, TILE, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Var, View, is_anchor,
+    ANCHOR, PAD, TILE, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Var, View, is_anchor,
 )
 from tidegate._kernels.rolling_tile cimport (
     compute_tile, find_bounds, key_anchor, key_free, key_init, key_take_up, key_use_blocks,
@@ -37,7 +37,6 @@ cdef extern from "rolling_var.h" nogil:
 
 cdef extern from "rolling_extreme.h" nogil:
     bint has_value "tg_has"(const Series*, int64_t)
-    double mean_of "tg_mean1"(double, double, double)
     void means "tg_means"(const double*, const double*, const double*, int64_t, double*)
     void means_of "tg_means_of"(const double*, const double*, double, int64_t, double*)
     double fewest_of "tg_fewest"(const double*, int64_t)
@@ -53,6 +52,16 @@ cdef enum:
     STEP = 8 * TILE    # rows of a batch that are kept at least, where windows reach behind it
     VAR_WORDS = 23     # of a Var that a dump has: all but what can be found out again
     MOMENT_WORDS = 2   # of Moments: where it is cut in two, and the anchor
+
+cdef inline void split_wide(wide_t x, double* top, double* rest) noexcept nogil:
+    """An integer as the sum of two float64s; the first is the nearest to it."""
+    cdef int64_t near = <int64_t>x
+    top[0] = <double>near
+    rest[0] = 0.0
+    if near != x or near >> 53 != near >> 63:
+        top[0] = <double>x
+        rest[0] = <double>(x - <wide_t>top[0])
+
 
 cdef struct Rows:
     # The rows of a key that are kept: those of its last window, and some that have left it.
@@ -1226,14 +1235,12 @@ cdef class RollingState:
         cdef const double* lo = s.lo[a]
         cdef const double* counts = s.hi[self.accs[a].nulls]
         cdef double* out = &self.targets[o].values[at].f
+        cdef double[TILE + PAD] top, rest
         cdef int64_t i
-        cdef wide_t total
-        cdef double top
         if output.numeric != FLOAT:
             for i in range(s.tile.n):
-                total = wide_of((<Word*>hi)[i].u, (<Word*>lo)[i].i)
-                top = <double>total
-                out[i] = mean_of(top, <double>(total - <wide_t>top), counts[i])
+                split_wide(wide_of((<Word*>hi)[i].u, (<Word*>lo)[i].i), &top[i], &rest[i])
+            means(top, rest, counts, s.tile.n, out)
             return
         if s.tile.is_steady and s.is_full[column]:
             means_of(hi, lo, counts[0], s.tile.n, out)

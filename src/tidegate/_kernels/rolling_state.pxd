@@ -88,7 +88,7 @@ cdef extern from "rolling_extreme.h" nogil:
 
     ctypedef struct Blocks "tg_blocks":
         int64_t* queue
-        double* greatest
+        int64_t* greatest
         int64_t head
         int64_t tail
         int64_t has

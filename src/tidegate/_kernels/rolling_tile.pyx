@@ -43,8 +43,8 @@ cdef extern from "rolling_extreme.h" nogil:
     void left_bounds "tg_left_bounds"(
         const int64_t*, int64_t, int64_t, int64_t, int64_t, int64_t*)
     void greatest_many "tg_greatest_many"(
-        Blocks*, const double*, int64_t, const int64_t*, const int64_t*, int64_t, bint, bint,
-        double*)
+        Blocks*, const Series*, int64_t, const int64_t*, const int64_t*, int64_t, bint, bint,
+        int64_t*)
     bint has_value "tg_has"(const Series*, int64_t)
     bint is_odd "tg_is_odd"(const Series*, int64_t)
 
@@ -275,11 +275,11 @@ cdef void key_free(KeyState* key, const Scratch* s) noexcept nogil:
 
 
 cdef int key_use_blocks(KeyState* key, const Scratch* s, int64_t n_rows) noexcept nogil:
-    """Let extremes of floats go by blocks: for a key all of whose rows are in one view."""
+    """Let extremes go by blocks: for a key all of whose rows are in one view."""
     cdef int i
     cdef Blocks* blocks
     for i in range(s.n_accs):
-        if s.accs[i].kind != LEAST and s.accs[i].kind != GREATEST:
+        if s.accs[i].kind not in (LEAST, GREATEST, LEAST_INT, GREATEST_INT):
             continue
         blocks = <Blocks*>calloc(1, sizeof(Blocks))
         key.accs[i].blocks = blocks
@@ -288,7 +288,7 @@ cdef int key_use_blocks(KeyState* key, const Scratch* s, int64_t n_rows) noexcep
         blocks.end_of = -1
         blocks.begin_of = -1
         blocks.queue = <int64_t*>malloc((n_rows // BLOCK + 2) * sizeof(int64_t))
-        blocks.greatest = <double*>malloc((n_rows // BLOCK + 2) * sizeof(double))
+        blocks.greatest = <int64_t*>malloc((n_rows // BLOCK + 2) * sizeof(int64_t))
         if blocks.queue == NULL or blocks.greatest == NULL:
             return NO_MEMORY
     return DONE
@@ -405,22 +405,28 @@ cdef void look_at_column(
 ) noexcept nogil:
     """Find out what is odd about the rows of a tile's windows.
 
-    A lazy look takes floats for finite where nothing says otherwise.
+    A lazy look takes floats for finite where all are there and nothing says otherwise.
     """
     cdef const Series* c = &view.columns[column]
     cdef const Tile* tile = &s.tile
     cdef Odd* odd = &key.odd[column]
     cdef int64_t from_l = view.base + tile.was_l, right = tile.was_r, i
     cdef int64_t n = tile.r[tile.n - 1] - right
-    cdef bint is_plain = (
-        c.numeric != FLOAT or (is_lazy and not c.skip_nan) or all_finite(&c.x[right].f, n)) and (
-        c.valid == NULL or n == 0 or memchr(c.valid + right, 0, n) == NULL)
+    cdef bint has_all = c.valid == NULL or n == 0 or memchr(c.valid + right, 0, n) == NULL
+    cdef bint may_trust = is_lazy and not c.skip_nan and has_all and odd.missing < from_l
+    cdef bint is_finite = c.numeric != FLOAT or may_trust or all_finite(&c.x[right].f, n)
+    cdef int64_t last_odd = most(odd.nan, most(odd.plus, odd.minus))
     cdef double* special = s.special[column]
     cdef uint8_t* has_nan = s.has_nan[column]
     s.has_odd[column] = False
-    s.is_full[column] = odd.missing < from_l
-    s.is_calm[column] = s.is_full[column] and most(odd.nan, most(odd.plus, odd.minus)) < from_l
-    if is_plain and s.is_calm[column]:
+    if is_finite and last_odd < from_l:
+        if not has_all:
+            i = right + n - 1
+            while c.valid[i]:
+                i -= 1
+            odd.missing = view.base + i
+        s.is_full[column] = odd.missing < from_l
+        s.is_calm[column] = s.is_full[column]
         return
     for i in range(tile.n):
         while right < tile.r[i]:
@@ -448,6 +454,11 @@ cdef void count_values(
             filled[0] = <double>state.count if tile.is_steady and tile.n == TILE else 0.0
         return
     filled[0] = 0.0
+    if tile.is_steady and acc.weight < 0 and not a.skip_nan:
+        for i in range(tile.n):
+            state.count += (a.valid[right + i] != 0) - (a.valid[left + i] != 0)
+            out[i] = <double>state.count
+        return
     for i in range(tile.n):
         while right < tile.r[i]:
             state.count += has_value(a, right) and has_value(b, right)
@@ -682,6 +693,13 @@ cdef void int_sums(Scratch* s, const View* view, int a, AccState* state) noexcep
     cdef Word* high = <Word*>s.lo[a]
     cdef int64_t i, left = tile.was_l, right = tile.was_r
     cdef wide_t total = state.total
+    if tile.is_steady and s.is_full[s.accs[a].column] and c.numeric == SIGNED:
+        for i in range(tile.n):
+            total += <wide_t>c.x[right + i].i - c.x[left + i].i
+            low[i].u = wide_lo(total)
+            high[i].i = wide_hi(total)
+        state.total = total
+        return
     for i in range(tile.n):
         while right < tile.r[i]:
             if has_value(c, right):
@@ -866,10 +884,14 @@ cdef int extremes(Scratch* s, const View* view, int a, AccState* state) noexcept
     cdef bint least = s.accs[a].kind == LEAST or s.accs[a].kind == LEAST_INT
     cdef Word* out = <Word*>s.hi[a]
     cdef Deque* d = &state.deque
+    cdef const double* counts = s.hi[s.accs[a].nulls]
     cdef int64_t i, right = tile.was_r
-    if state.blocks != NULL and c.valid == NULL:
-        greatest_many(state.blocks, &c.x[0].f, view.n, tile.l, tile.r, tile.n, tile.is_steady,
-                      least, s.hi[a])
+    if state.blocks != NULL:
+        greatest_many(state.blocks, c, view.n, tile.l, tile.r, tile.n, tile.is_steady, least,
+                      &out[0].i)
+        if c.valid != NULL or not tile.is_steady or counts[0] == 0.0:
+            for i in range(tile.n):
+                out[i].i = out[i].i if counts[i] != 0.0 else 0
     else:
         for i in range(tile.n):
             while right < tile.r[i]:

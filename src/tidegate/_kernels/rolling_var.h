@@ -84,6 +84,11 @@ TG_INLINE void tg_deviation(const tg_var *v, int numeric, tg_word x, double *d, 
         *r = (a - (*d - b)) - (c + b);
     } else {
         tg_i128 apart = numeric == 1 ? (tg_i128)x.i - v->shift.i : (tg_i128)x.u - v->shift.u;
+        int64_t near = (int64_t)apart;
+        *r = 0.0;
+        *d = (double)near;
+        if (apart == near && near >> 53 == near >> 63)
+            return;                                  /* of 53 bits */
         *d = (double)apart;
         *r = (double)(apart - (tg_i128)*d);
     }
@@ -253,11 +258,33 @@ TG_CLONES static void tg_moves_between(const tg_var *v, const double *entering,
                     tg_load_part(leaving + i, n - i, n - i, 0.0), v->scale, twice, out->row + i);
 }
 
-/* As tg_moves_of and tg_moves_between, of values of any kind, some of which may be missing. */
-static void tg_moves_with_care(const tg_var *v, const tg_series *c, int64_t from, int64_t n,
-                               tg_moves *out)
+/* As tg_moves_of, of integers whose deviations are float64s; how many come before one that is not,
+ * or before the last ones. Unsigned ones are moved to where the order of signed ones is theirs. */
+TG_CLONES static int64_t tg_moves_of_near(const tg_var *v, const tg_series *c, int64_t from,
+                                          int64_t n, tg_moves *out)
 {
-    for (int64_t i = 0; i < n; i++) {
+    const tg_w8 zero = {0}, most = zero + (UINT64_C(1) << 53);
+    const tg_w8 middle = zero + (c->numeric == 2 ? UINT64_C(1) << 63 : 0);
+    const tg_w8 shift = middle ^ (zero + v->shift.u);
+    const tg_v8 no_rest = tg_splat(0.0);
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        tg_w8 x = middle ^ *(const tg_w8u *)&c->x[from + i].u, apart = x - shift;
+        tg_w8 size = (apart ^ (tg_w8)((tg_m8)apart >> 63)) - (tg_w8)((tg_m8)apart >> 63);
+        tg_v8 d = __builtin_convertvector((tg_m8)apart, tg_v8), p = d * d;
+        if (tg_sign8((tg_m8)(((x ^ shift) & (x ^ apart)) | size | (most - size))) < 0)
+            break;
+        tg_store_moves(out->row + i, d, p, no_rest, tg_fma8(d, d, -p) + 2.0 * (d * no_rest));
+    }
+    return i;
+}
+
+/* As tg_moves_of and tg_moves_between, of values of any kind, some of which may be missing. */
+static void tg_moves_with_care(const tg_var *v, const tg_series *c, int is_calm, int64_t from,
+                               int64_t n, tg_moves *out)
+{
+    int64_t first = is_calm && c->numeric ? tg_moves_of_near(v, c, from, n, out) : 0;
+    for (int64_t i = first; i < n; i++) {
         double d = 0.0, r = 0.0, p;
         if (tg_is_calm(c, from + i))
             tg_deviation(v, c->numeric, c->x[from + i], &d, &r);
@@ -437,8 +464,8 @@ static void tg_moves_steady(const tg_var *v, const tg_series *c, int is_calm, in
         tg_moves_between(v, &c->x[r].f, &c->x[l].f, n, in);
         return;
     }
-    tg_moves_with_care(v, c, r, n, in);
-    tg_moves_with_care(v, c, l, n, out);
+    tg_moves_with_care(v, c, is_calm, r, n, in);
+    tg_moves_with_care(v, c, is_calm, l, n, out);
     tg_moves_less(in, out, n);
     for (int64_t i = 0; c->numeric == 0 && i < n; i++)
         if (tg_is_calm(c, r + i) && tg_is_calm(c, l + i))
@@ -451,7 +478,7 @@ static void tg_moves_any(const tg_var *v, const tg_series *c, int is_calm, int64
     if (is_calm && c->numeric == 0)
         tg_moves_of(v, &c->x[from].f, n, out);
     else
-        tg_moves_with_care(v, c, from, n, out);
+        tg_moves_with_care(v, c, is_calm, from, n, out);
 }
 
 /* The sums after windows [i, i + n) of a tile, from those of [l, r) on. */
