@@ -157,6 +157,31 @@ def test_rolling_rows_of_random_numbers(race: Any, ticks: pa.Table, n: int, name
     )
 
 
+@pytest.mark.parametrize("name", BY_ROWS)
+@pytest.mark.parametrize("kind", ["integers", "numbers and nulls"])
+def test_rolling_rows_of_other_columns(race: Any, ticks: pa.Table, kind: str, name: str) -> None:
+    """Integers; and prices, a tenth of which are null, which are NaN to bottleneck and pandas."""
+    column = ticks["size"].combine_chunks()
+    if kind != "integers":
+        is_null = np.random.default_rng(4).random(ticks.num_rows) < 0.1
+        column = pa.array(ticks["price"].to_numpy(), mask=is_null)
+    rows = ticks.set_column(ticks.column_names.index("price"), "price", column)
+    window = tg.Rolling(rows=100)
+    floats = rows.set_column(1, "price", column.cast(pa.float64()))
+    peers = peers_by_rows(floats, 100, name)
+    frame = pl.from_arrow(rows.select(["price"]))
+    rolled = getattr(pl.col("price"), f"rolling_{name}")(100, min_samples=1)
+    peers["Polars"] = lambda: frame.select(rolled).to_series().to_numpy()
+    assert_same(rows, window, name, peers)
+    race(
+        f"rolling 100 rows of {kind}: {name}",
+        lambda: ours(rows, window, name),
+        peers,
+        target=BY_ROWS[name],
+        n_rounds=N_ROUNDS,
+    )
+
+
 @pytest.mark.parametrize("name", ["std", *MOMENTS])
 @pytest.mark.parametrize("n", [100, 100_000])
 def test_two_threads(race: Any, ticks: pa.Table, n: int, name: str) -> None:
