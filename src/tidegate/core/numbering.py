@@ -25,12 +25,15 @@ from tidegate.core.run import MAX_BATCH, Run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from tidegate.core.bound import Bound
     from tidegate.core.plan import Plan
 
 __all__ = ["ROW", "NumberingRun", "has_spans", "reads_numbers", "refuse_merge", "traced"]
 
 ROW = "tidegate.row"  # the column of row numbers
+MOST_NUMBERS = 1 << 20
 
 _COLLECTED = ((ROW_RANGES, Aggregation("collect", (ROW,))),)
 _WAITED = ((ROW_RANGES, Aggregation("row_runs", (ROW,))),)
@@ -85,6 +88,10 @@ def has_spans(plan: Plan) -> bool:
 class NumberingRun(Run):
     """A run whose plan reads the numbers of the rows as a column, which it gives them."""
 
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._steps = self._numbers = np.empty(0, np.int64)
+
     def give_schema(self, schema: pa.Schema) -> None:
         """Fix the types before the first batch."""
         super().give_schema(schema.append(pa.field(ROW, pa.int64())))
@@ -103,9 +110,20 @@ class NumberingRun(Run):
 
     def push(self, batch: pa.RecordBatch, later: Callable[[], int] | None = None) -> None:
         """Number the rows of a batch and take them."""
-        first = self.counts.rows_in
-        numbers = pa.array(np.arange(first, first + batch.num_rows))
-        super().push(batch.append_column(ROW, numbers), later)
+        numbers = self._numbers_of(self.counts.rows_in, batch.num_rows)
+        super().push(batch.append_column(ROW, pa.array(numbers)), later)
+
+    def _numbers_of(self, first: int, n: int) -> npt.NDArray[np.int64]:
+        """Number rows, up to some, in memory that is used again: fresh pages cost more than that.
+
+        States copy what has to wait, and may write what they know of a row beside its number.
+        """
+        if n > MOST_NUMBERS:
+            return np.arange(first, first + n)
+        if len(self._numbers) < n:
+            self._steps = np.arange(n)
+            self._numbers = np.empty_like(self._steps)
+        return np.add(self._steps[:n], first, out=self._numbers[:n])
 
     def push_row(
         self,
