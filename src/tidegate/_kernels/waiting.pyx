@@ -470,7 +470,7 @@ cdef class WaitingState(RowState):
                 n_kept[0] = n_rows
                 if self.numbers != NULL and self.has_lates:
                     for i in range(n_rows):
-                        self.numbers[i] |= turn_of(&self.lates[codes[i]])
+                        self.numbers[i] = self.numbers[i] | turn_of(&self.lates[codes[i]])
                 return DONE
         for i in range(n_rows):
             mark = self.router.clock.watermark
@@ -481,7 +481,7 @@ cdef class WaitingState(RowState):
             elif times[i] < mark:
                 status = leave(&self.left, i, IS_LATE, times[i], mark)
                 if self.numbers != NULL:
-                    self.lates[codes[i]] |= 1
+                    self.lates[codes[i]] = self.lates[codes[i]] | 1
                     self.has_lates = True
             else:
                 if self.guesses and times[i] < self.router.clock.largest:
@@ -490,7 +490,7 @@ cdef class WaitingState(RowState):
                 before = times[i]
                 self.see_row(times[i], i)
                 if self.numbers != NULL and self.has_lates:
-                    self.numbers[i] |= turn_of(&self.lates[codes[i]])
+                    self.numbers[i] = self.numbers[i] | turn_of(&self.lates[codes[i]])
                 kept[n] = i
                 n += 1
             if status != DONE:
