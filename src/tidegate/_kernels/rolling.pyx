@@ -53,16 +53,6 @@ cdef enum:
     VAR_WORDS = 23     # of a Var that a dump has: all but what can be found out again
     MOMENT_WORDS = 2   # of Moments: where it is cut in two, and the anchor
 
-cdef inline void split_wide(wide_t x, double* top, double* rest) noexcept nogil:
-    """An integer as the sum of two float64s; the first is the nearest to it."""
-    cdef int64_t near = <int64_t>x
-    top[0] = <double>near
-    rest[0] = 0.0
-    if near != x or near >> 53 != near >> 63:
-        top[0] = <double>x
-        rest[0] = <double>(x - <wide_t>top[0])
-
-
 cdef struct Rows:
     # The rows of a key that are kept: those of its last window, and some that have left it.
     int64_t* times
@@ -104,6 +94,16 @@ cdef struct Share:
     int64_t base       # and the first of them has this number;
     bint is_among      # results go to places among those of all rows,
     int64_t place      # of which this is that of the first row
+
+
+cdef inline void split_wide(wide_t x, double* top, double* rest) noexcept nogil:
+    """An integer as the sum of two float64s; the first is the nearest to it."""
+    cdef int64_t near = <int64_t>x
+    top[0] = <double>near
+    rest[0] = 0.0
+    if near != x or near >> 53 != near >> 63:
+        top[0] = <double>x
+        rest[0] = <double>(x - <wide_t>top[0])
 
 
 cdef class RollingState:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["ROW", "NumberingRun", "has_spans", "reads_numbers", "refuse_merge", "traced"]
 
 ROW = "tidegate.row"  # the column of row numbers
-MOST_NUMBERS = 1 << 20
 
 _COLLECTED = ((ROW_RANGES, Aggregation("collect", (ROW,))),)
 _WAITED = ((ROW_RANGES, Aggregation("row_runs", (ROW,))),)
@@ -118,7 +117,7 @@ class NumberingRun(Run):
 
         States copy what has to wait, and may write what they know of a row beside its number.
         """
-        if n > MOST_NUMBERS:
+        if n > MAX_BATCH:
             return np.arange(first, first + n)
         if len(self._numbers) < n:
             self._steps = np.arange(n)
