@@ -31,7 +31,9 @@ from tidegate._kernels.row_state cimport (
     closing_room, no_more_wholes,
 )
 from tidegate._kernels.row_store cimport IS_CLOSED, NEAR, SOON, Seat, rows_open, rows_spare
-from tidegate._kernels.rowruns cimport in_turn
+from tidegate._kernels.rowruns cimport (
+    NUMBER_BITS, RUN_BEGIN, RUN_END, SPAN_FROM, SPAN_ROWS, SPAN_TO, in_turn, runs_more,
+)
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.waiting cimport WaitingState
@@ -68,7 +70,15 @@ cdef struct Bar:       # of a key (and a class)
     int64_t skip       # rows until the next window begins
     Word[2] total      # the running sum: two floats, or a 128-bit integer
     int64_t last       # time of its last row
+    int64_t number     # of its last row, with its turn, where ROW_SPANS are told; -1: none
+    int64_t before     # rows that came before the span which that row belongs to
     int32_t slot       # the open window, -1: none
+
+
+cdef struct Numbered:  # rows of a block
+    bint is_told       # in ROW_SPANS, row by row
+    const int64_t* numbers  # NULL: they are counted
+    int64_t first
 
 
 cdef struct Ending:    # a bar at the end of input, or that of its key
@@ -277,6 +287,7 @@ cdef class BarState(WaitingState):
         """Let a key begin anew."""
         memset(&self.bars[k], 0, sizeof(Bar))
         self.bars[k].slot = -1
+        self.bars[k].number = -1
         self.bars[k].skip = (k % self.n_classes) * self.every
 
     cdef int64_t kept_of_row(self) noexcept:
@@ -349,6 +360,7 @@ cdef class BarState(WaitingState):
     cdef inline void end_bar(self, Ending* ending, Py_ssize_t k) noexcept nogil:
         """Write down where an unfinished bar belongs; it is not open any more."""
         cdef Seat* seat = &self.rows.seats[self.bars[k].slot]
+        self.end_span(&self.bars[k], self.bars[k].seen)
         seat.last = self.bars[k].last
         seat.standing = IS_CLOSED
         ending.last = seat.last
@@ -423,12 +435,19 @@ cdef class BarState(WaitingState):
     # ------------------------------------------------------------------------------------- bars
 
     cdef bint are_in_turn(self, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
-        """Whether the numbers of n rows, if a column has them, go up by one from row to row."""
-        cdef int numbered = self.plan.numbered
-        if numbered < 0:
-            return True
-        return in_turn(
-            <const int64_t*>self.columns[self.plan.accs[numbered].column].values + base, n)
+        """Whether the numbers of n rows go up by one from row to row, if they are told."""
+        cdef const int64_t* numbers = <const int64_t*>self.columns[self.n_columns].values
+        return self.plan.numbered < 0 or numbers == NULL or in_turn(numbers + base, n)
+
+    cdef Numbered numbers_at(self, Py_ssize_t base) noexcept nogil:
+        """The numbers of the rows of a block."""
+        cdef Numbered numbered
+        numbered.is_told = self.has_turns()
+        numbered.numbers = <const int64_t*>self.columns[self.n_columns].values
+        if numbered.numbers != NULL:
+            numbered.numbers = numbered.numbers + base
+        numbered.first = self.plan.first_row + base
+        return numbered
 
     cdef int take_bars(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
@@ -474,8 +493,57 @@ cdef class BarState(WaitingState):
         """Open the window of a key."""
         return rows_open(&self.rows, code, time, &bar.slot)
 
+    # A row whose number is higher than that of the one before, and whose turn is the same, makes the
+    # span of that longer: the record is touched where one begins and where one ends.
+
+    cdef inline void tell_row(
+        self, Bar* bar, const Numbered* numbered, Py_ssize_t i, int64_t time
+    ) noexcept nogil:
+        """Take the number of a row, which is counted already, into the spans of its bar.
+
+        The bar has the time of the row before it still.
+        """
+        cdef int64_t number
+        if numbered.numbers == NULL:  # no row was late, and all before had lower ones
+            number = numbered.first + i
+            if bar.number < 0:
+                self.begin_span(bar, number, time)
+        else:
+            number = numbered.numbers[i]
+            if number <= bar.number or (number ^ bar.number) >> NUMBER_BITS:
+                self.begin_span(bar, number, time)
+        bar.number = number
+
+    cdef void begin_span(self, Bar* bar, int64_t number, int64_t time) noexcept nogil:
+        """Begin a span with a row."""
+        cdef const Acc* acc = &self.plan.accs[self.plan.numbered]
+        cdef Word* at = self.spans_of(bar)
+        if bar.number >= 0:
+            self.end_span(bar, bar.seen - 1)
+            if not runs_more(acc, at):
+                return
+        at[RUN_BEGIN].i = number
+        at[SPAN_FROM].i = time
+        bar.before = bar.seen - 1
+
+    cdef void end_span(self, const Bar* bar, int64_t n_rows) noexcept nogil:
+        """Write down where the last span of a bar, if it has spans, ends after so many rows."""
+        cdef Word* at
+        if bar.number >= 0:
+            at = self.spans_of(bar)
+            at[RUN_END].i = bar.number + 1
+            at[SPAN_ROWS].i = n_rows - bar.before
+            at[SPAN_TO].i = bar.last
+
+    cdef inline Word* spans_of(self, const Bar* bar) noexcept nogil:
+        """The spans in the record of an open bar."""
+        return (self.rows.arena.records + bar.slot * self.rows.arena.wide
+                + self.plan.accs[self.plan.numbered].wide)
+
     cdef inline void close_bar(self, Bar* bar, Py_ssize_t i) noexcept nogil:
         """Close the window of a key, with row i of a block."""
+        self.end_span(bar, bar.seen)
+        bar.number = -1
         self.rows.seats[bar.slot].standing = IS_CLOSED
         self.rows.seats[bar.slot].last = bar.last
         self.rows.seats[bar.slot].end = self.router.used + i
@@ -520,7 +588,8 @@ cdef class BarState(WaitingState):
         return DONE
 
     cdef inline int count_row(
-        self, Bar* bar, int32_t code, int64_t time, Py_ssize_t i, int32_t* slot
+        self, Bar* bar, int32_t code, int64_t time, const Numbered* numbered, Py_ssize_t i,
+        int32_t* slot
     ) noexcept nogil:
         """Count row i of a block; its slot is -1 where it is between windows."""
         cdef Seat* seat
@@ -537,6 +606,8 @@ cdef class BarState(WaitingState):
         slot[0] = bar.slot
         seat = &self.rows.seats[bar.slot]
         seat.rows += 1
+        if numbered.is_told:
+            self.tell_row(bar, numbered, i, time)
         bar.last = time
         if seat.rows == self.size:
             self.close_bar(bar, i)
@@ -555,6 +626,7 @@ cdef class BarState(WaitingState):
         self, const int64_t* times, const int32_t* codes, Py_ssize_t base, Py_ssize_t n
     ) noexcept nogil:
         """Windows of so many rows of a key."""
+        cdef Numbered numbered = self.numbers_at(base)
         cdef bint is_far = self.n_bars > NEAR
         cdef Py_ssize_t i
         cdef int status
@@ -566,7 +638,7 @@ cdef class BarState(WaitingState):
                 if status != DONE:
                     return status
             status = self.count_row(&self.bars[codes[base + i]], codes[base + i], times[base + i],
-                                    i, &self.slots[i])
+                                    &numbered, i, &self.slots[i])
             if status != DONE:
                 return status
         return DONE
@@ -578,6 +650,7 @@ cdef class BarState(WaitingState):
         """Windows that overlap: those of one class do not, and are reduced together."""
         cdef Py_ssize_t i, c
         cdef int32_t code = 0
+        cdef Numbered numbered = self.numbers_at(base)
         cdef int status = closing_room(&self.block, n * min(self.n_classes, n + 1))
         for i in range(n):
             if status != DONE:
@@ -590,7 +663,8 @@ cdef class BarState(WaitingState):
                     return status
             for c in range(self.n_classes):
                 status = self.count_row(&self.bars[code * self.n_classes + c], code,
-                                        times[base + i], i, &self.matrix[c * n + i])
+                                        times[base + i], &numbered, i,
+                                        &self.matrix[c * n + i])
                 if status != DONE:
                     return status
         for c in range(self.n_classes):
@@ -770,6 +844,7 @@ cdef class BarState(WaitingState):
         cdef bint keyed = codes != NULL, closes = False, fresh, calm
         cdef bint is_far = keyed and self.n_bars > NEAR
         cdef int64_t n_limits
+        cdef Numbered numbered = self.numbers_at(base)
         cdef int status = DONE
         calm = not keyed and self.is_calm_sum(base, n)
         fresh = not keyed and bar.slot < 0  # the rows since `begin` have no slot yet
@@ -789,6 +864,8 @@ cdef class BarState(WaitingState):
                         return status
                 self.slots[i] = bar.slot
                 bar.seen += 1
+                if numbered.is_told:
+                    self.tell_row(bar, &numbered, i, times[base + i])
                 bar.last = times[base + i]
                 if not self.add_amount(bar, base + i):
                     i += 1
@@ -898,6 +975,7 @@ cdef class BarState(WaitingState):
         for k in range(self.n_bars):
             if self.bars[k].slot >= 0:
                 slots[n] = self.bars[k].slot
+                self.end_span(&self.bars[k], self.bars[k].seen)
                 self.rows.seats[slots[n]].last = self.bars[k].last
                 n += 1
             n_states += self.bars[k].seen > 0
@@ -985,6 +1063,7 @@ cdef class BarState(WaitingState):
         finally:
             free(slots)
         self.take_states(numbers, codes, n, n_states)
+        self.resume_spans()
         if n_waiting:
             self.waiting.push(*waiting)
         self.router.clock.largest = max(self.router.clock.largest, <int64_t>clock[0])
@@ -1083,6 +1162,16 @@ cdef class BarState(WaitingState):
             return wide_of(total[0].u, total[1].i) < self.limit
         so_far = exact(total[0].f, total[1].f)
         return isfinite(so_far.hi) and so_far.hi <= self.limit_f
+
+    cdef void resume_spans(self) noexcept:
+        """Let the last spans of bars that were written down go on."""
+        cdef Bar* bar
+        cdef Py_ssize_t k
+        for k in range(self.n_bars if self.has_turns() else 0):
+            bar = &self.bars[k]
+            if bar.slot >= 0:
+                bar.number = self.spans_of(bar)[RUN_END].i - 1
+                bar.before = bar.seen - self.spans_of(bar)[SPAN_ROWS].i
 
     cdef void take_states(
         self, const int64_t[::1] numbers, const int32_t[::1] codes, Py_ssize_t n,

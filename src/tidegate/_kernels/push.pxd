@@ -19,7 +19,7 @@ from tidegate._kernels.records cimport (
     LEAST, LEAST_AT, LEAST_INT, LEAST_TEXT, NULLS, ROWS, ROW_RUNS, ROW_SPAN, ROW_SPANS, SQUARES,
     SQUARES_INT, SUM, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Column, Word,
 )
-from tidegate._kernels.rowruns cimport number_of_row, runs_push, span_push, spans_push
+from tidegate._kernels.rowruns cimport number_of_row, numbers_of, runs_push, span_push, spans_push
 from tidegate._kernels.texts cimport keep_extreme_text
 
 cdef extern from *:
@@ -247,11 +247,11 @@ cdef inline void push_row(
         span_push(acc, at, row)
         return
     if acc.kind == ROW_RUNS:
-        number = number_of_row(acc, columns, row)
+        number = number_of_row(acc, numbers_of(acc, columns), row)
         runs_push(acc, at, number, number + 1)
         return
     if acc.kind == ROW_SPANS:
-        spans_push(acc, at, number_of_row(acc, columns, row), time)
+        spans_push(acc, at, number_of_row(acc, numbers_of(acc, columns), row), time)
         return
     if acc.kind == NULLS:
         rare.i += not (has_value(column, row)

@@ -18,6 +18,11 @@ cdef extern from *:
 cdef enum:
     FIRST_ROOM = 64   # rows
 
+ctypedef fused Unit:  # of a column, of key codes, of flags
+    int64_t
+    int32_t
+    uint8_t
+
 
 cdef bint never_falls "tg_never_falls"(const int64_t* times, Py_ssize_t n) noexcept nogil:
     """Whether n times never fall."""
@@ -51,7 +56,7 @@ cdef class ReorderBuffer:
     cdef int64_t* times
     cdef int32_t* codes
     cdef int64_t** values
-    cdef uint8_t** valid
+    cdef uint8_t** valid       # of a column in which a value is missing
     cdef uint8_t* has_null
     cdef Py_ssize_t begin      # rows [begin, end) wait
     cdef Py_ssize_t end
@@ -105,11 +110,9 @@ cdef class ReorderBuffer:
         try:
             first = self.places_up_to(times[0])
             self.merge(times, first, sources)
-            self.place(<char*>self.codes, 4, codes, sources, first, n, 0)
+            self.place(self.codes, codes, sources, first, n, 0)
             for c in range(self.n_columns):
-                self.place(<char*>self.values[c], 8, columns[c][0], sources, first, n, 0)
-                self.place(<char*>self.valid[c], 1, columns[c][1], sources, first, n, 1)
-                self.has_null[c] |= columns[c][1] is not None
+                self.place_column(c, columns[c][0], columns[c][1], sources, first, n)
             self.end += n
         finally:
             free(sources)
@@ -141,7 +144,8 @@ cdef class ReorderBuffer:
         memmove(self.codes, self.codes + self.begin, n * 4)
         for c in range(self.n_columns):
             memmove(self.values[c], self.values[c] + self.begin, n * 8)
-            memmove(self.valid[c], self.valid[c] + self.begin, n)
+            if self.has_null[c]:
+                memmove(self.valid[c], self.valid[c] + self.begin, n)
         self.begin = 0
         self.end = n
 
@@ -173,20 +177,37 @@ cdef class ReorderBuffer:
                 high = middle
         return low
 
-    cdef int place(self, char* column, int width, source, const int64_t* sources,
-                   Py_ssize_t first, Py_ssize_t n, int blank) except -1:
-        """Bring one column into the merged order; `blank` is what it has where it is not given."""
+    cdef int place_column(
+        self, int c, values, flags, const int64_t* sources, Py_ssize_t first, Py_ssize_t n
+    ) except -1:
+        """Bring a column into the merged order; flags are written where a value is missing."""
+        if flags is not None and not self.has_null[c]:
+            memset(self.valid[c] + self.begin, 1, self.end - self.begin)
+            self.has_null[c] = True
+        self.place(self.values[c], values, sources, first, n, 0)
+        if self.has_null[c]:
+            self.place(self.valid[c], flags, sources, first, n, 1)
+        return 0
+
+    cdef int place(self, Unit* column, source, const int64_t* sources, Py_ssize_t first,
+                   Py_ssize_t n, Unit blank) except -1:
+        """Bring one part into the merged order; `blank` is what it has where it is not given."""
         cdef Py_buffer view
-        cdef const char* new = NULL
+        cdef const Unit* new = NULL
         cdef Py_ssize_t at
+        cdef int64_t given
         if source is not None:
             PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
-            if view.len != n * width:
+            if view.len != n * <Py_ssize_t>sizeof(Unit):
                 PyBuffer_Release(&view)
                 raise ValueError("the columns of a batch differ in length")
-            new = <const char*>view.buf
+            new = <const Unit*>view.buf
         for at in range(self.end + n - 1, first - 1, -1):
-            move_one(column, width, at, sources[at - first], new, blank)
+            given = sources[at - first]
+            if given >= 0:
+                column[at] = column[given]
+            else:
+                column[at] = blank if new == NULL else new[~given]
         if source is not None:
             PyBuffer_Release(&view)
         return 0
@@ -249,7 +270,7 @@ cdef class ReorderBuffer:
         codes = self.values[column]
         valid = self.valid[column]
         for i in range(self.begin, self.end):
-            if not valid[i]:
+            if self.has_null[column] and not valid[i]:
                 continue
             if not 0 <= codes[i] < n_codes:
                 return False
@@ -272,7 +293,7 @@ cdef class ReorderBuffer:
         codes = self.values[column]
         valid = self.valid[column]
         for i in range(self.begin, self.end):
-            codes[i] = by[codes[i]] if valid[i] else 0
+            codes[i] = by[codes[i]] if not self.has_null[column] or valid[i] else 0
 
     cdef tuple copy(self, Py_ssize_t n):
         """Copy the first n rows out."""
@@ -283,17 +304,6 @@ cdef class ReorderBuffer:
             for c in range(self.n_columns)]
         return (copied(self.times + self.begin, n * 8), copied(self.codes + self.begin, n * 4),
                 columns)
-
-
-cdef inline void move_one(char* column, int width, Py_ssize_t at, int64_t source, const char* new,
-                          int blank) noexcept:
-    """Move one value to its place in the merged order."""
-    if source >= 0:
-        memcpy(column + at * width, column + source * width, width)
-    elif new == NULL:
-        memset(column + at * width, blank, width)
-    else:
-        memcpy(column + at * width, new + (~source) * width, width)
 
 
 cdef Buffer copied(const void* source, Py_ssize_t size):

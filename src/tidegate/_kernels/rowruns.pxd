@@ -47,13 +47,16 @@ cdef inline void runs_push(const Acc* acc, Word* at, int64_t begin, int64_t end)
     at[RUN_END].i = end
 
 
+cdef inline const int64_t* numbers_of(const Acc* acc, const Column* columns) noexcept nogil:
+    """The numbers of the rows of a batch; NULL where they are counted from that of the first."""
+    return <const int64_t*>columns[acc.column].values if acc.column >= 0 else NULL
+
+
 cdef inline int64_t number_of_row(
-    const Acc* acc, const Column* columns, Py_ssize_t row
+    const Acc* acc, const int64_t* numbers, Py_ssize_t row
 ) noexcept nogil:
-    """The number of a row of a batch: a column has it, or it is counted from that of the first."""
-    if acc.column >= 0:
-        return (<const int64_t*>columns[acc.column].values)[row]
-    return acc.first_row[0] + row
+    """The number of a row of a batch, by what `numbers_of` gives."""
+    return acc.first_row[0] + row if numbers == NULL else numbers[row]
 
 
 cdef inline bint in_turn(const int64_t* numbers, Py_ssize_t n) noexcept nogil:

@@ -18,7 +18,6 @@ from tidegate._kernels.records cimport (
     FIRST, FLOAT, LAST, NULLS, ROW_RUNS, ROW_SPAN, ROW_SPANS, SUM_INT, TAME, UNSIGNED, WEIGHTED,
     Acc, Arena, Column, Plan, Word,
 )
-from tidegate._kernels.rowruns cimport number_of_row, spans_push
 
 cdef extern from *:
     """
@@ -201,19 +200,6 @@ cdef void count_rows(
             count_row(places, numbers, i, arena.records + slots[i] * arena.wide)
 
 
-cdef void span_rows(
-    const Acc* acc, const Column* columns, const int64_t* times, const int32_t* slots,
-    Py_ssize_t base, Py_ssize_t n_rows, const Arena* arena
-) noexcept nogil:
-    """ROW_SPANS."""
-    cdef Word* spans = arena.records + acc.wide
-    cdef Py_ssize_t i
-    for i in range(n_rows):
-        if slots[i] >= 0:
-            spans_push(acc, spans + slots[i] * arena.wide, number_of_row(acc, columns, base + i),
-                       times[base + i])
-
-
 cdef bint float_column(
     const Plan* plan, int column, const Places* counting, const Column* columns,
     const int64_t* times, const int32_t* slots, Py_ssize_t base, Py_ssize_t n_rows,
@@ -280,13 +266,10 @@ cdef void reduce(
         count_rows(counting, slots, 0, n_rows, arena)
     for a in range(1, plan.n_accs):
         acc = &plan.accs[a]
-        if acc.kind == ROW_SPAN:
-            continue  # with the count
+        if acc.kind == ROW_SPAN or acc.kind == ROW_SPANS:
+            continue  # with the count, or told by `bars`
         if acc.kind == ROW_RUNS:
             careful_rows(acc, columns, times, slots, base, n_rows, arena)
-            continue
-        if acc.kind == ROW_SPANS:
-            span_rows(acc, columns, times, slots, base, n_rows, arena)
             continue
         column = &columns[acc.column]
         plain = is_plain(column) and (acc.weight < 0 or is_plain(&columns[acc.weight]))

@@ -20,7 +20,7 @@ from tidegate._kernels.records cimport (
     FIRST, FLOAT, KEPT, KEPT_TIMES, LANES, LAST, LEAST_INT, NULLS, PAIRS, POWERS, ROWS, ROW_RUNS,
     SQUARES_INT, SUM_INT, TAME, UNSIGNED, WEIGHTED, Acc, Arena, Column, Plan, Run, Word,
 )
-from tidegate._kernels.rowruns cimport in_turn, number_of_row, runs_push
+from tidegate._kernels.rowruns cimport in_turn, number_of_row, numbers_of, runs_push
 
 cdef extern from *:
     """
@@ -326,13 +326,14 @@ cdef void number_run(
     const Acc* acc, const Column* columns, Py_ssize_t begin, Py_ssize_t end, Word* at
 ) noexcept nogil:
     """ROW_RUNS of rows [begin, end)."""
-    cdef int64_t number = number_of_row(acc, columns, begin)
+    cdef const int64_t* numbers = numbers_of(acc, columns)
+    cdef int64_t number = number_of_row(acc, numbers, begin)
     cdef Py_ssize_t i
-    if acc.column < 0 or in_turn(<const int64_t*>columns[acc.column].values + begin, end - begin):
+    if numbers == NULL or in_turn(numbers + begin, end - begin):
         runs_push(acc, at, number, number + end - begin)
         return
     for i in range(begin, end):
-        number = number_of_row(acc, columns, i)
+        number = number_of_row(acc, numbers, i)
         runs_push(acc, at, number, number + 1)
 
 

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from tidegate._kernels.buffer cimport Buffer
 from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.records cimport Column
 from tidegate._kernels.row_state cimport RowState
@@ -14,14 +15,17 @@ cdef class WaitingState(RowState):
     cdef int64_t* lates       # by key code, for ROW_SPANS: see `turn_of`
     cdef Py_ssize_t n_lates
     cdef bint has_lates       # some are not 0
-    cdef int64_t* numbers     # of the rows that are screened, which are told their turns; or NULL
+    cdef int n_waited         # columns of the rows that wait: those of the plan, and their numbers
+    cdef int64_t* numbers     # of the rows of a batch, where they are not counted
+    cdef Py_ssize_t cap_numbers
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1
     cdef int take_bars(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
     ) noexcept nogil
     cdef int forget_quiet(self, int64_t upto) noexcept nogil
-    cdef int tell_turns(self, Py_ssize_t n_keys) except -1
+    cdef int write_numbers(self, Py_ssize_t begin, Py_ssize_t end) noexcept nogil
+    cdef Buffer numbers_from(self, Py_ssize_t begin, Py_ssize_t end)
     cdef bint has_turns(self) noexcept nogil
     cdef int make_lates(self, Py_ssize_t n_keys) except -1
     cdef int take_by_clock(
@@ -46,8 +50,8 @@ cdef class WaitingState(RowState):
         Py_ssize_t n_rows, int64_t before
     )
     cdef int screen(
-        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows,
-        int64_t* kept, Py_ssize_t* n_kept, bint* rises
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t begin,
+        Py_ssize_t n_rows, int64_t* kept, Py_ssize_t* n_kept, bint* rises
     ) noexcept nogil
     cdef tuple picked(
         self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n

@@ -2,12 +2,14 @@
 
 They wait in a `ReorderBuffer`; those that come in order after all that wait, and are before the
 watermark already, are taken where they stand. Where each key has a watermark of its own, they wait
-in `KeyQueues`, and are taken in the order in which their keys' rows let them go.
+in `KeyQueues`, and are taken in the order in which their keys' rows let them go. Where the plan tells
+of the numbers of rows, those wait with them, as one more column; they are counted from the first of
+the batch until a row has to wait, or to be told its turn.
 """
 
 from cpython.buffer cimport PyBuffer_Release
 from libc.math cimport isfinite
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -35,6 +37,7 @@ LATES = "lates"
 
 cdef enum:
     SHORT = 16   # rows that are sorted by insertion
+    MOST_SPREAD = 1 << 30
 
 
 cdef struct Sorted:
@@ -101,25 +104,60 @@ cdef void sort_rows(Sorted* rows, Py_ssize_t n, Sorted* spare) noexcept nogil:
         size *= 2
 
 
+cdef bint spread_rows(
+    const Sorted* rows, Py_ssize_t n, int64_t low, int64_t high, Sorted* out
+) noexcept nogil:
+    """Copy rows by stretches of time, as many as there are rows; False where there is no memory.
+
+    Rows whose times are spread evenly are in order then, but for a few.
+    """
+    cdef int32_t* begins = <int32_t*>calloc(n + 1, sizeof(int32_t))
+    cdef Py_ssize_t i, k
+    cdef int shift = 0
+    if begins == NULL:
+        return False
+    while ((<uint64_t>high - <uint64_t>low) >> shift) >= <uint64_t>n:
+        shift += 1
+    for i in range(n):
+        begins[((<uint64_t>rows[i].time - <uint64_t>low) >> shift) + 1] += 1
+    for k in range(n):
+        begins[k + 1] += begins[k]
+    for i in range(n):
+        k = <Py_ssize_t>((<uint64_t>rows[i].time - <uint64_t>low) >> shift)
+        out[begins[k]] = rows[i]
+        begins[k] += 1
+    free(begins)
+    return True
+
+
 cdef int in_order(const int64_t* times, int64_t* rows, Py_ssize_t n) noexcept nogil:
-    """Bring the numbers of rows into order of their times; rows of one time stay in order."""
-    cdef Sorted* sorted_rows = <Sorted*>malloc((2 * n + 1) * sizeof(Sorted))
-    cdef Py_ssize_t i
-    if sorted_rows == NULL:
+    """Bring the numbers of n > 0 rows into order of their times; rows of one time stay in order."""
+    cdef Sorted* given = <Sorted*>malloc(2 * n * sizeof(Sorted))
+    cdef Sorted* ordered = given
+    cdef int64_t low = INT64_MAX, high = INT64_MIN, before = INT64_MIN, time
+    cdef Py_ssize_t n_falls = 0, i
+    if given == NULL:
         return NO_MEMORY
     for i in range(n):
-        sorted_rows[i].time = times[rows[i]]
-        sorted_rows[i].row = rows[i]
-    sort_rows(sorted_rows, n, sorted_rows + n)
+        time = times[rows[i]]
+        given[i].time = time
+        given[i].row = rows[i]
+        low = min(low, time)
+        high = max(high, time)
+        n_falls += time < before
+        before = time
+    if n_falls * SHORT > n and n <= MOST_SPREAD and spread_rows(given, n, low, high, given + n):
+        ordered = given + n
+    sort_rows(ordered, n, given if ordered != given else given + n)
     for i in range(n):
-        rows[i] = sorted_rows[i].row
-    free(sorted_rows)
+        rows[i] = ordered[i].row
+    free(given)
     return DONE
 
 
 cdef Buffer words_at(const void* values, const int64_t* rows, Py_ssize_t n):
     """Copy 8-byte words of some rows; zeros where there are none."""
-    cdef int64_t* out = <int64_t*>calloc(n + 1, 8)
+    cdef int64_t* out = <int64_t*>(calloc(n + 1, 8) if values == NULL else malloc((n + 1) * 8))
     cdef Py_ssize_t i
     if out == NULL:
         raise MemoryError
@@ -173,14 +211,19 @@ cdef class WaitingState(RowState):
     """Windows over rows in order of time, the watermark, and the rows that wait for it."""
 
     def __cinit__(self, *args):
-        self.waiting = ReorderBuffer(self.n_columns)
-        self.held = <Column*>calloc(self.n_columns + 1, sizeof(Column))
+        self.n_waited = self.n_columns
+        if self.plan.numbered >= 0:
+            self.n_waited = self.n_columns + 1
+            self.plan.accs[self.plan.numbered].column = self.n_columns
+        self.waiting = ReorderBuffer(self.n_waited)
+        self.held = <Column*>calloc(self.n_waited + 1, sizeof(Column))
         if self.held == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.held)
         free(self.lates)
+        free(self.numbers)
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1:
         """Make room for the codes below n_keys."""
@@ -192,18 +235,36 @@ cdef class WaitingState(RowState):
         """Take the first n rows, which are in order of time."""
         return DONE
 
-    cdef int tell_turns(self, Py_ssize_t n_keys) except -1:
-        """Have the rows of a batch told their turns, if the plan has ROW_SPANS.
+    cdef int write_numbers(self, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+        """Give rows [begin, end) of a batch numbers that can be read, and changed, as a column."""
+        cdef int64_t first = self.plan.first_row
+        cdef Py_ssize_t room = max(end, 2 * self.cap_numbers), i
+        if end > self.cap_numbers:
+            if not grow(<void**>&self.numbers, room * sizeof(int64_t)):
+                return NO_MEMORY
+            self.cap_numbers = room
+        if self.plan.rows == NULL:
+            for i in range(begin, end):
+                self.numbers[i] = first + i
+        else:
+            for i in range(begin, end):
+                self.numbers[i] = first + self.plan.rows[i]
+        self.columns[self.n_columns].values = self.numbers
+        return DONE
 
-        Their numbers are memory that was made for them, and that nobody else reads.
-        """
-        if self.has_turns():
-            self.make_lates(n_keys)
-            self.numbers = <int64_t*>self.columns[self.plan.accs[self.plan.numbered].column].values
-        return 0
+    cdef Buffer numbers_from(self, Py_ssize_t begin, Py_ssize_t end):
+        """Copy the numbers of rows [begin, end) of a batch."""
+        cdef int64_t* out = <int64_t*>malloc((end - begin + 1) * sizeof(int64_t))
+        cdef const int64_t* numbers = <const int64_t*>self.columns[self.n_columns].values
+        cdef Py_ssize_t i
+        if out == NULL:
+            raise MemoryError
+        for i in range(begin, end):
+            out[i - begin] = self.plan.first_row + i if numbers == NULL else numbers[i]
+        return buffer_of(out, (end - begin) * sizeof(int64_t))
 
     cdef bint has_turns(self) noexcept nogil:
-        """Whether rows have turns."""
+        """Whether rows are told their turns, if the plan has ROW_SPANS."""
         cdef int numbered = self.plan.numbered
         return numbered >= 0 and self.plan.accs[numbered].kind == ROW_SPANS
 
@@ -222,13 +283,15 @@ cdef class WaitingState(RowState):
         if self.make_clocks(n_keys) != DONE or (
                 self.clocks.on and self.queues.make_keys(n_keys) != DONE):
             raise MemoryError
+        if self.has_turns():
+            self.make_lates(n_keys)
         self.make_keys(n_keys)
         return 0
 
     def keep_clocks(self, bint jumps, int64_t jump, double jump_f):
         """Keep a watermark for each key, as `WindowState.keep_clocks` does."""
         RowState.keep_clocks(self, jumps, jump, jump_f)
-        self.waiting = self.queues = KeyQueues(self.n_columns)
+        self.waiting = self.queues = KeyQueues(self.n_waited)
 
     cdef int forget_quiet(self, int64_t upto) noexcept nogil:
         """Forget the keys that a watermark finds quiet for too long, where that is asked for."""
@@ -267,7 +330,7 @@ cdef class WaitingState(RowState):
             for i in range(self.n_columns):
                 self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
-            self.tell_turns(n_keys)
+            self.columns[self.n_columns].values = NULL
             if self.clocks.on:
                 rows = None
                 with nogil:
@@ -275,7 +338,6 @@ cdef class WaitingState(RowState):
             else:
                 rows = self.take_in(time, valid, code, n_rows, before)
         finally:
-            self.numbers = NULL
             for i in range(n_views):
                 PyBuffer_Release(&self.views[i])
         if type(rows) is int:
@@ -296,6 +358,8 @@ cdef class WaitingState(RowState):
         cdef Py_ssize_t i
         cdef int64_t mark
         cdef int status = DONE
+        if self.n_waited > self.n_columns:
+            status = self.write_numbers(start, n_rows)
         for i in range(start, n_rows):
             if status != DONE:
                 break
@@ -351,20 +415,18 @@ cdef class WaitingState(RowState):
         cdef Py_ssize_t last = n_rows - 1, n_kept = 0
         cdef int64_t largest = self.router.clock.largest, mark, kept
         cdef bint rises = True
-        cdef int status
-        if self.router.origins.on:
-            self.router.origins.of_row = self.router.origins.of_row + last
-        status = self.screen(times + last, NULL if valid == NULL else valid + last,
-                             NULL if codes == NULL else codes + last, 1, &kept, &n_kept, &rises)
+        cdef int status = DONE
+        if self.n_waited > self.n_columns:
+            status = self.write_numbers(last, n_rows)
+        if status == DONE:
+            status = self.screen(times, valid, codes, last, n_rows, &kept, &n_kept, &rises)
         if status == DONE and (not n_kept or times[last] < largest):
-            if not n_kept:
-                self.left.rows[self.left.n - 1].row = last
             status = self.lay_by(times, codes, n_rows - (not n_kept), n_taken)
         mark = self.router.clock.watermark
         if status == DONE and n_kept:
-            memcpy(self.held, self.columns, self.n_columns * sizeof(Column))
+            memcpy(self.held, self.columns, self.n_waited * sizeof(Column))
             status = self.release(mark, False)
-            memcpy(self.columns, self.held, self.n_columns * sizeof(Column))
+            memcpy(self.columns, self.held, self.n_waited * sizeof(Column))
             if status == DONE and n_taken[0] < n_rows and times[n_taken[0]] < mark:
                 status = self.take_passed(times, codes, n_rows, mark, n_taken)
         if status != DONE or not n_kept:
@@ -389,6 +451,7 @@ cdef class WaitingState(RowState):
         Py_ssize_t n_rows, Py_ssize_t* n_taken
     ) except -1:
         """Let the rows that are where they are wait with the others."""
+        self.columns[self.n_columns].values = self.numbers
         return self.lay_by(times, codes, n_rows, n_taken)
 
     cdef int lay_by(
@@ -417,7 +480,7 @@ cdef class WaitingState(RowState):
     cdef void move_columns(self, Py_ssize_t start) noexcept:
         """Let the columns begin that many rows later."""
         cdef int c
-        for c in range(self.n_columns):
+        for c in range(self.n_waited):
             self.columns[c].values = <const int64_t*>self.columns[c].values + start
             if self.columns[c].valid != NULL:
                 self.columns[c].valid = self.columns[c].valid + start
@@ -439,8 +502,8 @@ cdef class WaitingState(RowState):
             raise MemoryError
         try:
             with nogil:
-                status = self.screen(times, valid, codes, n_rows, kept, &n_kept, &rises)
-                if status == DONE and not rises:
+                status = self.screen(times, valid, codes, 0, n_rows, kept, &n_kept, &rises)
+                if status == DONE and n_kept and not rises:
                     status = in_order(times, kept, n_kept)
             if status != DONE:
                 return status
@@ -449,30 +512,43 @@ cdef class WaitingState(RowState):
                     return None
                 for i in range(n_rows):
                     kept[i] = i
+                if self.n_waited > self.n_columns and not self.has_lates and (
+                        self.write_numbers(0, n_rows) != DONE):
+                    raise MemoryError
             return self.picked(times, codes, kept, n_kept)
         finally:
             free(kept)
 
     cdef int screen(
-        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t n_rows,
-        int64_t* kept, Py_ssize_t* n_kept, bint* rises
+        self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t begin,
+        Py_ssize_t n_rows, int64_t* kept, Py_ssize_t* n_kept, bint* rises
     ) noexcept nogil:
-        """Tell which rows are used, moving the clock row by row."""
+        """Tell which rows from one on are used, moving the clock row by row.
+
+        Where all are, in order, their numbers may not be written down yet.
+        """
         cdef int64_t before = INT64_MIN, mark
+        cdef bint turns = self.has_turns()
         cdef Py_ssize_t i, n = 0
         cdef int status = DONE
-        if valid == NULL and not self.is_float and n_rows and not self.router.origins.on and (
-                never_falls(times, n_rows)):
+        if self.n_waited > self.n_columns and (turns and self.has_lates or self.plan.rows != NULL):
+            status = self.write_numbers(begin, n_rows)
+        if status == DONE and valid == NULL and not self.is_float and n_rows > begin and (
+                not self.router.origins.on) and never_falls(times + begin, n_rows - begin):
             # The watermark that a row moves is not after the next one.
-            if times[0] >= self.router.clock.watermark and not (
-                    self.guesses and times[0] < self.router.clock.largest):
+            if times[begin] >= self.router.clock.watermark and not (
+                    self.guesses and times[begin] < self.router.clock.largest):
                 see(&self.router.clock, times[n_rows - 1])
-                n_kept[0] = n_rows
-                if self.numbers != NULL and self.has_lates:
-                    for i in range(n_rows):
+                n_kept[0] = n_rows - begin
+                if turns and self.has_lates:
+                    for i in range(begin, n_rows):
                         self.numbers[i] = self.numbers[i] | turn_of(&self.lates[codes[i]])
                 return DONE
-        for i in range(n_rows):
+        if self.n_waited > self.n_columns and status == DONE:
+            status = self.write_numbers(begin, n_rows)
+        for i in range(begin, n_rows):
+            if status != DONE:
+                return status
             mark = self.router.clock.watermark
             if valid != NULL and valid[i] != 1:
                 status = leave(&self.left, i, reason_of(valid[i]), 0, mark)
@@ -480,7 +556,7 @@ cdef class WaitingState(RowState):
                 status = leave(&self.left, i, NO_PLACE, 0, mark)
             elif times[i] < mark:
                 status = leave(&self.left, i, IS_LATE, times[i], mark)
-                if self.numbers != NULL:
+                if turns:
                     self.lates[codes[i]] = self.lates[codes[i]] | 1
                     self.has_lates = True
             else:
@@ -489,14 +565,12 @@ cdef class WaitingState(RowState):
                 rises[0] = rises[0] and times[i] >= before
                 before = times[i]
                 self.see_row(times[i], i)
-                if self.numbers != NULL and self.has_lates:
+                if turns and self.has_lates:
                     self.numbers[i] = self.numbers[i] | turn_of(&self.lates[codes[i]])
                 kept[n] = i
                 n += 1
-            if status != DONE:
-                return status
         n_kept[0] = n
-        return DONE
+        return status
 
     cdef tuple picked(
         self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n
@@ -504,26 +578,29 @@ cdef class WaitingState(RowState):
         """Copy rows out of the columns, as the buffer of those that wait takes them."""
         cdef int c
         columns = [(words_at(self.columns[c].values, kept, n),
-                    flags_at(self.columns[c].valid, kept, n)) for c in range(self.n_columns)]
+                    flags_at(self.columns[c].valid, kept, n)) for c in range(self.n_waited)]
         return (memoryview(words_at(times, kept, n)).cast("q"), codes_at(codes, kept, n), columns)
 
     cdef int take_ordered(self, object rows, object times, object codes, list columns) except -1:
         """Take rows that have been screened, as far as the watermark has come."""
         cdef int64_t mark = INT64_MAX if self.guesses else self.router.clock.watermark
+        cdef const void* numbers = self.columns[self.n_columns].values
         cdef Py_ssize_t n
         cdef int status
         if rows is not None:
             self.waiting.push(*rows)
             return self.release(mark, self.guesses)
         status = self.release(mark, self.guesses)
+        self.columns[self.n_columns].values = numbers
         n = len(times) if self.guesses else places_before(times, mark)
         if status == DONE and n:
             status = self.take_views(times, codes, columns, len(times), n)
         if n < len(times):
-            self.waiting.push(
-                times[n:], None if codes is None else codes[n:],
-                [tuple([None if part is None else part[n:] for part in column])
-                 for column in columns])
+            rest = [tuple([None if part is None else part[n:] for part in column])
+                    for column in columns]
+            if self.n_waited > self.n_columns:
+                rest.append((self.numbers_from(n, len(times)), None))
+            self.waiting.push(times[n:], None if codes is None else codes[n:], rest)
         return status
 
     cdef int release(self, int64_t upto, bint is_end) except -1:
@@ -542,14 +619,17 @@ cdef class WaitingState(RowState):
     cdef int take_views(
         self, object times, object codes, list columns, Py_ssize_t n_rows, Py_ssize_t n
     ) except -1:
-        """Take the first n of the rows of some columns, which are in order of time."""
+        """Take the first n of the rows of some columns, which are in order of time.
+
+        Numbers that are not among those are where they are.
+        """
         cdef int i, n_views = 0, status
         cdef const int64_t* time
         cdef const int32_t* code
         try:
             time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
             code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
-            for i in range(self.n_columns):
+            for i in range(len(columns)):
                 self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
             with nogil:
@@ -642,7 +722,7 @@ cdef class WaitingState(RowState):
         """The rows that wait, as the buffer takes them; None where they are not whole."""
         cdef Py_ssize_t n_flags = (n + 7) // 8, at = first, i
         if kept.shape[0] - first != (
-                n + self.n_columns * (n + n_flags) if n else 0):
+                n + self.n_waited * (n + n_flags) if n else 0):
             return None
         if n == 0:
             return ()
@@ -653,7 +733,7 @@ cdef class WaitingState(RowState):
                 return None
         at += n
         columns = []
-        for _ in range(self.n_columns):
+        for _ in range(self.n_waited):
             columns.append((words[at:at + n], words[at + n:at + n + n_flags].cast("B")[:n]))
             at += n + n_flags
         return times, memoryview(codes)[first_code:], columns

@@ -22,7 +22,7 @@ from tidegate._kernels.records cimport (
     OF_WORD, PAIRS, POWERS, ROWS, ROW_RUNS, ROW_SPAN, SQUARES, SQUARES_INT, SUM, SUM_INT, UNSIGNED,
     WEIGHTED, Acc, Column, Output, Plan, Run, Word,
 )
-from tidegate._kernels.rowruns cimport RUN_BEGIN, RUN_END, RUN_WORDS
+from tidegate._kernels.rowruns cimport RUN_BEGIN, RUN_END, RUN_WORDS, number_of_row, numbers_of
 
 cdef extern from *:
     """
@@ -125,14 +125,13 @@ cdef void number_wholes(
 ) noexcept nogil:
     """The numbers of the rows of windows, which follow each other."""
     cdef const Run* run
-    cdef int64_t first = base
+    cdef const int64_t* numbers = numbers_of(acc, columns)
+    cdef int64_t first = number_of_row(acc, NULL, base)
     cdef Py_ssize_t i
-    if acc.column < 0:
-        first += acc.first_row[0]
     for i in range(s.n):
         run = &s.runs[i]
-        if acc.column >= 0:
-            first = (<const int64_t*>columns[acc.column].values)[base + run.begin] - run.begin
+        if numbers != NULL:
+            first = numbers[base + run.begin] - run.begin
         if acc.kind == ROW_SPAN:
             out[0].i = first + run.begin
             out[1].i = first + run.end - 1
@@ -149,12 +148,14 @@ cdef void fold_any(
 ) noexcept nogil:
     """One accumulator of windows whatever their values."""
     cdef Word* out = scratch.folded + acc.narrow
-    cdef Slices s = slices_of(acc, columns, all, base)
-    cdef Py_ssize_t n = s.n, first, size
-    cdef bint has = has_loop(acc, columns)
+    cdef Slices s
+    cdef Py_ssize_t n = all.n, first, size
+    cdef bint has
     if acc.kind == ROW_SPAN or acc.kind == ROW_RUNS:
-        number_wholes(acc, columns, &s, base, plan.narrow, out)
+        number_wholes(acc, columns, all, base, plan.narrow, out)
         return
+    s = slices_of(acc, columns, all, base)
+    has = has_loop(acc, columns)
     if has and all_calm(acc, scratch.calm):
         fold_wholes(acc, &s, out, plan.narrow)
         return

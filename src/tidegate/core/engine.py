@@ -16,7 +16,7 @@ from tidegate.core.lookbacks.merging import merge_looks
 from tidegate.core.lookbacks.rolling import make_run
 from tidegate.core.lookbacks.rollingrun import RollingRun
 from tidegate.core.merging import merge
-from tidegate.core.numbering import NumberingRun, refuse_merge, traced
+from tidegate.core.numbering import refuse_merge, traced
 from tidegate.core.plan import make_plan
 from tidegate.core.resultnames import expand
 from tidegate.core.rowwise import batch_of_row, make_buffer, take_buffer
@@ -310,7 +310,7 @@ class Aggregator(BatchTaker):
             if is_due is not None:
                 return is_due
         self._settle()
-        if isinstance(run, RollingRun | NumberingRun):
+        if isinstance(run, RollingRun):
             return run.push_row(row, batch_of_row)
         if run.bound is None:
             run.bind(batch_of_row(run, row).schema)

@@ -16,14 +16,14 @@ from tidegate.core.errors import LeftOutWarning
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.rolling import make_run, roll_all
-from tidegate.core.numbering import has_spans, reads_numbers, traced
+from tidegate.core.numbering import has_spans, traced
 from tidegate.core.plan import make_plan
 from tidegate.core.ranging import can_follow, counted, with_ranges
 from tidegate.core.resultnames import expand
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import keep_codes
 from tidegate.core.rowviews import times_of
-from tidegate.core.rowwindows import Session
+from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import run_shares
 from tidegate.core.threads import n_threads
@@ -44,7 +44,7 @@ __all__ = ["Side", "aggregate"]
 
 Data = TypeVar("Data")
 
-SHORT_BATCH = 1 << 15  # rows until it is looked which sessions are over
+SHORT_BATCH = 1 << 15  # rows until it is looked which windows are over
 
 
 class Side:
@@ -310,12 +310,12 @@ def _results(run: Run, rows: Input, bound: Bound) -> Iterator[pa.Table]:
 
 
 def _can_close_ahead(plan: Plan) -> bool:
-    """Whether sessions may be closed as soon as all rows to come are after them.
+    """Whether windows that rows make may close as soon as all rows to come are after them.
 
-    Else all of them would be open at the end: those of windows of a grid ask for it themselves, and
-    bars wait for all rows.
+    Else all sessions would be open, and all rows of bars wait, at the end; windows of a grid ask
+    for it themselves.
     """
-    return isinstance(plan.window, Session) and plan.lateness is None and plan.time.is_plain
+    return isinstance(plan.window, RowWindow) and plan.lateness is None and plan.time.is_plain
 
 
 def _end(run: Run) -> pa.Table:
@@ -326,7 +326,7 @@ def _end(run: Run) -> pa.Table:
 
 def _batch_size(rows: Input, plan: Plan) -> int:
     """Choose how many rows to push at a time: all, where nothing has to be made for each row."""
-    if plan.by or reads_numbers(plan) or not all(rows.is_plain(name) for name in plan.inputs):
+    if plan.by or not all(rows.is_plain(name) for name in plan.inputs):
         return MAX_BATCH
     return max(rows.n_rows or 0, 1)
 

@@ -158,8 +158,8 @@ def read_aggregation(value: dict[str, Any], functions: Mapping[str, object]) -> 
     function, columns, ddof = value["function"], value["columns"], value["ddof"]
     if isinstance(ddof, bool) or not isinstance(ddof, int) or not 0 <= ddof < 2**31:
         raise InputError(f"ddof is {ddof!r}: give an integer from 0 on")
-    if function in OF_NUMBERS and len(columns) <= (function in ("row_runs", "row_spans")):
-        return Aggregation(function, tuple(map(read_text, columns)))
+    if function in OF_NUMBERS and not columns:
+        return Aggregation(function)
     known = {name for name in aggregations.__all__ if name.islower()} - set(PARTS)
     wrong = InputError(f"there is no aggregation {function!r} of {len(columns)} columns")
     if function not in known:

@@ -228,11 +228,9 @@ class Compiler:
         return self.accs.setdefault((kind, -1, -1, -1, -1, 0), len(self.accs))
 
     def row_runs(self, item: Aggregation) -> Output:
-        """Compile the runs or spans of rows, whose numbers a column has if one is named."""
+        """Compile the runs or spans of rows."""
         kind = ROW_RUNS if item.function == "row_runs" else ROW_SPANS
-        if not item.columns:
-            return Output(OF_RUNS, self._numbers(kind), SIGNED)
-        return Output(OF_RUNS, self.acc(kind, item.columns[0]), SIGNED)
+        return Output(OF_RUNS, self._numbers(kind), SIGNED)
 
     def _pair(self, item: Aggregation) -> Output:
         """Compile a result over two columns, or over a column and the time."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.lookbacks.rollingrun import RollingRun, one_batch
 from tidegate.core.lookbacks.tracing import TracedLook
-from tidegate.core.numbering import NumberingRun, reads_numbers
+from tidegate.core.numbering import reads_numbers
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.run import Run
 
@@ -24,7 +24,7 @@ def make_run(plan: Plan) -> Run:
     """Make the run of a plan, of the class that its window needs."""
     if isinstance(plan.window, Rolling):
         return _look_run(plan)
-    return NumberingRun(plan) if reads_numbers(plan) else Run(plan)
+    return Run(plan)
 
 
 def _look_run(plan: Plan) -> RollingRun:
