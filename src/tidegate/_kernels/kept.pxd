@@ -26,6 +26,7 @@ cdef void kept_join(const Plan* plan, Word* record, Word* other) noexcept nogil
 cdef void kept_fold(const Plan* plan, Word* out) noexcept nogil
 cdef bint kept_failed(const Plan* plan) noexcept nogil
 cdef int64_t kept_values(const Plan* plan) noexcept nogil
+cdef void copy_list(const Acc* acc, const Word* given, Word* value) noexcept nogil
 cdef void read_runs(
     const Plan* plan, const Output* output, const Word* records, Py_ssize_t n, Word* values
 ) noexcept nogil

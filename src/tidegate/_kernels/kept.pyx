@@ -312,6 +312,15 @@ cdef void write_list(
         end_list(acc, n, value)
 
 
+cdef void copy_list(const Acc* acc, const Word* given, Word* value) noexcept nogil:
+    """Copy a list of another state, its length before it, behind the other lists; `value`: where.
+    """
+    cdef Word* out = list_room(acc, given[0].i)
+    if out != NULL:
+        memcpy(out, given + 1, given[0].i * sizeof(Word))
+        end_list(acc, given[0].i, value)
+
+
 cdef Py_ssize_t list_runs(const Plan* plan, const Acc* acc, const Word* at) noexcept nogil:
     """Write the entries of rows of one window down behind the lists; how many, -1: no memory."""
     cdef bint is_one = at[MORE_N].i == 0, rises = True

@@ -10,9 +10,8 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.origins cimport Origins
 from tidegate._kernels.records cimport DONE
+from tidegate._kernels.reorder cimport ReorderBuffer
 from tidegate._kernels.waiting cimport WaitingState
-
-from tidegate._kernels.reorder import ReorderBuffer
 
 
 @cython.final
@@ -36,6 +35,12 @@ cdef class OrderedRows(WaitingState):
             self.given.append((times, codes, columns, n))
             self.n_given = self.n_given + n
         return DONE
+
+    cdef int take_line(self, Py_ssize_t n) except -1:
+        """Let the first n of the rows that wait in line go."""
+        times, codes, columns = self.line.copy(n)
+        self.line.drop(n)
+        return self.take_views(times, None if self.plan.lanes > 1 else codes, columns, n, n)
 
     def take(self):
         """Hand over the rows whose time has come.
@@ -136,4 +141,4 @@ cdef class OrderedRows(WaitingState):
             if self.queues.make_keys(self.clocks.n) != DONE:
                 raise MemoryError
         else:
-            self.waiting = ReorderBuffer(self.n_columns)
+            self.waiting = self.line = ReorderBuffer(self.n_columns)

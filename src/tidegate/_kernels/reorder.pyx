@@ -8,6 +8,7 @@ from libc.string cimport memcpy, memmove, memset
 from tidegate._kernels.buffer cimport Buffer, buffer_of
 from tidegate._kernels.lanes cimport all_rise
 from tidegate._kernels.memory cimport grow
+from tidegate._kernels.records cimport DONE, NO_MEMORY, Column
 
 cdef extern from *:
     """
@@ -52,16 +53,6 @@ cdef class ReorderBuffer:
     a row that leaves costs O(1).
     """
 
-    cdef int n_columns
-    cdef int64_t* times
-    cdef int32_t* codes
-    cdef int64_t** values
-    cdef uint8_t** valid       # of a column in which a value is missing
-    cdef uint8_t* has_null
-    cdef Py_ssize_t begin      # rows [begin, end) wait
-    cdef Py_ssize_t end
-    cdef Py_ssize_t room
-
     def __cinit__(self, int n_columns):
         self.n_columns = n_columns
         self.values = <int64_t**>calloc(n_columns + 1, sizeof(int64_t*))
@@ -96,47 +87,83 @@ cdef class ReorderBuffer:
         columns : list of (values, valid)
             (n_rows,) 8-byte values or None, and (n_rows,) uint8 or None.
         """
-        cdef Py_ssize_t n = times.shape[0], first
-        cdef int64_t* sources
-        cdef int c
-        if len(columns) != self.n_columns:
-            raise ValueError("the columns are not those of the buffer")
-        if n == 0:
-            return
-        self.make_room(n)
-        sources = <int64_t*>malloc((n + self.end - self.begin) * sizeof(int64_t))
-        if sources == NULL:
-            raise MemoryError
+        cdef Py_ssize_t n = times.shape[0], n_views = 0
+        cdef Column* given = <Column*>calloc(self.n_columns + 1, sizeof(Column))
+        cdef Py_buffer* views = <Py_buffer*>malloc((2 * self.n_columns + 1) * sizeof(Py_buffer))
+        cdef const int32_t* code = NULL
+        cdef int status = DONE, c
         try:
-            first = self.places_up_to(times[0])
-            self.merge(times, first, sources)
-            self.place(self.codes, codes, sources, first, n, 0)
+            if given == NULL or views == NULL:
+                raise MemoryError
+            if len(columns) != self.n_columns:
+                raise ValueError("the columns are not those of the buffer")
+            if n == 0:
+                return
+            code = <const int32_t*>view_of(codes, n * 4, views, &n_views)
             for c in range(self.n_columns):
-                self.place_column(c, columns[c][0], columns[c][1], sources, first, n)
-            self.end += n
+                given[c].values = view_of(columns[c][0], n * 8, views, &n_views)
+                given[c].valid = <const uint8_t*>view_of(columns[c][1], n, views, &n_views)
+            with nogil:
+                status = self.merge_rows(&times[0], code, given, NULL, n)
         finally:
-            free(sources)
+            for c in range(n_views):
+                PyBuffer_Release(&views[c])
+            free(views)
+            free(given)
+        if status != DONE:
+            raise MemoryError
 
-    cdef int make_room(self, Py_ssize_t n) except -1:
-        """Make room for n rows more."""
-        cdef Py_ssize_t room = max(FIRST_ROOM, self.room)
+    cdef int merge_rows(
+        self, const int64_t* times, const int32_t* codes, const Column* columns,
+        const int64_t* rows, Py_ssize_t n
+    ) noexcept nogil:
+        """Take n of some rows, whose times do not fall: those with the numbers `rows`; NULL: all.
+        """
+        cdef int64_t* sources
+        cdef Py_ssize_t first
+        cdef int c
+        if n == 0:
+            return DONE
+        if not self.make_room(n):
+            return NO_MEMORY
+        first = self.places_up_to(times[0 if rows == NULL else rows[0]])
+        sources = <int64_t*>malloc((n + self.end - first) * sizeof(int64_t))
+        if sources == NULL:
+            return NO_MEMORY
+        self.merge(times, rows, n, first, sources)
+        place(self.codes, codes, sources, first, self.end + n, 0)
+        for c in range(self.n_columns):
+            if columns[c].valid != NULL and not self.has_null[c]:
+                memset(self.valid[c] + self.begin, 1, self.end - self.begin)
+                self.has_null[c] = True
+            place(self.values[c], <const int64_t*>columns[c].values, sources, first, self.end + n,
+                  0)
+            if self.has_null[c]:
+                place(self.valid[c], columns[c].valid, sources, first, self.end + n, 1)
+        self.end = self.end + n
+        free(sources)
+        return DONE
+
+    cdef bint make_room(self, Py_ssize_t n) noexcept nogil:
+        """Make room for n rows more; False where there is no memory."""
+        cdef Py_ssize_t room = max(<Py_ssize_t>FIRST_ROOM, self.room)
         cdef int c
         if self.end + n <= self.room:
-            return 0
+            return True
         if self.begin:
             self.move_down()
         while room < self.end + n:
             room *= 2
         if not (grow(<void**>&self.times, room * 8) and grow(<void**>&self.codes, room * 4)):
-            raise MemoryError
+            return False
         for c in range(self.n_columns):
             if not (grow(<void**>&self.values[c], room * 8)
                     and grow(<void**>&self.valid[c], room)):
-                raise MemoryError
+                return False
         self.room = room
-        return 0
+        return True
 
-    cdef void move_down(self) noexcept:
+    cdef void move_down(self) noexcept nogil:
         """Move the rows to the beginning of the memory."""
         cdef Py_ssize_t n = self.end - self.begin
         cdef int c
@@ -149,24 +176,29 @@ cdef class ReorderBuffer:
         self.begin = 0
         self.end = n
 
-    cdef void merge(self, const int64_t[::1] times, Py_ssize_t first, int64_t* sources) noexcept:
+    cdef void merge(
+        self, const int64_t* times, const int64_t* rows, Py_ssize_t n, Py_ssize_t first,
+        int64_t* sources
+    ) noexcept nogil:
         """Merge new times with those that wait from the place `first` on.
 
         `sources` tells from there on where each row comes from: the place of one that waits, or
-        ~k of new row k.
+        ~number of a new one.
         """
-        cdef Py_ssize_t old = self.end - 1, new = times.shape[0] - 1, at
+        cdef Py_ssize_t old = self.end - 1, new = n - 1, at
+        cdef int64_t row
         for at in range(self.end + new, first - 1, -1):
-            if old >= first and (new < 0 or self.times[old] > times[new]):
+            row = new if rows == NULL or new < 0 else rows[new]
+            if old >= first and (new < 0 or self.times[old] > times[row]):
                 sources[at - first] = old
                 self.times[at] = self.times[old]
                 old -= 1
             else:
-                sources[at - first] = ~new
-                self.times[at] = times[new]
+                sources[at - first] = ~row
+                self.times[at] = times[row]
                 new -= 1
 
-    cdef Py_ssize_t places_up_to(self, int64_t time) noexcept:
+    cdef Py_ssize_t places_up_to(self, int64_t time) noexcept nogil:
         """The first place of a time above this one."""
         cdef Py_ssize_t low = self.begin, high = self.end, middle
         while low < high:
@@ -177,47 +209,42 @@ cdef class ReorderBuffer:
                 high = middle
         return low
 
-    cdef int place_column(
-        self, int c, values, flags, const int64_t* sources, Py_ssize_t first, Py_ssize_t n
-    ) except -1:
-        """Bring a column into the merged order; flags are written where a value is missing."""
-        if flags is not None and not self.has_null[c]:
-            memset(self.valid[c] + self.begin, 1, self.end - self.begin)
-            self.has_null[c] = True
-        self.place(self.values[c], values, sources, first, n, 0)
-        if self.has_null[c]:
-            self.place(self.valid[c], flags, sources, first, n, 1)
-        return 0
-
-    cdef int place(self, Unit* column, source, const int64_t* sources, Py_ssize_t first,
-                   Py_ssize_t n, Unit blank) except -1:
-        """Bring one part into the merged order; `blank` is what it has where it is not given."""
-        cdef Py_buffer view
-        cdef const Unit* new = NULL
-        cdef Py_ssize_t at
-        cdef int64_t given
-        if source is not None:
-            PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
-            if view.len != n * <Py_ssize_t>sizeof(Unit):
-                PyBuffer_Release(&view)
-                raise ValueError("the columns of a batch differ in length")
-            new = <const Unit*>view.buf
-        for at in range(self.end + n - 1, first - 1, -1):
-            given = sources[at - first]
-            if given >= 0:
-                column[at] = column[given]
-            else:
-                column[at] = blank if new == NULL else new[~given]
-        if source is not None:
-            PyBuffer_Release(&view)
-        return 0
-
     def has_before(self, int64_t watermark):
         """Tell whether a row waits that is before the watermark."""
         return self.begin < self.end and self.times[self.begin] < watermark
 
-    def release(self, int64_t watermark, bint is_end):
-        """Hand over the rows before the watermark, or all, in order.
+    cdef Py_ssize_t n_before(self, int64_t watermark, bint is_end) noexcept nogil:
+        """How many rows are before the watermark, or all."""
+        cdef Py_ssize_t low = self.begin, high = self.end, middle
+        if is_end:
+            return self.end - self.begin
+        while low < high:
+            middle = (low + high) // 2
+            if self.times[middle] < watermark:
+                low = middle + 1
+            else:
+                high = middle
+        return low - self.begin
+
+    cdef void lay(self, Column* columns) noexcept nogil:
+        """Let columns be those of the rows that wait, until others come or some are dropped."""
+        cdef int c
+        for c in range(self.n_columns):
+            columns[c].values = self.values[c] + self.begin
+            columns[c].valid = self.valid[c] + self.begin if self.has_null[c] else NULL
+
+    cdef void drop(self, Py_ssize_t n) noexcept nogil:
+        """Forget the first n rows."""
+        self.begin = self.begin + n
+        if self.begin == self.end:
+            self.begin = 0
+            self.end = 0
+            memset(self.has_null, 0, self.n_columns + 1)
+        elif self.begin > self.end - self.begin and self.begin > FIRST_ROOM:
+            self.move_down()
+
+    def peek(self):
+        """Copy all rows out, and keep them.
 
         Returns
         -------
@@ -225,32 +252,6 @@ cdef class ReorderBuffer:
             Buffers of (n_rows,) int64, int32, and of each column 8-byte words and uint8; None: all
             valid.
         """
-        cdef Py_ssize_t n = self.end - self.begin
-        if not is_end:
-            n = self.places_before(watermark) - self.begin
-        given = self.copy(n)
-        self.begin += n
-        if self.begin == self.end:
-            self.begin = 0
-            self.end = 0
-            memset(self.has_null, 0, self.n_columns + 1)
-        elif self.begin > self.end - self.begin and self.begin > FIRST_ROOM:
-            self.move_down()
-        return given
-
-    cdef Py_ssize_t places_before(self, int64_t time) noexcept:
-        """The first place of a time that is not below this one."""
-        cdef Py_ssize_t low = self.begin, high = self.end, middle
-        while low < high:
-            middle = (low + high) // 2
-            if self.times[middle] < time:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
-    def peek(self):
-        """Copy all rows out, as `release` does, and keep them."""
         return self.copy(self.end - self.begin)
 
     def mark_codes(self, int column, uint8_t[::1] used not None):
@@ -304,6 +305,34 @@ cdef class ReorderBuffer:
             for c in range(self.n_columns)]
         return (copied(self.times + self.begin, n * 8), copied(self.codes + self.begin, n * 4),
                 columns)
+
+
+cdef void place(
+    Unit* column, const Unit* new, const int64_t* sources, Py_ssize_t first, Py_ssize_t end,
+    Unit blank
+) noexcept nogil:
+    """Bring one part into the merged order; `blank` is what it has where it is not given."""
+    cdef Py_ssize_t at
+    cdef int64_t source
+    for at in range(end - 1, first - 1, -1):
+        source = sources[at - first]
+        if source >= 0:
+            column[at] = column[source]
+        else:
+            column[at] = blank if new == NULL else new[~source]
+
+
+cdef const void* view_of(
+    object part, Py_ssize_t size, Py_buffer* views, Py_ssize_t* n_views
+) except? NULL:
+    """View bytes that may not be there."""
+    if part is None:
+        return NULL
+    PyObject_GetBuffer(part, &views[n_views[0]], PyBUF_SIMPLE)
+    n_views[0] += 1
+    if views[n_views[0] - 1].len != size:
+        raise ValueError("the columns of a batch differ in length")
+    return views[n_views[0] - 1].buf
 
 
 cdef Buffer copied(const void* source, Py_ssize_t size):

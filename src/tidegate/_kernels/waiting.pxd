@@ -2,14 +2,15 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from tidegate._kernels.buffer cimport Buffer
 from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.records cimport Column
+from tidegate._kernels.reorder cimport ReorderBuffer
 from tidegate._kernels.row_state cimport RowState
 
 
 cdef class WaitingState(RowState):
-    cdef object waiting       # a ReorderBuffer, or the queues
+    cdef object waiting       # the line, or the queues
+    cdef ReorderBuffer line
     cdef KeyQueues queues     # where each key has a watermark of its own
     cdef Column* held         # where the columns were before those that wait took their place
     cdef int64_t* lates       # by key code, for ROW_SPANS: see `turn_of`
@@ -25,7 +26,6 @@ cdef class WaitingState(RowState):
     ) noexcept nogil
     cdef int forget_quiet(self, int64_t upto) noexcept nogil
     cdef int write_numbers(self, Py_ssize_t begin, Py_ssize_t end) noexcept nogil
-    cdef Buffer numbers_from(self, Py_ssize_t begin, Py_ssize_t end)
     cdef bint has_turns(self) noexcept nogil
     cdef int make_lates(self, Py_ssize_t n_keys) except -1
     cdef int take_by_clock(
@@ -45,19 +45,17 @@ cdef class WaitingState(RowState):
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n_rows, Py_ssize_t* n_taken
     ) except -1
     cdef void move_columns(self, Py_ssize_t start) noexcept
-    cdef object take_in(
+    cdef int take_in(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
-        Py_ssize_t n_rows, int64_t before
-    )
+        Py_ssize_t n_rows, int64_t before, bint* waits
+    ) noexcept nogil
     cdef int screen(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t begin,
         Py_ssize_t n_rows, int64_t* kept, Py_ssize_t* n_kept, bint* rises
     ) noexcept nogil
-    cdef tuple picked(
-        self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n
-    )
-    cdef int take_ordered(self, object rows, object times, object codes, list columns) except -1
+    cdef int take_ordered(self, object times, object codes, list columns) except -1
     cdef int release(self, int64_t upto, bint is_end) except -1
+    cdef int take_line(self, Py_ssize_t n) except -1
     cdef int take_views(
         self, object times, object codes, list columns, Py_ssize_t n_rows, Py_ssize_t n
     ) except -1

@@ -13,7 +13,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from tidegate._kernels.buffer cimport Buffer, buffer_of
+from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.clock cimport Clock, see
 from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.key_queues cimport KeyQueues
@@ -21,10 +21,9 @@ from tidegate._kernels.lanes cimport all_rise
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY, ROW_SPANS
 from tidegate._kernels.route cimport FAR_AHEAD, IS_LATE, NO_PLACE, Left, leave, reason_of
+from tidegate._kernels.reorder cimport ReorderBuffer
 from tidegate._kernels.row_state cimport RowState
 from tidegate._kernels.rowruns cimport turn_of
-
-from tidegate._kernels.reorder import ReorderBuffer
 
 cdef extern from *:
     """
@@ -155,46 +154,6 @@ cdef int in_order(const int64_t* times, int64_t* rows, Py_ssize_t n) noexcept no
     return DONE
 
 
-cdef Buffer words_at(const void* values, const int64_t* rows, Py_ssize_t n):
-    """Copy 8-byte words of some rows; zeros where there are none."""
-    cdef int64_t* out = <int64_t*>(calloc(n + 1, 8) if values == NULL else malloc((n + 1) * 8))
-    cdef Py_ssize_t i
-    if out == NULL:
-        raise MemoryError
-    if values != NULL:
-        for i in range(n):
-            out[i] = (<const int64_t*>values)[rows[i]]
-    return buffer_of(out, n * 8)
-
-
-cdef Buffer flags_at(const uint8_t* flags, const int64_t* rows, Py_ssize_t n):
-    """Copy the flags of some rows; None where there are none."""
-    cdef uint8_t* out
-    cdef Py_ssize_t i
-    if flags == NULL:
-        return None
-    out = <uint8_t*>malloc(n + 1)
-    if out == NULL:
-        raise MemoryError
-    for i in range(n):
-        out[i] = flags[rows[i]]
-    return buffer_of(out, n)
-
-
-cdef Buffer codes_at(const int32_t* codes, const int64_t* rows, Py_ssize_t n):
-    """Copy the key codes of some rows; None where there are none."""
-    cdef int32_t* out
-    cdef Py_ssize_t i
-    if codes == NULL:
-        return None
-    out = <int32_t*>malloc((n + 1) * 4)
-    if out == NULL:
-        raise MemoryError
-    for i in range(n):
-        out[i] = codes[rows[i]]
-    return buffer_of(out, n * 4)
-
-
 cdef Py_ssize_t places_before(const int64_t[::1] times, int64_t upto) noexcept:
     """How many of times that do not fall are before one."""
     cdef Py_ssize_t low = 0, high = times.shape[0], middle
@@ -215,7 +174,7 @@ cdef class WaitingState(RowState):
         if self.plan.numbered >= 0:
             self.n_waited = self.n_columns + 1
             self.plan.accs[self.plan.numbered].column = self.n_columns
-        self.waiting = ReorderBuffer(self.n_waited)
+        self.waiting = self.line = ReorderBuffer(self.n_waited)
         self.held = <Column*>calloc(self.n_waited + 1, sizeof(Column))
         if self.held == NULL:
             raise MemoryError
@@ -251,17 +210,6 @@ cdef class WaitingState(RowState):
                 self.numbers[i] = first + self.plan.rows[i]
         self.columns[self.n_columns].values = self.numbers
         return DONE
-
-    cdef Buffer numbers_from(self, Py_ssize_t begin, Py_ssize_t end):
-        """Copy the numbers of rows [begin, end) of a batch."""
-        cdef int64_t* out = <int64_t*>malloc((end - begin + 1) * sizeof(int64_t))
-        cdef const int64_t* numbers = <const int64_t*>self.columns[self.n_columns].values
-        cdef Py_ssize_t i
-        if out == NULL:
-            raise MemoryError
-        for i in range(begin, end):
-            out[i - begin] = self.plan.first_row + i if numbers == NULL else numbers[i]
-        return buffer_of(out, (end - begin) * sizeof(int64_t))
 
     cdef bint has_turns(self) noexcept nogil:
         """Whether rows are told their turns, if the plan has ROW_SPANS."""
@@ -311,6 +259,7 @@ cdef class WaitingState(RowState):
         """
         cdef Py_ssize_t n_rows = len(times)
         cdef int i, n_views = 0, status
+        cdef bint waits = True
         cdef int64_t before = self.router.clock.largest
         cdef const int64_t* time
         cdef const uint8_t* valid
@@ -331,21 +280,23 @@ cdef class WaitingState(RowState):
                 self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
             self.columns[self.n_columns].values = NULL
-            if self.clocks.on:
-                rows = None
-                with nogil:
+            with nogil:
+                if self.clocks.on:
                     status = self.take_by_clock(time, valid, code, 0, n_rows)
-            else:
-                rows = self.take_in(time, valid, code, n_rows, before)
+                else:
+                    status = self.take_in(time, valid, code, n_rows, before, &waits)
         finally:
             for i in range(n_views):
                 PyBuffer_Release(&self.views[i])
-        if type(rows) is int:
-            return rows, 0
-        if not self.clocks.on:
-            status = self.take_ordered(rows, times, codes, columns)
-        elif status == DONE:
+        if status != DONE:
+            return status, n_rows if self.clocks.on else 0
+        if self.clocks.on:
             status = self.take_ready()
+        elif waits:
+            status = self.release(INT64_MAX if self.guesses else self.router.clock.watermark,
+                                  self.guesses)
+        else:
+            status = self.take_ordered(times, codes, columns)
         if status == DONE:
             status = self.forget_quiet(self.router.clock.watermark)
         return status, n_rows
@@ -460,21 +411,19 @@ cdef class WaitingState(RowState):
         """Let rows that have been screened wait with the others."""
         cdef Py_ssize_t start = n_taken[0], n = n_rows - n_taken[0], i
         cdef int64_t* kept
-        cdef int status = DONE
+        cdef int status
         n_taken[0] = n_rows
         if n <= 0:
             return DONE
         kept = <int64_t*>malloc(n * sizeof(int64_t))
         if kept == NULL:
-            raise MemoryError
-        try:
-            for i in range(n):
-                kept[i] = start + i
-            status = in_order(times, kept, n)
-            if status == DONE:
-                self.waiting.push(*self.picked(times, codes, kept, n))
-        finally:
-            free(kept)
+            return NO_MEMORY
+        for i in range(n):
+            kept[i] = start + i
+        status = in_order(times, kept, n)
+        if status == DONE:
+            status = self.line.merge_rows(times, codes, self.columns, kept, n)
+        free(kept)
         return status
 
     cdef void move_columns(self, Py_ssize_t start) noexcept:
@@ -485,39 +434,35 @@ cdef class WaitingState(RowState):
             if self.columns[c].valid != NULL:
                 self.columns[c].valid = self.columns[c].valid + start
 
-    cdef object take_in(
+    cdef int take_in(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
-        Py_ssize_t n_rows, int64_t before
-    ):
-        """Put late and rejected rows on the side, move the clock, and bring the others into order.
+        Py_ssize_t n_rows, int64_t before, bint* waits
+    ) noexcept nogil:
+        """Put late and rejected rows on the side, move the clock, and let the others wait in order.
 
-        None where the rows are in order as they stand, and after all that wait; a status where
-        something is in the way.
+        They do not wait where they are in order as they stand, and after all that wait.
         """
         cdef int64_t* kept = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
-        cdef Py_ssize_t n_kept = 0, i
-        cdef bint rises = True
+        cdef Py_ssize_t n_kept = 0
+        cdef bint rises = True, is_whole
         cdef int status
         if kept == NULL:
-            raise MemoryError
-        try:
-            with nogil:
-                status = self.screen(times, valid, codes, 0, n_rows, kept, &n_kept, &rises)
-                if status == DONE and n_kept and not rises:
-                    status = in_order(times, kept, n_kept)
-            if status != DONE:
-                return status
-            if rises and n_kept == n_rows:
-                if n_rows == 0 or not len(self.waiting) or times[0] >= before:
-                    return None
-                for i in range(n_rows):
-                    kept[i] = i
-                if self.n_waited > self.n_columns and not self.has_lates and (
-                        self.write_numbers(0, n_rows) != DONE):
-                    raise MemoryError
-            return self.picked(times, codes, kept, n_kept)
-        finally:
-            free(kept)
+            return NO_MEMORY
+        status = self.screen(times, valid, codes, 0, n_rows, kept, &n_kept, &rises)
+        if status == DONE and n_kept and not rises:
+            status = in_order(times, kept, n_kept)
+        is_whole = rises and n_kept == n_rows
+        waits[0] = not (is_whole and (
+            n_rows == 0 or self.line.begin == self.line.end or times[0] >= before))
+        if status == DONE and waits[0] and n_kept:
+            if is_whole and self.n_waited > self.n_columns and (
+                    self.columns[self.n_columns].values == NULL):
+                status = self.write_numbers(0, n_rows)
+            if status == DONE:
+                status = self.line.merge_rows(times, codes, self.columns,
+                                              NULL if is_whole else kept, n_kept)
+        free(kept)
+        return status
 
     cdef int screen(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes, Py_ssize_t begin,
@@ -564,7 +509,10 @@ cdef class WaitingState(RowState):
                     return DISORDER
                 rises[0] = rises[0] and times[i] >= before
                 before = times[i]
-                self.see_row(times[i], i)
+                if self.router.origins.on:
+                    self.see_row(times[i], i)
+                else:
+                    see(&self.router.clock, times[i])
                 if turns and self.has_lates:
                     self.numbers[i] = self.numbers[i] | turn_of(&self.lates[codes[i]])
                 kept[n] = i
@@ -572,34 +520,24 @@ cdef class WaitingState(RowState):
         n_kept[0] = n
         return status
 
-    cdef tuple picked(
-        self, const int64_t* times, const int32_t* codes, const int64_t* kept, Py_ssize_t n
-    ):
-        """Copy rows out of the columns, as the buffer of those that wait takes them."""
-        cdef int c
-        columns = [(words_at(self.columns[c].values, kept, n),
-                    flags_at(self.columns[c].valid, kept, n)) for c in range(self.n_waited)]
-        return (memoryview(words_at(times, kept, n)).cast("q"), codes_at(codes, kept, n), columns)
-
-    cdef int take_ordered(self, object rows, object times, object codes, list columns) except -1:
-        """Take rows that have been screened, as far as the watermark has come."""
+    cdef int take_ordered(self, object times, object codes, list columns) except -1:
+        """Take rows that have been screened, and are after all that wait, up to the watermark."""
         cdef int64_t mark = INT64_MAX if self.guesses else self.router.clock.watermark
         cdef const void* numbers = self.columns[self.n_columns].values
-        cdef Py_ssize_t n
+        cdef Py_ssize_t n_rows = len(times), n, i
         cdef int status
-        if rows is not None:
-            self.waiting.push(*rows)
-            return self.release(mark, self.guesses)
         status = self.release(mark, self.guesses)
         self.columns[self.n_columns].values = numbers
-        n = len(times) if self.guesses else places_before(times, mark)
+        n = n_rows if self.guesses else places_before(times, mark)
         if status == DONE and n:
-            status = self.take_views(times, codes, columns, len(times), n)
-        if n < len(times):
+            status = self.take_views(times, codes, columns, n_rows, n)
+        if status == DONE and n < n_rows:
             rest = [tuple([None if part is None else part[n:] for part in column])
                     for column in columns]
             if self.n_waited > self.n_columns:
-                rest.append((self.numbers_from(n, len(times)), None))
+                if numbers == NULL and self.write_numbers(n, n_rows) != DONE:
+                    raise MemoryError
+                rest.append((<int64_t[:n_rows - n]>(self.numbers + n), None))
             self.waiting.push(times[n:], None if codes is None else codes[n:], rest)
         return status
 
@@ -610,11 +548,20 @@ cdef class WaitingState(RowState):
             if self.queues.release_all(upto, is_end) != DONE:
                 return NO_MEMORY
             return self.take_ready()
-        if not len(self.waiting) or not (is_end or self.waiting.has_before(upto)):
-            return DONE
-        times, codes, columns = self.waiting.release(upto, is_end)
-        n = memoryview(times).nbytes // 8
-        return self.take_views(times, None if self.plan.lanes > 1 else codes, columns, n, n)
+        n = self.line.n_before(upto, is_end)
+        return self.take_line(n) if n else DONE
+
+    cdef int take_line(self, Py_ssize_t n) except -1:
+        """Take the first n of the rows that wait in line, where they are."""
+        cdef ReorderBuffer line = self.line
+        cdef int status
+        with nogil:
+            line.lay(self.columns)
+            status = self.take_bars(
+                line.times + line.begin,
+                NULL if self.plan.lanes > 1 else line.codes + line.begin, n, n)
+            line.drop(n)
+        return status
 
     cdef int take_views(
         self, object times, object codes, list columns, Py_ssize_t n_rows, Py_ssize_t n

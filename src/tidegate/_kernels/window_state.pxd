@@ -47,6 +47,7 @@ cdef class WindowState:
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken
     ) except -1
+    cdef int weave_runs(self, list parts, const uint8_t[::1] source, int output) except -1
     cdef int take_last(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken

@@ -16,7 +16,7 @@ from tidegate._kernels.grid cimport (
     wrapped,
 )
 from tidegate._kernels.kept cimport (
-    keeps_rows, kept_failed, kept_in, kept_load, kept_out, kept_values,
+    copy_list, keeps_rows, kept_failed, kept_in, kept_load, kept_out, kept_values,
 )
 from tidegate._kernels.key_clocks cimport (
     Line, clocks_free, clocks_have, clocks_keys, clocks_seat, clocks_settle, close_key, close_keys,
@@ -33,7 +33,7 @@ from tidegate._kernels.output cimport (
 from tidegate._kernels.places cimport Entry, Map, map_find, map_put
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, ROW_SPANS,
+    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, OF_RUNS, ROW_SPANS,
     TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
@@ -1564,12 +1564,35 @@ cdef class WindowState:
             raise ValueError("order_parts() comes before weave()")
         if not -1 <= output < self.results.n_outputs:
             raise ValueError("there is no such output")
-        if n:
+        if n and output >= 0 and self.outputs[output].op == OF_RUNS:
+            status = self.weave_runs(parts, source, output)
+        elif n:
             with nogil:
                 status = results_weave(
                     &self.results, results, n_parts, at, &source[0], n, output)
         if status != DONE:
             raise MemoryError
+
+    cdef int weave_runs(self, list parts, const uint8_t[::1] source, int output) except -1:
+        """Take the runs or spans of rows of the results of several states over."""
+        cdef const Acc* acc = &self.plan.accs[self.outputs[output].acc]
+        cdef Kept* kept[MOST_PARTS]
+        cdef const Word* values[MOST_PARTS]
+        cdef Word* out = self.results.values[output] + self.results.n
+        cdef WindowState part
+        cdef Py_ssize_t n_parts = len(parts), p, k
+        for p in range(n_parts):
+            part = parts[p]
+            values[p] = part.results.values[output]
+            kept[p] = part.plan.accs[self.outputs[output].acc].kept
+        with nogil:
+            for k in range(source.shape[0]):
+                p = source[k]
+                copy_list(acc, kept[p].lists + values[p][0].i, &out[k])
+                values[p] += 1
+            for p in range(n_parts):
+                kept[p].n_lists = 0
+        return NO_MEMORY if acc.kept.failed else DONE
 
     def end_weaving(self, list parts not None):
         """Count the results that were taken over as those of this state alone."""

@@ -23,7 +23,7 @@ from tidegate.core.resultnames import expand
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.rowranges import keep_codes
 from tidegate.core.rowviews import times_of
-from tidegate.core.rowwindows import RowWindow, Session
+from tidegate.core.rowwindows import RowWindow
 from tidegate.core.run import MAX_BATCH, Run, Stats
 from tidegate.core.shares import run_shares
 from tidegate.core.threads import n_threads
@@ -268,8 +268,8 @@ def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
         with_all = with_ranges(table, run, rows, plan, threads)
         if with_all is not None:
             return run, with_all
-    is_counted = isinstance(plan.window, Session) and has_spans(plan)  # else lists are made
-    return _computed(traced(plan), rows, threads if is_counted else 1)
+    can_share = isinstance(plan.window, RowWindow) and has_spans(plan)  # else lists are made
+    return _computed(traced(plan), rows, threads if can_share else 1)
 
 
 def _in_shares(

@@ -190,7 +190,7 @@ def run_key_parts(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table]
     are sorted, each part by itself.
     """
     program = bound.program
-    if bound.keys is None or not program.gives_words or program.has_lists or bound.texts:
+    if bound.keys is None or not program.gives_plain or program.has_lists or bound.texts:
         return None
     rows = rows_of(batch, bound)
     if rows.time_valid is not None or not 0 < len(rows.order) <= MOST_ROWS:
