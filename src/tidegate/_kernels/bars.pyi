@@ -2,15 +2,9 @@
 
 from typing import final
 
-import numpy as np
-import numpy.typing as npt
 from typing_extensions import disjoint_base
 
 from tidegate._kernels.waiting import WaitingState
-
-def first_wild(
-    values: npt.NDArray[np.float64], valid: npt.NDArray[np.uint8] | None, skip_nan: bool
-) -> int: ...
 
 @final
 @disjoint_base

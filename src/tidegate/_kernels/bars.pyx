@@ -4,81 +4,42 @@ A row belongs to the open bar of its key.
 
     BY_COUNT    windows of n rows, one every `every` rows; where they overlap, window k is of class
                 k % n_classes, and those of one class do not overlap
-    BY_SUM      a running sum, compensated or of 128-bit integers, closes the bar that brings it to
-                the limit
+    BY_SUM      a running sum closes the bar that brings it to the limit, see `amounts`
 """
 
 cimport cython
-from libc.math cimport fabs, floor, isfinite
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memset
 
-from tidegate._kernels.buffer cimport buffer_of
-from tidegate._kernels.calm cimport is_calm
-from tidegate._kernels.exact cimport (
-    Exact, exact, exact_add, exact_mul, exact_neg, exact_push, exact_push_product,
+from tidegate._kernels.amounts cimport (
+    IS_SPLIT, Amounts, add_amount, add_amounts, are_calm, is_below, take_limit,
 )
-from tidegate._kernels.lanes cimport prefetch_here, wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.barspans cimport Bar, Numbered, end_span, resume_span, tell_row
+from tidegate._kernels.buffer cimport buffer_of
+from tidegate._kernels.lanes cimport prefetch_here
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after
 from tidegate._kernels.memory cimport grow
-from tidegate._kernels.push cimport has_value, is_plain, number_of, push_row
-from tidegate._kernels.records cimport (
-    DONE, FLOAT, NO_MEMORY, TAME, TOO_MANY_OPEN, UNSIGNED, Acc, Column, Word,
-)
+from tidegate._kernels.push cimport push_row
+from tidegate._kernels.records cimport DONE, MOST_ROWS, NO_MEMORY, TOO_MANY_OPEN, Acc
 from tidegate._kernels.row_state cimport (
     HEAD, RECORD_WORDS, ROWS_OF_BLOCK, add_closing, add_run, add_whole, begin_block,
     closing_room, no_more_wholes,
 )
 from tidegate._kernels.row_store cimport IS_CLOSED, NEAR, SOON, Seat, rows_open, rows_spare
-from tidegate._kernels.rowruns cimport (
-    NUMBER_BITS, RUN_BEGIN, RUN_END, SPAN_FROM, SPAN_ROWS, SPAN_TO, in_turn, runs_more,
-)
+from tidegate._kernels.rowruns cimport in_turn
 from tidegate._kernels.rows cimport reduce_rows
 from tidegate._kernels.runs cimport reduce_runs
 from tidegate._kernels.waiting cimport WaitingState
 from tidegate._kernels.whole cimport all_plain
 
-cdef extern from *:
-    """
-    #include "lanes.h"
-    #include "records.h"
-    #undef CYTHON_INLINE
-    #define CYTHON_INLINE TG_ALWAYS_INLINE
-    TG_CLONES static Py_ssize_t tg_first_odd(const double *, const uint8_t *, Py_ssize_t, int);
-    """
-
 cdef enum Rule:
     BY_COUNT
     BY_SUM
 
-cdef enum Rest:        # of a sum that has gone beyond the limit
-    IS_DROPPED
-    IS_CARRIED
-    IS_SPLIT
-
 cdef enum:
     MATRIX = 1 << 20   # places of rows in windows that overlap, at a time
     STATE_WORDS = 5    # of each state of a key in a dump: class, skip, seen and the sum
-
-cdef int64_t MOST_ROWS = <int64_t>1 << 62
-cdef double NEARLY = 1.0 - 1.0 / (1 << 40)  # of a limit: below it nothing has to be weighed
-
-
-cdef struct Bar:       # of a key (and a class)
-    int64_t seen       # rows that came
-    int64_t skip       # rows until the next window begins
-    Word[2] total      # the running sum: two floats, or a 128-bit integer
-    int64_t last       # time of its last row
-    int64_t number     # of its last row, with its turn, where ROW_SPANS are told; -1: none
-    int64_t before     # rows that came before the span which that row belongs to
-    int32_t slot       # the open window, -1: none
-
-
-cdef struct Numbered:  # rows of a block
-    bint is_told       # in ROW_SPANS, row by row
-    const int64_t* numbers  # NULL: they are counted
-    int64_t first
 
 
 cdef struct Ending:    # a bar at the end of input, or that of its key
@@ -116,66 +77,6 @@ cdef int by_death(const void* a, const void* b) noexcept nogil:
     return (x.code > y.code) - (x.code < y.code)
 
 
-cdef inline void add_integer(Bar* bar, const Column* column, Py_ssize_t row) noexcept nogil:
-    """Add an integer to a sum of floats, all of its digits."""
-    cdef wide_t whole
-    cdef double rounded
-    if column.numeric == UNSIGNED:
-        whole = (<const uint64_t*>column.values)[row]
-    else:
-        whole = (<const int64_t*>column.values)[row]
-    rounded = <double>whole
-    exact_push(&bar.total[0].f, &bar.total[1].f, rounded)
-    exact_push(&bar.total[0].f, &bar.total[1].f, <double>(whole - <wide_t>rounded))
-
-
-cdef Py_ssize_t first_odd "tg_first_odd"(
-    const double* x, const uint8_t* valid, Py_ssize_t n, bint skip_nan
-) noexcept nogil:
-    """The first value that is there and is no number that can be added up; -1: none."""
-    cdef Py_ssize_t i, block, end
-    cdef int64_t odd
-    for block in range(0, n, 64):
-        end = min(block + 64, n)
-        odd = 0
-        for i in range(block, end):
-            odd |= not fabs(x[i]) < TAME
-        if odd:
-            for i in range(block, end):
-                if not fabs(x[i]) < TAME and (valid == NULL or valid[i]) and (
-                        not skip_nan or x[i] == x[i]):
-                    return i
-    return -1
-
-
-def first_wild(const double[::1] values not None, const uint8_t[::1] valid, bint skip_nan):
-    """Find the first value that cannot be added up: a NaN, an infinity, from 2**480 on.
-
-    Parameters
-    ----------
-    values : (n_rows,) float64
-    valid : (n_rows,) uint8 or None
-        Only rows with a 1 count; None: all.
-    skip_nan : bool
-        A NaN is a missing value.
-
-    Returns
-    -------
-    int
-        -1 where there is none.
-    """
-    cdef Py_ssize_t n = values.shape[0], at = -1
-    cdef const uint8_t* flags = NULL
-    if valid is not None and valid.shape[0] != n:
-        raise ValueError("the columns of a batch differ in length")
-    if n:
-        if valid is not None:
-            flags = &valid[0]
-        with nogil:
-            at = first_odd(&values[0], flags, n, skip_nan)
-    return at
-
-
 @cython.final
 cdef class BarState(WaitingState):
     """Open bars, the watermark, the rows that wait for it, and what waits to be taken.
@@ -190,12 +91,7 @@ cdef class BarState(WaitingState):
     cdef int64_t every
     cdef int64_t stride
     cdef Py_ssize_t n_classes
-    cdef int first_column       # whose values are added up, or multiplied by those of the other
-    cdef int second_column
-    cdef bint is_int
-    cdef int64_t limit
-    cdef double limit_f
-    cdef int rest
+    cdef Amounts amounts        # of which rule the sums are
     cdef bint complete_only
     cdef int32_t* matrix        # slots of the rows of a block, class by class
     cdef int32_t* older         # by key code: keys in the order of their last rows
@@ -210,7 +106,7 @@ cdef class BarState(WaitingState):
 
     def __cinit__(self, *args):
         self.n_classes = 1
-        self.second_column = -1
+        self.amounts.second = -1
         self.oldest = self.newest = -1
 
     def __dealloc__(self):
@@ -256,11 +152,12 @@ cdef class BarState(WaitingState):
             Whether unfinished ones at the end of input are left out.
         """
         self.rule = BY_SUM
-        self.first_column, self.second_column = columns
-        self.is_int, self.limit, self.limit_f = limit
-        self.rest = rest
+        self.amounts.first, self.amounts.second = columns
+        self.amounts.is_int, self.amounts.limit, self.amounts.limit_f = limit
+        self.amounts.rest = rest
         self.complete_only = complete_only
-        if not 0 <= self.first_column < self.n_columns or self.second_column >= self.n_columns:
+        if not 0 <= self.amounts.first < self.n_columns or (
+                self.amounts.second >= self.n_columns):
             raise ValueError("the sum is of a column that is not there")
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1:
@@ -360,7 +257,7 @@ cdef class BarState(WaitingState):
     cdef inline void end_bar(self, Ending* ending, Py_ssize_t k) noexcept nogil:
         """Write down where an unfinished bar belongs; it is not open any more."""
         cdef Seat* seat = &self.rows.seats[self.bars[k].slot]
-        self.end_span(&self.bars[k], self.bars[k].seen)
+        end_span(&self.plan, &self.rows.arena, &self.bars[k], self.bars[k].seen)
         seat.last = self.bars[k].last
         seat.standing = IS_CLOSED
         ending.last = seat.last
@@ -493,56 +390,9 @@ cdef class BarState(WaitingState):
         """Open the window of a key."""
         return rows_open(&self.rows, code, time, &bar.slot)
 
-    # A row whose number is higher than that of the one before, and whose turn is the same, makes the
-    # span of that longer: the record is touched where one begins and where one ends.
-
-    cdef inline void tell_row(
-        self, Bar* bar, const Numbered* numbered, Py_ssize_t i, int64_t time
-    ) noexcept nogil:
-        """Take the number of a row, which is counted already, into the spans of its bar.
-
-        The bar has the time of the row before it still.
-        """
-        cdef int64_t number
-        if numbered.numbers == NULL:  # no row was late, and all before had lower ones
-            number = numbered.first + i
-            if bar.number < 0:
-                self.begin_span(bar, number, time)
-        else:
-            number = numbered.numbers[i]
-            if number <= bar.number or (number ^ bar.number) >> NUMBER_BITS:
-                self.begin_span(bar, number, time)
-        bar.number = number
-
-    cdef void begin_span(self, Bar* bar, int64_t number, int64_t time) noexcept nogil:
-        """Begin a span with a row."""
-        cdef const Acc* acc = &self.plan.accs[self.plan.numbered]
-        cdef Word* at = self.spans_of(bar)
-        if bar.number >= 0:
-            self.end_span(bar, bar.seen - 1)
-            if not runs_more(acc, at):
-                return
-        at[RUN_BEGIN].i = number
-        at[SPAN_FROM].i = time
-        bar.before = bar.seen - 1
-
-    cdef void end_span(self, const Bar* bar, int64_t n_rows) noexcept nogil:
-        """Write down where the last span of a bar, if it has spans, ends after so many rows."""
-        cdef Word* at
-        if bar.number >= 0:
-            at = self.spans_of(bar)
-            at[RUN_END].i = bar.number + 1
-            at[SPAN_ROWS].i = n_rows - bar.before
-            at[SPAN_TO].i = bar.last
-
-    cdef inline Word* spans_of(self, const Bar* bar) noexcept nogil:
-        """The spans in the record of an open bar."""
-        return (self.rows.arena.records + bar.slot * self.rows.arena.wide
-                + self.plan.accs[self.plan.numbered].wide)
-
     cdef inline void close_bar(self, Bar* bar, Py_ssize_t i) noexcept nogil:
         """Close the window of a key, with row i of a block."""
-        self.end_span(bar, bar.seen)
+        end_span(&self.plan, &self.rows.arena, bar, bar.seen)
         bar.number = -1
         self.rows.seats[bar.slot].standing = IS_CLOSED
         self.rows.seats[bar.slot].last = bar.last
@@ -607,7 +457,7 @@ cdef class BarState(WaitingState):
         seat = &self.rows.seats[bar.slot]
         seat.rows += 1
         if numbered.is_told:
-            self.tell_row(bar, numbered, i, time)
+            tell_row(&self.plan, &self.rows.arena, bar, numbered, i, time)
         bar.last = time
         if seat.rows == self.size:
             self.close_bar(bar, i)
@@ -690,123 +540,6 @@ cdef class BarState(WaitingState):
                 add_run(&self.block, &self.rows, slots[i], i, j)
             i = j
 
-    cdef inline bint add_amount(self, Bar* bar, Py_ssize_t row) noexcept nogil:
-        """Add what a row brings to the running sum; whether that has reached the limit."""
-        cdef const Column* column = &self.columns[self.first_column]
-        cdef const Column* other
-        cdef Exact total
-        cdef wide_t sum_so_far
-        if not has_value(column, row):
-            return False
-        if self.is_int:
-            sum_so_far = wide_of(bar.total[0].u, bar.total[1].i)
-            if column.numeric == UNSIGNED:
-                sum_so_far = sum_so_far + (<const uint64_t*>column.values)[row]
-            else:
-                sum_so_far = sum_so_far + (<const int64_t*>column.values)[row]
-            bar.total[0].u = wide_lo(sum_so_far)
-            bar.total[1].i = wide_hi(sum_so_far)
-            return sum_so_far >= self.limit
-        if self.second_column >= 0:
-            other = &self.columns[self.second_column]
-            if not has_value(other, row):
-                return False
-            exact_push_product(  # of two floats: so a pair holds all digits of each product
-                &bar.total[0].f, &bar.total[1].f,
-                number_of((<const Word*>column.values)[row], column.numeric),
-                number_of((<const Word*>other.values)[row], other.numeric))
-        elif column.numeric == FLOAT:
-            exact_push(&bar.total[0].f, &bar.total[1].f, (<const double*>column.values)[row])
-        else:
-            add_integer(bar, column, row)
-        total = exact(bar.total[0].f, bar.total[1].f)
-        return total.hi > self.limit_f or (total.hi == self.limit_f and total.lo >= 0.0)
-
-    cdef bint is_calm_sum(self, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
-        """Whether the values of a block can be added up in 64 bits, or are plain floats."""
-        cdef const Column* column = &self.columns[self.first_column]
-        if self.second_column >= 0 or not is_plain(column):
-            return False
-        if not self.is_int:
-            return column.numeric == FLOAT
-        return self.limit <= <int64_t>1 << 61 and is_calm(column, base, n)
-
-    cdef Py_ssize_t add_amounts(
-        self, Bar* bar, Py_ssize_t base, Py_ssize_t i, Py_ssize_t n, bint calm, bint* closes
-    ) noexcept nogil:
-        """Add what rows from i on bring, up to that which reaches the limit; where it stopped."""
-        cdef const int64_t* whole
-        cdef const double* x
-        cdef int64_t so_far, limit = self.limit
-        cdef double hi, lo, s, b, near = self.limit_f * NEARLY
-        cdef Exact total
-        closes[0] = False
-        if calm and self.is_int and bar.total[1].i == (bar.total[0].i >> 63) and (
-                bar.total[0].i > -(<int64_t>1 << 61)):
-            whole = <const int64_t*>self.columns[self.first_column].values + base
-            so_far = bar.total[0].i
-            while i < n and not closes[0]:
-                so_far += whole[i]
-                closes[0] = so_far >= limit
-                i += 1
-            bar.total[0].i = so_far
-            bar.total[1].i = so_far >> 63
-        elif calm and not self.is_int:
-            x = <const double*>self.columns[self.first_column].values + base
-            hi = bar.total[0].f
-            lo = bar.total[1].f
-            while i < n and not closes[0]:
-                s = hi + x[i]  # as exact_push
-                b = s - hi
-                lo = lo + ((hi - (s - b)) + (x[i] - b))
-                hi = s
-                if hi + lo >= near:
-                    total = exact(hi, lo)
-                    closes[0] = total.hi > self.limit_f or (
-                        total.hi == self.limit_f and total.lo >= 0.0)
-                i += 1
-            bar.total[0].f = hi
-            bar.total[1].f = lo
-        else:
-            while i < n and not closes[0]:
-                closes[0] = self.add_amount(bar, base + i)
-                i += 1
-        return i
-
-    cdef int64_t take_limit(self, Bar* bar) noexcept nogil:
-        """Take the limit off a sum that has reached it, as often as it goes, which is returned."""
-        cdef wide_t whole, times
-        cdef Exact total, limit, back
-        cdef double n
-        if self.rest == IS_DROPPED:
-            bar.total[0].i = bar.total[1].i = 0
-            return 1
-        if self.is_int:
-            whole = wide_of(bar.total[0].u, bar.total[1].i)
-            times = whole / self.limit
-            whole = whole - times * self.limit
-            bar.total[0].u = wide_lo(whole)
-            bar.total[1].i = wide_hi(whole)
-            return MOST_ROWS if times > MOST_ROWS else <int64_t>times
-        total = exact(bar.total[0].f, bar.total[1].f)
-        limit.hi = self.limit_f
-        limit.lo = 0.0
-        n = 0.0
-        back.lo = 0.0
-        while total.hi >= 2.0 * limit.hi or total.hi < -limit.hi:  # 53 bits of a quotient each time
-            back.hi = floor(total.hi / limit.hi)
-            total = exact_add(total, exact_neg(exact_mul(back, limit)))
-            n += back.hi
-        if total.hi < 0.0:  # the quotient was rounded up
-            total = exact_add(total, limit)
-            n -= 1.0
-        elif total.hi > limit.hi or (total.hi == limit.hi and total.lo >= 0.0):
-            total = exact_add(total, exact_neg(limit))
-            n += 1.0
-        bar.total[0].f = total.hi
-        bar.total[1].f = total.lo
-        return <int64_t>min(max(n, 1.0), <double>MOST_ROWS)
-
     cdef int add_alone(
         self, const int64_t* times, int32_t code, Py_ssize_t base, Py_ssize_t i, int64_t n
     ) noexcept nogil:
@@ -846,7 +579,7 @@ cdef class BarState(WaitingState):
         cdef int64_t n_limits
         cdef Numbered numbered = self.numbers_at(base)
         cdef int status = DONE
-        calm = not keyed and self.is_calm_sum(base, n)
+        calm = not keyed and are_calm(&self.amounts, self.columns, base, n)
         fresh = not keyed and bar.slot < 0  # the rows since `begin` have no slot yet
         while i < n:
             if is_far and i + 2 * SOON < n:
@@ -865,22 +598,22 @@ cdef class BarState(WaitingState):
                 self.slots[i] = bar.slot
                 bar.seen += 1
                 if numbered.is_told:
-                    self.tell_row(bar, &numbered, i, times[base + i])
+                    tell_row(&self.plan, &self.rows.arena, bar, &numbered, i, times[base + i])
                 bar.last = times[base + i]
-                if not self.add_amount(bar, base + i):
+                if not add_amount(&self.amounts, self.columns, bar.total, base + i):
                     i += 1
                     continue
                 self.close_bar(bar, i)
             else:
-                i = self.add_amounts(bar, base, i, n, calm, &closes)
+                i = add_amounts(&self.amounts, self.columns, bar.total, base, i, n, calm, &closes)
                 status = self.end_slice(bar, times, base, begin, i, fresh, closes)
                 if status != DONE or not closes:
                     break
                 begin = i
                 fresh = True
                 i -= 1
-            n_limits = self.take_limit(bar)
-            if self.rest == IS_SPLIT and n_limits > 1:
+            n_limits = take_limit(&self.amounts, bar.total)
+            if self.amounts.rest == IS_SPLIT and n_limits > 1:
                 no_more_wholes(&self.block)
                 status = self.add_alone(times, code, base, i, n_limits - 1)
                 if status != DONE:
@@ -975,7 +708,7 @@ cdef class BarState(WaitingState):
         for k in range(self.n_bars):
             if self.bars[k].slot >= 0:
                 slots[n] = self.bars[k].slot
-                self.end_span(&self.bars[k], self.bars[k].seen)
+                end_span(&self.plan, &self.rows.arena, &self.bars[k], self.bars[k].seen)
                 self.rows.seats[slots[n]].last = self.bars[k].last
                 n += 1
             n_states += self.bars[k].seen > 0
@@ -1063,7 +796,9 @@ cdef class BarState(WaitingState):
         finally:
             free(slots)
         self.take_states(numbers, codes, n, n_states)
-        self.resume_spans()
+        for i in range(self.n_bars if self.has_turns() else 0):
+            if self.bars[i].slot >= 0:
+                resume_span(&self.plan, &self.rows.arena, &self.bars[i])
         if n_waiting:
             self.waiting.push(*waiting)
         self.router.clock.largest = max(self.router.clock.largest, <int64_t>clock[0])
@@ -1133,8 +868,8 @@ cdef class BarState(WaitingState):
             k = codes[n + i] * self.n_classes + numbers[at]
             fits = fits and not known[k] and 1 <= numbers[at + 2] <= MOST_ROWS and (
                 0 <= numbers[at + 1] <= MOST_ROWS)
-            fits = fits and (self.rule == BY_COUNT or self.is_below(
-                numbers[at + 3], numbers[at + 4]))
+            fits = fits and (self.rule == BY_COUNT or is_below(
+                &self.amounts, numbers[at + 3], numbers[at + 4]))
             known[k] = 1
             at += STATE_WORDS
         for i in range(n):
@@ -1151,27 +886,6 @@ cdef class BarState(WaitingState):
             known[k] = 2
         free(known)
         return fits
-
-    cdef bint is_below(self, int64_t first, int64_t second) noexcept:
-        """Whether a running sum that was written down is one that has not reached the limit."""
-        cdef Word[2] total
-        cdef Exact so_far
-        total[0].i = first
-        total[1].i = second
-        if self.is_int:
-            return wide_of(total[0].u, total[1].i) < self.limit
-        so_far = exact(total[0].f, total[1].f)
-        return isfinite(so_far.hi) and so_far.hi <= self.limit_f
-
-    cdef void resume_spans(self) noexcept:
-        """Let the last spans of bars that were written down go on."""
-        cdef Bar* bar
-        cdef Py_ssize_t k
-        for k in range(self.n_bars if self.has_turns() else 0):
-            bar = &self.bars[k]
-            if bar.slot >= 0:
-                bar.number = self.spans_of(bar)[RUN_END].i - 1
-                bar.before = bar.seen - self.spans_of(bar)[SPAN_ROWS].i
 
     cdef void take_states(
         self, const int64_t[::1] numbers, const int32_t[::1] codes, Py_ssize_t n,

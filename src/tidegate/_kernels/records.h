@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define TG_LANES 8
+#define TG_MOST_ROWS ((int64_t)1 << 62)  /* in one record: a forged count must not overflow */
 #define TG_TAME 0x1p480   /* below it squares and sums of any number of rows stay finite */
 #define TG_DOWN 0x1p-544  /* the scale that wild values are kept at */
 

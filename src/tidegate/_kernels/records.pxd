@@ -35,6 +35,7 @@ cdef extern from "records.h" nogil:
     enum:
         LANES "TG_LANES"
     const double TAME "TG_TAME"
+    const int64_t MOST_ROWS "TG_MOST_ROWS"
     const double DOWN "TG_DOWN"
 
     ctypedef union Word "tg_word":

@@ -21,7 +21,7 @@ from tidegate._kernels.lives cimport lives_codes
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.origins cimport Origins, find_slowest, see_from
 from tidegate._kernels.output cimport results_read, results_room
-from tidegate._kernels.records cimport DONE, NO_MEMORY, TOO_MANY_KEPT, Acc, Word
+from tidegate._kernels.records cimport DONE, MOST_ROWS, NO_MEMORY, TOO_MANY_KEPT, Acc, Word
 from tidegate._kernels.folds cimport fold_records, merge_record
 from tidegate._kernels.row_store cimport (
     IS_CLOSED, Seat, rows_free, rows_init, rows_open, rows_spare,
@@ -33,8 +33,6 @@ from tidegate._kernels.window_state cimport WindowState
 
 cdef enum:
     CHUNK = 512   # records folded and read at a time
-
-cdef int64_t MOST_ROWS = <int64_t>1 << 62
 
 
 cdef class RowState(WindowState):

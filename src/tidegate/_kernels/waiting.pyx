@@ -2,9 +2,10 @@
 
 They wait in a `ReorderBuffer`; those that come in order after all that wait, and are before the
 watermark already, are taken where they stand. Where each key has a watermark of its own, they wait
-in `KeyQueues`, and are taken in the order in which their keys' rows let them go. Where the plan tells
-of the numbers of rows, those wait with them, as one more column; they are counted from the first of
-the batch until a row has to wait, or to be told its turn.
+in `KeyQueues`, and are taken in the order in which their keys' rows let them go.
+
+Where the plan tells of the numbers of rows, those wait with them, as one more column. In a batch
+they are counted from its first, until a row has to wait or is told its turn.
 """
 
 from cpython.buffer cimport PyBuffer_Release
@@ -524,7 +525,7 @@ cdef class WaitingState(RowState):
         """Take rows that have been screened, and are after all that wait, up to the watermark."""
         cdef int64_t mark = INT64_MAX if self.guesses else self.router.clock.watermark
         cdef const void* numbers = self.columns[self.n_columns].values
-        cdef Py_ssize_t n_rows = len(times), n, i
+        cdef Py_ssize_t n_rows = len(times), n
         cdef int status
         status = self.release(mark, self.guesses)
         self.columns[self.n_columns].values = numbers

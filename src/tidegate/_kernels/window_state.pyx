@@ -33,8 +33,8 @@ from tidegate._kernels.output cimport (
 from tidegate._kernels.places cimport Entry, Map, map_find, map_put
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
-    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY, OF_RUNS, ROW_SPANS,
-    TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept, Output, Run, Word,
+    ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MOST_ROWS, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY,
+    OF_RUNS, ROW_SPANS, TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, REFUSES_ALL, Left, LeftRows, Offer, Router, enter_dry, is_in_part, route_rows,
@@ -63,7 +63,6 @@ cdef extern from *:
     TG_CLONES static void tg_floats_of_unsigned(const uint64_t *, Py_ssize_t, double *);
     """
 
-cdef int64_t MOST_ROWS = <int64_t>1 << 62  # in one record: a forged count must not overflow
 
 ORIGINS = "source_largest"
 cdef double MAX_EXACT = <int64_t>1 << 53  # no integer below it is rounded

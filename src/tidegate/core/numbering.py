@@ -31,9 +31,9 @@ _SPANNED = tuple(zip(OF_SPANS, map(Aggregation, ("row_first", "row_last", "rows"
 
 def traced(plan: Plan) -> Plan:
     """Have a plan tell the rows of each window."""
-    more = _RUNS
-    if has_spans(plan):
-        more = _SPANS if isinstance(plan.window, Count | Threshold) else _SPANNED
+    more = _SPANNED if has_spans(plan) else _RUNS
+    if has_spans(plan) and isinstance(plan.window, Count | Threshold):
+        more = _SPANS
     if isinstance(plan.window, Rolling):
         more = _COLLECTED
     return replace(plan, results=(*plan.results, *more))

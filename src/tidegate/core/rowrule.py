@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tidegate._kernels.bars import BarState, first_wild
+from tidegate._kernels.amounts import first_wild
+from tidegate._kernels.bars import BarState
 from tidegate._kernels.sessions import SessionState
 from tidegate._kernels.window_state import WindowState
 from tidegate.core.errors import (
@@ -49,7 +50,7 @@ __all__ = [
     "with_sum",
 ]
 
-# The numbers of _kernels/bars.pyx, and of the kinds of _kernels/records.pxd.
+# The numbers of _kernels/amounts.pxd, and of the kinds of _kernels/records.pxd.
 OVERSHOOTS = ("drop", "carry", "split")
 FLOAT, SIGNED, UNSIGNED = range(3)
 LATE = 0
