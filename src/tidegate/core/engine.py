@@ -110,11 +110,11 @@ class Aggregator(BatchTaker):
         options of time but `lateness` and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
-        order of arrival from 0 on. Of windows of a grid and of sessions it takes 1 to 15 % more
-        time: while one is open the ranges of its rows are kept, or its first row, its last one and
-        how many they are, where it has one range with its key. Of `Count` and `Threshold` it takes
-        half as much again, where rows wait for the watermark two to three times the work without;
-        of `Rolling`, with a range for each row, 5 to 8 times.
+        order of arrival from 0 on. It takes 1 to 15 % more time, and of `Count` and `Threshold`
+        20 % where rows wait for the watermark, as their numbers wait with them: while a window is
+        open the ranges of its rows are kept, or its first row, its last one and how many they are,
+        where it has one range with its key. Of `Rolling`, with a range for each row, it takes 5 to
+        8 times the work without.
     **named : Aggregation
         Named by keyword.
 
@@ -288,8 +288,8 @@ class Aggregator(BatchTaker):
         O(1), some 0.1 microseconds; 0.2 to 0.5 where rows make the windows, or options say how time
         passes; some 5 for `Rolling`. Rows are gathered a few thousand at a time; every other method
         sees them. Where that cannot be, a row costs what a batch of one row does, some 50
-        microseconds: with ``late="raise"``, in `Count`, `Threshold` and `Rolling` with
-        ``lineage=True``, and in windows that rows make with aggregates of text.
+        microseconds: with ``late="raise"``, in `Rolling` with ``lineage=True``, and in windows that
+        rows make with aggregates of text.
 
         Examples
         --------

@@ -146,12 +146,12 @@ def aggregate(
         come; of `Session`, `Count` and `Threshold` whole keys. One thread alone takes rows with
         null times or of several chunks, runs with `lateness` or another option of time, windows
         that rows make without keys, of few (fewer than 10,000 in the first 131,072 rows, or 16 a
-        thread where these are out of order), with `lineage` (but of sessions by keys) or with
-        aggregates of text, wide decimals or lists, and `Sliding` over float times or where windows
-        overlap by more than a quarter of all time. Of `Rolling` each takes whole keys; without
-        keys, rows one behind the other. Variances, and what is made of products (`var std sem cov
-        corr slope skew kurt zscore`), are cut at some rows alone, every 16,384th, and for windows
-        of more than 2,048 rows at every 8 to 16 window lengths.
+        thread where these are out of order) or with aggregates of text, wide decimals or lists, and
+        `Sliding` over float times or where windows overlap by more than a quarter of all time. Of
+        `Rolling` each takes whole keys; without keys, rows one behind the other. Variances, and
+        what is made of products (`var std sem cov corr slope skew kurt zscore`), are cut at some
+        rows alone, every 16,384th, and for windows of more than 2,048 rows at every 8 to 16 window
+        lengths.
     limits : Limits, optional
         How far the state may grow.
     side : Side, optional
@@ -164,9 +164,9 @@ def aggregate(
         on, and ``before`` its end, in the unit of the column. Of `Count` and `Threshold` by keys
         there are several such ranges where rows of the key came in another order than their times.
         (All ranges are exact where the window has a `label` or a `max_duration`, and with the
-        options of time but `lateness`.) It takes 3 to 15 % more time; of `Count` and `Threshold` by
-        keys, or with rows out of order, half as much again to three times the work without; of
-        `Rolling`, with a range for each row, 5 to 8 times.
+        options of time but `lateness`.) It takes 3 to 15 % more time; of `Count` and `Threshold`
+        with rows out of order 25 %; of `Rolling`, with a range for each row, 5 to 8 times the work
+        without.
     **named : Aggregation
         Named by keyword.
 
