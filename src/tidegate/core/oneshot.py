@@ -7,13 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from tidegate._kernels.window_state import least_time_of
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.batch import read_input
 from tidegate.core.errors import LeftOutWarning
-from tidegate.core.eventtime import INT64_MAX
+from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.rolling import make_run, roll_all
 from tidegate.core.numbering import has_spans, traced
@@ -238,11 +239,13 @@ def _computed(
 
     Where the watermark waits for the end, windows are closed early on the guess that the rows are
     roughly in order: that keeps the state small, and in the cache. A row that proves the guess
-    wrong makes the run begin again, this time with a look at the times ahead.
+    wrong makes the run begin again, this time with a look at the times ahead, and, of windows that
+    rows make, with a lateness that lets no row be late.
     """
     if isinstance(plan.window, Rolling):
         return roll_all(plan, rows, threads)
     guesses = plan.lateness is None and rows.n_rows is not None
+    can_close_ahead = _can_close_ahead(plan)
     if guesses and threads > 1 and plan.time.is_plain:
         done = _in_shares(plan, rows, threads, keeps_codes)
         if done is not None:
@@ -254,9 +257,12 @@ def _computed(
             keep_codes(bound)
         bound.state.guesses = guesses
         try:
-            return run, pa.concat_tables([*_results(run, rows, bound), _end(run)])
+            closes = can_close_ahead and not guesses
+            return run, pa.concat_tables([*_results(run, rows, bound, closes=closes), _end(run)])
         except DisorderError:
             guesses = False
+            if can_close_ahead and not bound.is_float:
+                plan = replace(plan, lateness=_disorder(rows, bound))
 
 
 def _traced(plan: Plan, rows: Input, threads: int) -> tuple[Run, pa.Table]:
@@ -292,14 +298,13 @@ def _in_shares(
     return run, table
 
 
-def _results(run: Run, rows: Input, bound: Bound) -> Iterator[pa.Table]:
-    """Push all rows, and hand over what is closed on the way."""
+def _results(run: Run, rows: Input, bound: Bound, *, closes: bool) -> Iterator[pa.Table]:
+    """Push all rows, and hand over what is closed on the way, by times ahead too if it `closes`."""
     if rows.n_rows is None:
         for batch in rows.batches(MAX_BATCH):
             run.push(batch)
             yield run.take()
         return
-    closes = _can_close_ahead(run.plan) and not bound.state.guesses
     batches = list(rows.batches(SHORT_BATCH if closes else _batch_size(rows, run.plan)))
     horizons = _Horizons(bound, batches)
     for number, batch in enumerate(batches):
@@ -316,6 +321,22 @@ def _can_close_ahead(plan: Plan) -> bool:
     for it themselves.
     """
     return isinstance(plan.window, RowWindow) and plan.lateness is None and plan.time.is_plain
+
+
+def _disorder(rows: Input, bound: Bound) -> int | None:
+    """Tell how far a time lies behind the largest one before it, at most, in units of the times.
+
+    None where that is more than a duration can be.
+    """
+    largest, furthest = INT64_MIN, 0
+    for batch in rows.batches(MAX_BATCH):
+        _, order, valid = times_of(batch, bound)
+        some = order if valid is None else order[valid == 1]
+        if len(some):
+            before = np.maximum(np.maximum.accumulate(some), largest)
+            behind = before.view(np.uint64) - some.view(np.uint64)
+            largest, furthest = int(before[-1]), max(furthest, int(behind.max()))
+    return None if furthest > INT64_MAX else furthest
 
 
 def _end(run: Run) -> pa.Table:

@@ -567,3 +567,38 @@ def test_what_is_carried_of_a_sum_of_many_limits_is_exact():
     rows = {"t": [0, 0, 0, 0], "p": [1.0, 2.0**53, 0.0, 0.0], "q": [-9, 9, 0, 0]}
     window = tg.Threshold(("p", "q"), 1, overshoot="carry")
     assert tg.aggregate(rows, window, agg.rows(), on="t")["rows"].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("disorder", [1, 40, 70_000, None], ids=str)
+@pytest.mark.parametrize(
+    "window",
+    [tg.Session(2), tg.Count(7, every=3), tg.Threshold("x", 40, overshoot="carry")],
+    ids=str,
+)
+def test_rows_out_of_order_are_taken_in_order_of_time(window, disorder):
+    rng = np.random.default_rng(12)
+    n = 80_000  # more than are taken at a time
+    times = np.cumsum(rng.integers(0, 3, n))
+    moved = (
+        rng.permutation(n)
+        if disorder is None
+        else np.argsort(np.arange(n) + rng.integers(0, disorder, n), kind="stable")
+    )
+    data = pa.table({"t": times, "k": rng.integers(0, 40, n), "x": rng.integers(0, 20, n)})
+    data = data.take(moved)
+    ordered = data.take(np.argsort(data["t"].to_numpy(), kind="stable"))
+    for by in (None, "k"):
+        options = {"on": "t", "by": by, "n": agg.rows(), "s": agg.sum("x")}
+        out = tg.aggregate(data, window, **options)
+        names = [by] if by else []
+        sort = [(name, "ascending") for name in ("window_end", "window_start", *names, "n", "s")]
+        assert out.sort_by(sort).equals(tg.aggregate(ordered, window, **options).sort_by(sort))
+
+
+@pytest.mark.parametrize("window", [tg.Session(5), tg.Count(2), tg.Threshold("x", 2)], ids=str)
+def test_rows_may_be_out_of_order_by_more_than_a_duration_can_be(window):
+    times = [3, INT64_MAX - 20, -(2**63) + 20, 0, -(2**63) + 21, INT64_MAX - 22]
+    data = pa.table({"t": pa.array(times), "x": [1] * 6})
+    out = tg.aggregate(data, window, on="t", n=agg.rows(), s=agg.sum("x"))
+    assert out["n"].to_pylist() == [2, 2, 2]
+    assert out["window_start"].to_pylist() == [-(2**63) + 20, 0, INT64_MAX - 22]
