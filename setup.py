@@ -1,6 +1,7 @@
 """The extension table of tidegate; everything else about the build is in pyproject.toml."""
 
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -10,6 +11,9 @@ KERNELS = Path("src/tidegate/_kernels")
 SHARED = "tidegate._kernels._shared"  # one copy of Cython's utility code for all kernels
 DEBUG = os.environ.get("TIDEGATE_DEBUG") == "1"
 SANITIZE = os.environ.get("TIDEGATE_SANITIZE") == "1"  # tests/sanitize.sh
+
+# Where processes are begun anew rather than forked, they would run this file again.
+N_WORKERS = os.cpu_count() if sys.platform == "linux" else 0
 
 # No contraction: a fused multiply-add on one CPU and not on another would break the one answer.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
@@ -50,6 +54,8 @@ setup(
         [kernel(f"tidegate._kernels.{path.stem}", str(path)) for path in sources]
         + [kernel(SHARED, str(KERNELS / "_shared.c"))],
         build_dir="build/cython-debug" if DEBUG else "build/cython",
+        nthreads=N_WORKERS,
+        cache="CYTHON_CACHE_DIR" in os.environ,  # builds of the same files share what is made
         compiler_directives=DIRECTIVES,
         shared_utility_qualified_name=SHARED,
         include_path=["src"],
