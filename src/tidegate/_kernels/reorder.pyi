@@ -8,8 +8,6 @@ from typing_extensions import disjoint_base
 
 from tidegate._kernels.buffer import Buffer
 
-def rises(times: npt.NDArray[np.int64]) -> bool: ...
-
 @disjoint_base
 class ReorderBuffer:
     def __new__(cls, n_columns: int) -> ReorderBuffer: ...

@@ -6,15 +6,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
-from tidegate._kernels.lanes cimport all_rise
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport DONE, NO_MEMORY, Column
-
-cdef extern from *:
-    """
-    #include "lanes.h"
-    TG_CLONES static int tg_never_falls(const int64_t *, Py_ssize_t);
-    """
 
 cdef enum:
     FIRST_ROOM = 64   # rows
@@ -23,20 +16,6 @@ ctypedef fused Unit:  # of a column, of key codes, of flags
     int64_t
     int32_t
     uint8_t
-
-
-cdef bint never_falls "tg_never_falls"(const int64_t* times, Py_ssize_t n) noexcept nogil:
-    """Whether n times never fall."""
-    return all_rise(times + 1, n - 1)
-
-
-def rises(const int64_t[::1] times not None):
-    """Tell whether times never fall; O(n_rows), vectors."""
-    cdef bint yes = True
-    if times.shape[0] > 1:
-        with nogil:
-            yes = never_falls(&times[0], times.shape[0])
-    return yes
 
 
 cdef class ReorderBuffer:

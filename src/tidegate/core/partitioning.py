@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from tidegate._kernels.inorder import rises
 from tidegate._kernels.partition import Picker
-from tidegate._kernels.reorder import rises
 from tidegate._kernels.row_parts import be_part, order_results, place_results, weave_edges
 from tidegate._kernels.row_state import RowState
 from tidegate.core.allkeys import encode_all

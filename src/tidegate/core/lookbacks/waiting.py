@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tidegate._kernels.inorder import rises
 from tidegate._kernels.ordered import OrderedRows
-from tidegate._kernels.reorder import rises
 from tidegate.core.clocking import clock_of, far_flags, jump_of, keep_time
 from tidegate.core.lookbacks.sorting import stable_order, taken
 from tidegate.core.program import ROWS
