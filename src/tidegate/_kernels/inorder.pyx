@@ -4,7 +4,7 @@ Rows that are nearly in order are merged, as they lie, out of short sorted piece
 over stretches of time before, so that each is near its place.
 """
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
@@ -39,6 +39,41 @@ def rises(const int64_t[::1] times not None):
         with nogil:
             yes = never_falls(&times[0], times.shape[0])
     return yes
+
+
+def furthest_behind(
+    const int64_t[::1] times not None, const uint8_t[::1] valid, int64_t largest
+):
+    """Tell how far a time lies behind the largest one before it, at most.
+
+    Parameters
+    ----------
+    times : (n_rows,) int64
+    valid : (n_rows,) uint8 or None
+        Only rows with a 1 count; None: all.
+    largest : int
+        Of the times before these; -2**63: there are none.
+
+    Returns
+    -------
+    tuple (furthest, largest)
+        The distance, 0 where times never fall, less than 2**64; and the largest time, these
+        included.
+
+    Notes
+    -----
+    O(n_rows); releases the GIL.
+    """
+    cdef uint64_t furthest = 0
+    cdef Py_ssize_t i
+    if valid is not None and valid.shape[0] != times.shape[0]:
+        raise ValueError("the columns of a batch differ in length")
+    with nogil:
+        for i in range(times.shape[0]):
+            if valid is None or valid[i] == 1:
+                largest = max(largest, times[i])
+                furthest = max(furthest, <uint64_t>largest - <uint64_t>times[i])
+    return furthest, largest
 
 
 cdef void sort_short(Sorted* rows, Py_ssize_t n) noexcept nogil:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.inorder import furthest_behind
 from tidegate._kernels.window_state import least_time_of
 from tidegate.core.aggregations import Aggregation
 from tidegate.core.batch import read_input
@@ -331,11 +331,8 @@ def _disorder(rows: Input, bound: Bound) -> int | None:
     largest, furthest = INT64_MIN, 0
     for batch in rows.batches(MAX_BATCH):
         _, order, valid = times_of(batch, bound)
-        some = order if valid is None else order[valid == 1]
-        if len(some):
-            before = np.maximum(np.maximum.accumulate(some), largest)
-            behind = before.view(np.uint64) - some.view(np.uint64)
-            largest, furthest = int(before[-1]), max(furthest, int(behind.max()))
+        behind, largest = furthest_behind(order, valid, largest)
+        furthest = max(furthest, behind)
     return None if furthest > INT64_MAX else furthest
 
 

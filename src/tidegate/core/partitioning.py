@@ -8,18 +8,20 @@ them, as long as nothing is late: so what comes out is what one state gives, to 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from tidegate._kernels.inorder import rises
+from tidegate._kernels.inorder import furthest_behind, rises
 from tidegate._kernels.partition import Picker
 from tidegate._kernels.row_parts import be_part, order_results, place_results, weave_edges
 from tidegate._kernels.row_state import RowState
 from tidegate.core.allkeys import encode_all
+from tidegate.core.bound import Bound
 from tidegate.core.errors import TidegateError
-from tidegate.core.eventtime import INT64_MAX
+from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.rowrule import check_rows
 from tidegate.core.rowviews import rows_of
 from tidegate.core.rowwindows import Session
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.binding import Values
-    from tidegate.core.bound import Bound
     from tidegate.core.codes import Codes
     from tidegate.core.columns import Numbers
     from tidegate.core.rowviews import Rows
@@ -108,13 +109,14 @@ class _Rows:
 class _Part:
     """Some of the keys: their state, and the way of their rows into it."""
 
-    def __init__(self, bound: Bound, rows: Rows, codes: Codes, number: int, n: int) -> None:
-        self._bound = bound
+    def __init__(
+        self, bound: Bound, state: WindowState, rows: Rows, codes: Codes, number: int, n: int
+    ) -> None:
         self._rows = _Rows(rows, codes, number, n)
         self._part = number, n
         self._n_keys = -(-bound.n_keys // BINS) * (-(-BINS // n))
         self._is_session = isinstance(bound.plan.window, Session)
-        self.state = cast("RowState", bound.new_state())
+        self.state = cast("RowState", state)
         be_part(self.state)
 
     def push(self, begin: int) -> bool:
@@ -208,10 +210,12 @@ def run_key_parts(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table]
         return None  # one thread says what and where
     if bound.head.rows_to_limit(bound.n_keys) < len(codes):
         return None
-    parts = [_Part(bound, rows, codes, number, n) for number in range(n)]
+    in_order = _is_in_order(rows.order, n)
+    source = bound if in_order else _with_lateness(bound, batch.schema, rows)
+    parts = [_Part(bound, source.new_state(), rows, codes, number, n) for number in range(n)]
     states = [part.state for part in parts]
     tables: list[pa.Table] = []
-    for step in _steps(bound, rows, n):
+    for step in _steps(bound, rows, in_order=in_order):
         if not all(on_threads(step, parts)):
             return None
         _weave(bound, states)
@@ -220,14 +224,27 @@ def run_key_parts(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table]
     return tables
 
 
-def _steps(bound: Bound, rows: Rows, n: int) -> list[Callable[[_Part], bool]]:
+def _with_lateness(bound: Bound, schema: pa.Schema, rows: Rows) -> Bound:
+    """Bind a plan of sessions with the least lateness that lets no row be late.
+
+    So they close as rows come, where those of other parts do so by the same rows or the times
+    ahead: no part closes one that another, at the end of a chunk, keeps open.
+    """
+    if bound.is_float or not isinstance(bound.plan.window, Session):
+        return bound
+    lateness, _ = furthest_behind(rows.order, None, INT64_MIN)
+    if lateness > INT64_MAX:
+        return bound
+    return Bound(replace(bound.plan, lateness=lateness), schema)
+
+
+def _steps(bound: Bound, rows: Rows, *, in_order: bool) -> list[Callable[[_Part], bool]]:
     """Choose what all parts do before results come out.
 
     A round of them: so there is never more than that ready, in memory that is used again. Of bars
     whose rows are not in order all; and those that rows have closed come before unfinished ones.
     """
     rounds = range(0, len(rows.order), ROUND)
-    in_order = _is_in_order(rows.order, n)
     if isinstance(bound.plan.window, Session):
         push = partial(_Part.push_sessions, ahead=_times_ahead(rows.order), in_order=in_order)
         return [partial(push, begin=begin) for begin in rounds]
