@@ -53,3 +53,8 @@ cdef int correct_key(
 cdef int close_keys(
     Router* router, Store* store, KeyClocks* clocks, Results* results, int64_t watermark
 ) noexcept nogil
+cdef tuple clocks_dump(const KeyClocks* clocks)
+cdef bint clocks_load(
+    const Router* router, KeyClocks* clocks, const int64_t[::1] largest,
+    const int64_t[::1] watermarks, Py_ssize_t n_keys
+) except -1

@@ -9,6 +9,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memmove
 
+from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.clock cimport behind
 from tidegate._kernels.gate cimport is_far
 from tidegate._kernels.grid cimport (
@@ -344,3 +345,35 @@ cdef int close_keys(
             drop_seats(router, store, line, <int32_t>k)
             settle(router, line)
     return DONE
+
+
+cdef tuple clocks_dump(const KeyClocks* clocks):
+    """The largest time and the watermark of each key."""
+    cdef Py_ssize_t k, n = clocks.n
+    cdef int64_t* largest = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+    cdef int64_t* watermarks = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+    out = buffer_of(largest, n * 8), buffer_of(watermarks, n * 8)
+    if largest == NULL or watermarks == NULL:
+        raise MemoryError
+    for k in range(n):
+        largest[k] = clocks.lines[k].largest
+        watermarks[k] = clocks.lines[k].watermark
+    return out
+
+
+cdef bint clocks_load(
+    const Router* router, KeyClocks* clocks, const int64_t[::1] largest,
+    const int64_t[::1] watermarks, Py_ssize_t n_keys
+) except -1:
+    """Move the clocks of the keys up; False where there are too many."""
+    cdef Py_ssize_t k, n = largest.shape[0]
+    cdef Line* line
+    if watermarks.shape[0] != n or n > n_keys:
+        return False
+    clocks.floor = max(clocks.floor, router.clock.watermark)
+    for k in range(n):
+        line = &clocks.lines[k]
+        line.largest = max(line.largest, largest[k])
+        line.watermark = max(line.watermark, watermarks[k])
+    clocks_settle(router, clocks)
+    return True

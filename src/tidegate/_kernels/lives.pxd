@@ -20,6 +20,9 @@ cdef struct Lives:
 
 cdef void lives_free(Lives* lives) noexcept nogil
 cdef int lives_codes(Lives* lives, Py_ssize_t n) noexcept nogil
+cdef bint lives_load(
+    Lives* lives, const int64_t[::1] dies_at, const int64_t[::1] ranks, Py_ssize_t n_keys
+) except -1
 
 
 cdef inline bint is_dead(const Lives* lives, Py_ssize_t code, int64_t watermark) noexcept nogil:

@@ -56,3 +56,6 @@ cdef inline void see_from(
 
 cdef void origins_free(Origins* origins) noexcept nogil
 cdef int origins_codes(Origins* origins, Py_ssize_t n) noexcept nogil
+cdef int origins_load(
+    Origins* origins, const Clock* clock, const int64_t[::1] largest
+) except -1

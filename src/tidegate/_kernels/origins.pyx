@@ -6,6 +6,7 @@ Whether a source sleeps is told by the rows of the others alone: no wall clock h
 from libc.stdint cimport INT64_MIN, int64_t
 from libc.stdlib cimport free
 
+from tidegate._kernels.clock cimport Clock
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport DONE, NO_MEMORY
 
@@ -27,3 +28,16 @@ cdef int origins_codes(Origins* origins, Py_ssize_t n) noexcept nogil:
         origins.largest[k] = INT64_MIN
     origins.n = max(origins.n, n)
     return DONE
+
+
+cdef int origins_load(
+    Origins* origins, const Clock* clock, const int64_t[::1] largest
+) except -1:
+    """Move the clocks of the sources up."""
+    cdef Py_ssize_t k
+    if origins_codes(origins, largest.shape[0]) != DONE:
+        raise MemoryError
+    for k in range(largest.shape[0]):
+        origins.largest[k] = max(origins.largest[k], largest[k])
+    find_slowest(origins, clock)
+    return 0

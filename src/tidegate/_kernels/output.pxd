@@ -35,13 +35,7 @@ cdef int results_read(
 cdef int results_read_one(
     Results* results, const Plan* plan, int output, const Word* records, Py_ssize_t n
 ) noexcept nogil
+cdef int begin_flags(Results* results, int output) noexcept nogil
 cdef int results_sort(
     Results* results, Py_ssize_t first, const int64_t* ranks
-) noexcept nogil
-cdef void results_order(
-    Results** parts, int n_parts, Py_ssize_t* at, uint8_t* source
-) noexcept nogil
-cdef int results_weave(
-    Results* out, Results** parts, int n_parts, Py_ssize_t* at, const uint8_t* source,
-    Py_ssize_t n, int output
 ) noexcept nogil

@@ -16,3 +16,8 @@ cdef struct Stamps:
 cdef void stamps_init(Stamps* stamps) noexcept nogil
 cdef void stamps_free(Stamps* stamps) noexcept nogil
 cdef int stamp(Stamps* stamps, const Results* results) noexcept nogil
+cdef tuple stamps_dump(const Stamps* stamps)
+cdef bint stamps_load(
+    Stamps* stamps, const int64_t[::1] windows, const int64_t[::1] codes,
+    const int64_t[::1] counts, Py_ssize_t n_keys
+) except -1

@@ -1,12 +1,16 @@
 """Which revision of its window a result is: 0 for the first, and then one more each time."""
 
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
+from libc.stdlib cimport free, malloc
 
+from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.output cimport Results
-from tidegate._kernels.places cimport Entry, map_clear, map_find, map_put
+from tidegate._kernels.places cimport Entry, Map, map_clear, map_find, map_put
 from tidegate._kernels.records cimport DONE, NO_MEMORY
+
+cdef enum:
+    MOST_REVISIONS = 1 << 30
 
 
 cdef void stamps_init(Stamps* stamps) noexcept nogil:
@@ -47,3 +51,43 @@ cdef int stamp(Stamps* stamps, const Results* results) noexcept nogil:
             stamps.at[stamps.n] = 0
         stamps.n += 1
     return DONE
+
+
+cdef tuple stamps_dump(const Stamps* stamps):
+    """The windows and key codes that have come out, and how often."""
+    cdef const Map* last = &stamps.last
+    cdef Py_ssize_t i, k, n = 0
+    cdef int64_t* columns[3]
+    for k in range(3):
+        columns[k] = <int64_t*>malloc((last.used + 1) * sizeof(int64_t))
+    buffers = [buffer_of(columns[k], last.used * sizeof(int64_t)) for k in range(3)]
+    if columns[0] == NULL or columns[1] == NULL or columns[2] == NULL:
+        raise MemoryError
+    for i in range(last.mask + 1):
+        if last.entries[i].value >= 0:
+            columns[0][n] = last.entries[i].pane
+            columns[1][n] = last.entries[i].code
+            columns[2][n] = last.entries[i].value
+            n += 1
+    return tuple(buffers)
+
+
+cdef bint stamps_load(
+    Stamps* stamps, const int64_t[::1] windows, const int64_t[::1] codes,
+    const int64_t[::1] counts, Py_ssize_t n_keys
+) except -1:
+    """Add revisions; False where one is of no key, there already, or no number."""
+    cdef Map* last = &stamps.last
+    cdef Entry* entry
+    cdef Py_ssize_t i, n = windows.shape[0]
+    if codes.shape[0] != n or counts.shape[0] != n:
+        return False
+    for i in range(n):
+        if not 0 <= codes[i] < max(n_keys, 1) or not 0 <= counts[i] < MOST_REVISIONS:
+            return False
+        entry = map_find(last, windows[i], <int32_t>codes[i])
+        if entry != NULL and entry.value >= 0:
+            return False
+        if map_put(last, windows[i], <int32_t>codes[i], <int32_t>counts[i]) != DONE:
+            raise MemoryError
+    return True

@@ -47,7 +47,6 @@ cdef class WindowState:
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken
     ) except -1
-    cdef int weave_runs(self, list parts, const uint8_t[::1] source, int output) except -1
     cdef int take_last(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, Py_ssize_t* n_taken
@@ -66,9 +65,6 @@ cdef class WindowState:
         self, int32_t slot, Py_ssize_t i, Word* records, Word* kept
     ) noexcept nogil
     cdef int find_record(self, int64_t pane, int32_t code, int32_t* slot) noexcept nogil
-    cdef bint load_clocks(
-        self, const int64_t[::1] largest, const int64_t[::1] watermarks, Py_ssize_t n_keys
-    ) except -1
     cdef void make_floats(self, Py_ssize_t base, Py_ssize_t n_rows) noexcept nogil
     cdef int expect(self, int64_t first, int64_t last, Py_ssize_t n_rows) noexcept nogil
     cdef int take_wholes(
@@ -91,16 +87,5 @@ cdef class WindowState:
     cdef Py_ssize_t move_into(self, Slab slab) noexcept
     cdef void write_edges(self, Word* starts, Word* ends) noexcept nogil
     cdef int make_room(self, Py_ssize_t n_keys) except -1
-    cdef Py_ssize_t point_at(self, list parts, Results** results) except -1
-    cdef int load_origins(self, const int64_t[::1] largest) except -1
-    cdef bint load_lives(
-        self, const int64_t[::1] dies_at, const int64_t[::1] ranks, Py_ssize_t n_keys
-    ) except -1
-    cdef tuple dump_revisions(self)
-    cdef tuple dump_clocks(self)
-    cdef bint load_revisions(
-        self, const int64_t[::1] windows, const int64_t[::1] codes, const int64_t[::1] counts,
-        Py_ssize_t n_keys
-    ) except -1
     cdef tuple describe(self, const Left* row)
     cdef object outside(self, int64_t time)

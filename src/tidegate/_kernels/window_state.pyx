@@ -16,25 +16,21 @@ from tidegate._kernels.grid cimport (
     wrapped,
 )
 from tidegate._kernels.kept cimport (
-    copy_list, keeps_rows, kept_failed, kept_in, kept_load, kept_out, kept_values,
+    keeps_rows, kept_failed, kept_in, kept_load, kept_out, kept_values,
 )
 from tidegate._kernels.key_clocks cimport (
-    Line, clocks_free, clocks_have, clocks_keys, clocks_seat, clocks_settle, close_key, close_keys,
-    correct_key, route_by_key,
+    Line, clocks_dump, clocks_free, clocks_have, clocks_keys, clocks_load, clocks_seat, close_key,
+    close_keys, correct_key, route_by_key,
 )
 from tidegate._kernels.lanes cimport sub_overflows
-from tidegate._kernels.lives cimport Lives, is_dead, lives_codes, lives_free
+from tidegate._kernels.lives cimport Lives, is_dead, lives_codes, lives_free, lives_load
 from tidegate._kernels.layout cimport plan_free, plan_init
-from tidegate._kernels.origins cimport Origins, find_slowest, origins_codes, origins_free
-from tidegate._kernels.output cimport (
-    Results, results_expect, results_free, results_init, results_order, results_take,
-    results_weave,
-)
-from tidegate._kernels.places cimport Entry, Map, map_find, map_put
+from tidegate._kernels.origins cimport origins_codes, origins_free, origins_load
+from tidegate._kernels.output cimport results_expect, results_free, results_init, results_take
 from tidegate._kernels.pool cimport Block, block_grow, block_take
 from tidegate._kernels.records cimport (
     ASKS_LATER, CORRECTS, DONE, FLOAT, LANES, MOST_ROWS, MUST_CLOSE, NEEDS_EDGES, NO_MEMORY,
-    OF_RUNS, ROW_SPANS, TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept, Output, Run, Word,
+    ROW_SPANS, TOO_MANY_KEPT, UNSIGNED, WEIGHTED, Acc, Column, Kept, Output, Run, Word,
 )
 from tidegate._kernels.route cimport (
     IS_LATE, REFUSES_ALL, Left, LeftRows, Offer, Router, enter_dry, is_in_part, route_rows,
@@ -42,7 +38,7 @@ from tidegate._kernels.route cimport (
 )
 from tidegate._kernels.revise cimport correct
 from tidegate._kernels.slab cimport Slab
-from tidegate._kernels.stamps cimport Stamps, stamps_free, stamps_init
+from tidegate._kernels.stamps cimport Stamps, stamps_dump, stamps_free, stamps_init, stamps_load
 from tidegate._kernels.store cimport (
     live_slots, store_bytes, store_clear, store_free, store_has, store_init, store_keys, store_pane,
     store_slot,
@@ -72,7 +68,6 @@ CLOCKS = ("key_largest", "key_watermarks")
 REVISIONS = ("revision_windows", "revision_codes", "revision_counts")
 
 cdef enum:
-    MOST_REVISIONS = 1 << 30
     BLOCK = 8192           # rows routed, then reduced, while their columns are in the cache
     FEW = 4096            # rows of a small batch: it goes into the nearest caches
     DEALT = 65536         # rows of keys that are dealt
@@ -1272,9 +1267,9 @@ cdef class WindowState:
         """
         out = {}
         if self.router.allows:
-            out.update(zip(REVISIONS, self.dump_revisions(), strict=True))
+            out.update(zip(REVISIONS, stamps_dump(&self.router.stamps), strict=True))
         if self.clocks.on:
-            out.update(zip(CLOCKS, self.dump_clocks(), strict=True))
+            out.update(zip(CLOCKS, clocks_dump(&self.clocks), strict=True))
         if self.router.origins.on:
             out[ORIGINS] = copied(self.router.origins.largest, self.router.origins.n)
         if self.router.lives.on:
@@ -1292,117 +1287,18 @@ cdef class WindowState:
         """
         if self.router.allows:
             windows, codes, counts = (extra[name] for name in REVISIONS)
-            if not self.load_revisions(windows, codes, counts, n_keys):
+            if not stamps_load(
+                    &self.router.stamps, windows, codes, counts, n_keys):
                 return False
         if self.clocks.on:
             largest, watermarks = (extra[name] for name in CLOCKS)
-            if not self.load_clocks(largest, watermarks, n_keys):
+            if not clocks_load(&self.router, &self.clocks, largest, watermarks, n_keys):
                 return False
         if self.router.origins.on:
-            self.load_origins(extra[ORIGINS])
+            origins_load(&self.router.origins, &self.router.clock, extra[ORIGINS])
         if self.router.lives.on:
             dies_at, ranks = (extra[name] for name in LIVES)
-            return self.load_lives(dies_at, ranks, n_keys)
-        return True
-
-    cdef int load_origins(self, const int64_t[::1] largest) except -1:
-        """Move the clocks of the sources up."""
-        cdef Origins* origins = &self.router.origins
-        cdef Py_ssize_t k
-        self.origins_upto(largest.shape[0])
-        for k in range(largest.shape[0]):
-            origins.largest[k] = max(origins.largest[k], largest[k])
-        find_slowest(origins, &self.router.clock)
-        return 0
-
-    cdef bint load_lives(
-        self, const int64_t[::1] dies_at, const int64_t[::1] ranks, Py_ssize_t n_keys
-    ) except -1:
-        """Add lives behind those that are there; False where they cannot be."""
-        cdef Lives* lives = &self.router.lives
-        cdef int64_t first = lives.next_rank
-        cdef Py_ssize_t k, n = dies_at.shape[0]
-        if ranks.shape[0] != n or n > n_keys:
-            return False
-        for k in range(n):
-            if dies_at[k] == INT64_MIN:
-                continue
-            if not 0 <= ranks[k] < MOST_ROWS:
-                return False
-            if lives.dies_at[k] == INT64_MIN:
-                lives.rank[k] = first + ranks[k]
-                lives.next_rank = max(lives.next_rank, lives.rank[k] + 1)
-            lives.dies_at[k] = max(lives.dies_at[k], dies_at[k])
-        for k in range(lives.n):
-            if lives.dies_at[k] != INT64_MIN:
-                lives.disordered = lives.disordered or lives.rank[k] != k
-        return True
-
-    cdef tuple dump_clocks(self):
-        """The largest time and the watermark of each key."""
-        cdef Py_ssize_t k, n = self.clocks.n
-        cdef int64_t* largest = <int64_t*>malloc((n + 1) * sizeof(int64_t))
-        cdef int64_t* watermarks = <int64_t*>malloc((n + 1) * sizeof(int64_t))
-        out = buffer_of(largest, n * 8), buffer_of(watermarks, n * 8)
-        if largest == NULL or watermarks == NULL:
-            raise MemoryError
-        for k in range(n):
-            largest[k] = self.clocks.lines[k].largest
-            watermarks[k] = self.clocks.lines[k].watermark
-        return out
-
-    cdef bint load_clocks(
-        self, const int64_t[::1] largest, const int64_t[::1] watermarks, Py_ssize_t n_keys
-    ) except -1:
-        """Move the clocks of the keys up; False where there are too many."""
-        cdef Py_ssize_t k, n = largest.shape[0]
-        cdef Line* line
-        if watermarks.shape[0] != n or n > n_keys:
-            return False
-        self.clocks.floor = max(self.clocks.floor, self.router.clock.watermark)
-        for k in range(n):
-            line = &self.clocks.lines[k]
-            line.largest = max(line.largest, largest[k])
-            line.watermark = max(line.watermark, watermarks[k])
-        clocks_settle(&self.router, &self.clocks)
-        return True
-
-    cdef tuple dump_revisions(self):
-        """The windows and key codes that have come out, and how often."""
-        cdef const Map* last = &self.router.stamps.last
-        cdef Py_ssize_t i, k, n = 0
-        cdef int64_t* columns[3]
-        for k in range(3):
-            columns[k] = <int64_t*>malloc((last.used + 1) * sizeof(int64_t))
-        buffers = [buffer_of(columns[k], last.used * sizeof(int64_t)) for k in range(3)]
-        if columns[0] == NULL or columns[1] == NULL or columns[2] == NULL:
-            raise MemoryError
-        for i in range(last.mask + 1):
-            if last.entries[i].value >= 0:
-                columns[0][n] = last.entries[i].pane
-                columns[1][n] = last.entries[i].code
-                columns[2][n] = last.entries[i].value
-                n += 1
-        return tuple(buffers)
-
-    cdef bint load_revisions(
-        self, const int64_t[::1] windows, const int64_t[::1] codes, const int64_t[::1] counts,
-        Py_ssize_t n_keys
-    ) except -1:
-        """Add revisions; False where one is of no key, there already, or no number."""
-        cdef Map* last = &self.router.stamps.last
-        cdef Entry* entry
-        cdef Py_ssize_t i, n = windows.shape[0]
-        if codes.shape[0] != n or counts.shape[0] != n:
-            return False
-        for i in range(n):
-            if not 0 <= codes[i] < max(n_keys, 1) or not 0 <= counts[i] < MOST_REVISIONS:
-                return False
-            entry = map_find(last, windows[i], <int32_t>codes[i])
-            if entry != NULL and entry.value >= 0:
-                return False
-            if map_put(last, windows[i], <int32_t>codes[i], <int32_t>counts[i]) != DONE:
-                raise MemoryError
+            return lives_load(&self.router.lives, dies_at, ranks, n_keys)
         return True
 
     def pane_end(self, int64_t time):
@@ -1511,92 +1407,3 @@ cdef class WindowState:
         if part.left.n:
             self.left = part.left
             part.left = left
-
-    def order_parts(self, list parts not None):
-        """Find the order in which the results of several states come out, and make room for them.
-
-        Returns
-        -------
-        Buffer
-            (n_results,) uint8: from which of the states each one comes. See `weave`.
-        """
-        cdef Results* results[MOST_PARTS]
-        cdef Py_ssize_t at[MOST_PARTS]
-        cdef Py_ssize_t n = self.point_at(parts, results)
-        cdef int n_parts = <int>len(parts)
-        cdef uint8_t* source = <uint8_t*>malloc(n + 1)
-        if source == NULL or results_expect(&self.results, self.results.n + n) != DONE:
-            free(source)
-            raise MemoryError
-        with nogil:
-            results_order(results, n_parts, at, source)
-        return buffer_of(source, n)
-
-    cdef Py_ssize_t point_at(self, list parts, Results** results) except -1:
-        """Point at the results of some states, and count them."""
-        cdef WindowState part
-        cdef Py_ssize_t p, n = 0
-        if len(parts) > MOST_PARTS:
-            raise ValueError("there are more parts than there may be")
-        for p in range(len(parts)):
-            part = parts[p]
-            results[p] = &part.results
-            n += part.results.n
-        return n
-
-    def weave(self, list parts not None, const uint8_t[::1] source not None, int output):
-        """Take one output of the results of several states over; -1: their windows and codes.
-
-        Several threads may do this at a time, each with other outputs. When all are done,
-        `end_weaving`.
-
-        Parameters
-        ----------
-        parts, source
-            As given to, and by, `order_parts`.
-        """
-        cdef Results* results[MOST_PARTS]
-        cdef Py_ssize_t at[MOST_PARTS]
-        cdef Py_ssize_t n = self.point_at(parts, results)
-        cdef int n_parts = <int>len(parts), status = DONE
-        if n != source.shape[0] or self.results.n + n > self.results.capacity:
-            raise ValueError("order_parts() comes before weave()")
-        if not -1 <= output < self.results.n_outputs:
-            raise ValueError("there is no such output")
-        if n and output >= 0 and self.outputs[output].op == OF_RUNS:
-            status = self.weave_runs(parts, source, output)
-        elif n:
-            with nogil:
-                status = results_weave(
-                    &self.results, results, n_parts, at, &source[0], n, output)
-        if status != DONE:
-            raise MemoryError
-
-    cdef int weave_runs(self, list parts, const uint8_t[::1] source, int output) except -1:
-        """Take the runs or spans of rows of the results of several states over."""
-        cdef const Acc* acc = &self.plan.accs[self.outputs[output].acc]
-        cdef Kept* kept[MOST_PARTS]
-        cdef const Word* values[MOST_PARTS]
-        cdef Word* out = self.results.values[output] + self.results.n
-        cdef WindowState part
-        cdef Py_ssize_t n_parts = len(parts), p, k
-        for p in range(n_parts):
-            part = parts[p]
-            values[p] = part.results.values[output]
-            kept[p] = part.plan.accs[self.outputs[output].acc].kept
-        with nogil:
-            for k in range(source.shape[0]):
-                p = source[k]
-                copy_list(acc, kept[p].lists + values[p][0].i, &out[k])
-                values[p] += 1
-            for p in range(n_parts):
-                kept[p].n_lists = 0
-        return NO_MEMORY if acc.kept.failed else DONE
-
-    def end_weaving(self, list parts not None):
-        """Count the results that were taken over as those of this state alone."""
-        cdef WindowState part
-        for part in parts:
-            self.results.n += part.results.n
-            part.results.n = 0
-            part.left.n = 0

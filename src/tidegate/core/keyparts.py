@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tidegate._kernels.weaving import end_weaving, order_parts, weave
 from tidegate.core.lookup import Lookup, push_upto
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE, array_of, dump, load
@@ -143,11 +144,11 @@ class KeyParts:
                     return status
             head = bound.head
             head.follow(self.states[0])
-            source = array_of(head.order_parts(self.states), np.uint8)
+            source = array_of(order_parts(head, self.states), np.uint8)
             if len(source):
                 outputs = range(-1, len(bound.program.outputs))
-                list(pool.map(lambda output: head.weave(self.states, source, output), outputs))
-            head.end_weaving(self.states)
+                list(pool.map(lambda output: weave(head, self.states, source, output), outputs))
+            end_weaving(head, self.states)
         return DONE
 
     def give_back(self, bound: Bound) -> None:

@@ -18,6 +18,7 @@ from tidegate._kernels.inorder import furthest_behind, rises
 from tidegate._kernels.partition import Picker
 from tidegate._kernels.row_parts import be_part, order_results, place_results, weave_edges
 from tidegate._kernels.row_state import RowState
+from tidegate._kernels.weaving import end_weaving, weave
 from tidegate.core.allkeys import encode_all
 from tidegate.core.bound import Bound
 from tidegate.core.errors import TidegateError
@@ -303,14 +304,14 @@ def _weave(bound: Bound, states: list[RowState]) -> None:
     parts: list[WindowState] = [*states]
     source = array_of(order_results(head, states), np.uint8)
 
-    def weave(output: int) -> None:
+    def take(output: int) -> None:
         """Take one over, or where the results lie."""
         if output == EDGES:
             weave_edges(head, states, source)
         else:
-            head.weave(parts, source, output)
+            weave(head, parts, source, output)
 
     if len(source):
         with ThreadPoolExecutor(len(parts), "tidegate") as pool:
-            list(pool.map(weave, range(EDGES, len(bound.program.outputs))))
-    head.end_weaving(parts)
+            list(pool.map(take, range(EDGES, len(bound.program.outputs))))
+    end_weaving(head, parts)
