@@ -17,7 +17,6 @@ session ever grows over one that is over, and what lies within a later result is
 """
 
 cimport cython
-from cpython.buffer cimport PyBuffer_Release
 from libc.math cimport isfinite
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -48,6 +47,7 @@ from tidegate._kernels.row_store cimport (
     sort_due, treap_first, treap_near, treap_open, treap_put, treap_remove,
 )
 from tidegate._kernels.whole cimport all_plain
+from tidegate._kernels.window_state cimport Batch
 
 cdef extern from *:
     """
@@ -183,30 +183,15 @@ cdef class SessionState(RowState):
         """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
         """
         cdef Py_ssize_t n_rows = len(times), n_taken = start
-        cdef int i, n_views = 0, status
-        cdef const int64_t* time
-        cdef const uint8_t* valid
-        cdef const int32_t* code
-        if len(columns) != self.n_columns:
-            raise ValueError("the columns are not those of the plan")
+        cdef int status
+        cdef Batch batch
         self.make_room(n_keys)
         try:
-            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
-            valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
-            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
-            if (code == NULL) == (self.plan.lanes == 1):
-                raise ValueError("a plan with keys takes key codes, and no other does")
-            self.router.origins.of_row = <const int32_t*>self.view(&n_views, sources, n_rows * 4)
-            if self.router.origins.on and self.router.origins.of_row == NULL and n_rows:
-                raise ValueError("a plan with sources takes the codes of them")
-            for i in range(self.n_columns):
-                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
-                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            self.view_batch(&batch, times, time_valid, codes, columns, sources)
             with nogil:
-                status = self.take_sessions(time, valid, code, n_rows, &n_taken)
+                status = self.take_sessions(batch.times, batch.valid, batch.codes, n_rows, &n_taken)
         finally:
-            for i in range(n_views):
-                PyBuffer_Release(&self.views[i])
+            self.end_views()
         return status, n_taken
 
     cdef int take_buffered(

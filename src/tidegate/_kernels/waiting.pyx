@@ -8,7 +8,6 @@ Where the plan tells of the numbers of rows, those wait with them, as one more c
 they are counted from its first, until a row has to wait or is told its turn.
 """
 
-from cpython.buffer cimport PyBuffer_Release
 from libc.math cimport isfinite
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
@@ -25,6 +24,7 @@ from tidegate._kernels.reorder cimport ReorderBuffer
 from tidegate._kernels.route cimport FAR_AHEAD, IS_LATE, NO_PLACE, Left, leave, reason_of
 from tidegate._kernels.row_state cimport RowState
 from tidegate._kernels.rowruns cimport turn_of
+from tidegate._kernels.window_state cimport Batch
 
 LATES = "lates"
 
@@ -133,36 +133,22 @@ cdef class WaitingState(RowState):
         """Take a batch of rows, as `WindowState.push` does; nothing has to be known of later ones.
         """
         cdef Py_ssize_t n_rows = len(times)
-        cdef int i, n_views = 0, status
+        cdef int status
         cdef bint waits = True
         cdef int64_t before = self.router.clock.largest
-        cdef const int64_t* time
-        cdef const uint8_t* valid
-        cdef const int32_t* code
-        if len(columns) != self.n_columns:
-            raise ValueError("the columns are not those of the plan")
+        cdef Batch batch
         self.make_room(n_keys)
         try:
-            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
-            valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
-            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
-            if (code == NULL) == (self.plan.lanes == 1):
-                raise ValueError("a plan with keys takes key codes, and no other does")
-            self.router.origins.of_row = <const int32_t*>self.view(&n_views, sources, n_rows * 4)
-            if self.router.origins.on and self.router.origins.of_row == NULL and n_rows:
-                raise ValueError("a plan with sources takes the codes of them")
-            for i in range(self.n_columns):
-                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
-                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            self.view_batch(&batch, times, time_valid, codes, columns, sources)
             self.columns[self.n_columns].values = NULL
             with nogil:
                 if self.clocks.on:
-                    status = self.take_by_clock(time, valid, code, 0, n_rows)
+                    status = self.take_by_clock(batch.times, batch.valid, batch.codes, 0, n_rows)
                 else:
-                    status = self.take_in(time, valid, code, n_rows, before, &waits)
+                    status = self.take_in(batch.times, batch.valid, batch.codes, n_rows, before,
+                                          &waits)
         finally:
-            for i in range(n_views):
-                PyBuffer_Release(&self.views[i])
+            self.end_views()
         if status != DONE:
             return status, n_rows if self.clocks.on else 0
         if self.clocks.on:
@@ -445,20 +431,19 @@ cdef class WaitingState(RowState):
 
         Numbers that are not among those are where they are.
         """
-        cdef int i, n_views = 0, status
+        cdef int i, status
         cdef const int64_t* time
         cdef const int32_t* code
         try:
-            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
-            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
+            time = <const int64_t*>self.view(times, n_rows * 8)
+            code = <const int32_t*>self.view(codes, n_rows * 4)
             for i in range(len(columns)):
-                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
-                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+                self.columns[i].values = self.view(columns[i][0], n_rows * 8)
+                self.columns[i].valid = <const uint8_t*>self.view(columns[i][1], n_rows)
             with nogil:
                 status = self.take_bars(time, code, n, n_rows)
         finally:
-            for i in range(n_views):
-                PyBuffer_Release(&self.views[i])
+            self.end_views()
         return status
 
     cdef tuple describe(self, const Left* row):

@@ -14,6 +14,12 @@ from tidegate._kernels.whole cimport Scratch
 from tidegate._kernels.whole_keys cimport Whole
 
 
+cdef struct Batch:         # the arrays of one
+    const int64_t* times
+    const uint8_t* valid
+    const int32_t* codes
+
+
 cdef class WindowState:
     cdef Plan plan
     cdef Router router
@@ -23,7 +29,8 @@ cdef class WindowState:
     cdef LeftRows left
     cdef Column* columns
     cdef Output* outputs
-    cdef Py_buffer* views
+    cdef Py_buffer* views      # what is held while a batch is taken
+    cdef int n_views
     cdef Run* runs
     cdef Run* wholes
     cdef int64_t* windows
@@ -38,7 +45,11 @@ cdef class WindowState:
     cdef dict texts  # what the columns point to
     cdef public bint guesses  # a watermark that waits may close what only disorder would reach
 
-    cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL
+    cdef int view_batch(
+        self, Batch* batch, times, time_valid, codes, list columns, sources
+    ) except -1
+    cdef void end_views(self) noexcept
+    cdef void* view(self, object array, Py_ssize_t size) except? NULL
     cdef int take_rows(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
         Py_ssize_t n_rows, int64_t later, bint knows, Py_ssize_t* n_taken

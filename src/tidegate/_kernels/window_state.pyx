@@ -278,30 +278,16 @@ cdef class WindowState:
         cdef Py_ssize_t n_rows = len(times), n_taken = start
         cdef bint knows = later is not None
         cdef int64_t horizon = later if knows else INT64_MIN
-        cdef int i, n_views = 0, status
-        cdef const int64_t* time
-        cdef const uint8_t* valid
-        cdef const int32_t* code
-        if len(columns) != self.n_columns:
-            raise ValueError("the columns are not those of the plan")
+        cdef int status
+        cdef Batch batch
         self.make_room(n_keys)
         try:
-            time = <const int64_t*>self.view(&n_views, times, n_rows * 8)
-            valid = <const uint8_t*>self.view(&n_views, time_valid, n_rows)
-            code = <const int32_t*>self.view(&n_views, codes, n_rows * 4)
-            if (code == NULL) == (self.plan.lanes == 1):
-                raise ValueError("a plan with keys takes key codes, and no other does")
-            self.router.origins.of_row = <const int32_t*>self.view(&n_views, sources, n_rows * 4)
-            if self.router.origins.on and self.router.origins.of_row == NULL and n_rows:
-                raise ValueError("a plan with sources takes the codes of them")
-            for i in range(self.n_columns):
-                self.columns[i].values = self.view(&n_views, columns[i][0], n_rows * 8)
-                self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            self.view_batch(&batch, times, time_valid, codes, columns, sources)
             with nogil:
-                status = self.take_rows(time, valid, code, n_rows, horizon, knows, &n_taken)
+                status = self.take_rows(batch.times, batch.valid, batch.codes, n_rows, horizon,
+                                        knows, &n_taken)
         finally:
-            for i in range(n_views):
-                PyBuffer_Release(&self.views[i])
+            self.end_views()
         return status, n_taken
 
     cdef int make_room(self, Py_ssize_t n_keys) except -1:
@@ -312,15 +298,42 @@ cdef class WindowState:
             raise MemoryError
         return 0
 
-    cdef void* view(self, int* n_views, object array, Py_ssize_t size) except? NULL:
+    cdef int view_batch(
+        self, Batch* batch, times, time_valid, codes, list columns, sources
+    ) except -1:
+        """Hold on to the arrays of a batch, as `push` takes them, until `end_views`."""
+        cdef Py_ssize_t n_rows = len(times)
+        cdef int i
+        if len(columns) != self.n_columns:
+            raise ValueError("the columns are not those of the plan")
+        batch.times = <const int64_t*>self.view(times, n_rows * 8)
+        batch.valid = <const uint8_t*>self.view(time_valid, n_rows)
+        batch.codes = <const int32_t*>self.view(codes, n_rows * 4)
+        if (batch.codes == NULL) == (self.plan.lanes == 1):
+            raise ValueError("a plan with keys takes key codes, and no other does")
+        self.router.origins.of_row = <const int32_t*>self.view(sources, n_rows * 4)
+        if self.router.origins.on and self.router.origins.of_row == NULL and n_rows:
+            raise ValueError("a plan with sources takes the codes of them")
+        for i in range(self.n_columns):
+            self.columns[i].values = self.view(columns[i][0], n_rows * 8)
+            self.columns[i].valid = <const uint8_t*>self.view(columns[i][1], n_rows)
+        return 0
+
+    cdef void end_views(self) noexcept:
+        """Let go of what `view` holds."""
+        while self.n_views:
+            self.n_views -= 1
+            PyBuffer_Release(&self.views[self.n_views])
+
+    cdef void* view(self, object array, Py_ssize_t size) except? NULL:
         """Hold on to the bytes of an array; None is NULL."""
         if array is None:
             return NULL
-        PyObject_GetBuffer(array, &self.views[n_views[0]], PyBUF_SIMPLE)
-        n_views[0] += 1
-        if self.views[n_views[0] - 1].len != size:
+        PyObject_GetBuffer(array, &self.views[self.n_views], PyBUF_SIMPLE)
+        self.n_views += 1
+        if self.views[self.n_views - 1].len != size:
             raise ValueError("the columns of a batch differ in length")
-        return self.views[n_views[0] - 1].buf
+        return self.views[self.n_views - 1].buf
 
     cdef int take_rows(
         self, const int64_t* times, const uint8_t* valid, const int32_t* codes,
