@@ -27,7 +27,8 @@ if [ $# -eq 0 ] || [ "$1" = --list ]; then
     fi
 fi
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+other=''  # the group of processes of the second half
+trap '[ -z "$other" ] || kill -- -"$other" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 preload=''
 for library in libasan.so libubsan.so libstdc++.so; do
@@ -65,5 +66,25 @@ tar --null --files-from="$work/files" -cf - | tar -C "$work/main" -xf -
 cd "$work/main"
 TIDEGATE_SANITIZE=1 TIDEGATE_DEBUG=1 "$python" setup.py -q build_ext --inplace >"$work/build.log" 2>&1 ||
     { tail -n 50 "$work/build.log"; exit 1; }
-PYTHONPATH="$work/main/src" watched "$python" -m pytest -q -x -p no:cacheprovider --capture=sys \
-    --hypothesis-profile=brief -m 'not memory' "$@"
+run() {
+    PYTHONPATH="$work/main/src" watched "$python" -m pytest -q -x -p no:cacheprovider \
+        --capture=sys --hypothesis-profile=brief -m 'not memory' "$@"
+}
+first=() second=()  # every other one, each half on a core of its own
+while [ $# -gt 0 ]; do
+    first+=("$1")
+    [ $# -eq 1 ] || second+=("$2")
+    shift $(($# > 1 ? 2 : 1))
+done
+if [ ${#second[@]} -gt 0 ]; then
+    set -m  # the group has a number of its own
+    run "${second[@]}" >"$work/second.log" 2>&1 &
+    other=$!
+    set +m
+fi
+run "${first[@]}"
+if [ -n "$other" ]; then
+    wait "$other" || { cat "$work/second.log"; exit 1; }
+    other=''
+    cat "$work/second.log"
+fi
