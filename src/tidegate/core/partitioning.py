@@ -46,7 +46,7 @@ __all__ = ["run_key_parts"]
 
 # Of fewer keys the state stays in the cache, and to read and copy all rows on every thread costs
 # what that saves: 1,000 keys were 0.9 to 1.1 times as fast on two threads, 64,000 were 1.2 to 2.0.
-# Rows that are not in order are worth it with any keys that can be shared out: 1.7 to 2.8.
+# Rows that are not in order are worth it with any keys that can be shared out: 1.3 to 1.6.
 MANY_KEYS = 10_000
 SOME_KEYS = 16  # for each thread
 FIRST = 1 << 17  # rows among which so many keys have to be
