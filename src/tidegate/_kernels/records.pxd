@@ -180,6 +180,8 @@ cdef enum Op:
     OF_LIST      # `other`: their times
     OF_HALF      # one of two words: SUM_INT, ROW_SPAN; with `how` the second
     OF_RUNS      # ROW_RUNS, ROW_SPANS: the entries, as lists have them
+    OF_FROM      # of look-backs: `how` is the column of row numbers, `ddof` 2 if places are behind
+    OF_UPTO      # it; which rows a window has is in both of these
 
 
 cdef enum Status:

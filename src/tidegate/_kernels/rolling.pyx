@@ -9,15 +9,18 @@ from libc.string cimport memchr, memcpy, memmove, memset
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.gate cimport is_far
 from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
-from tidegate._kernels.memory cimport grow
-from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take, large_malloc
+from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take
 from tidegate._kernels.records cimport (
-    DISORDER, DONE, FLOAT, NO_MEMORY, NULLS, OF_COUNT, OF_HALF, OF_LIST, OF_MEAN, OF_RANGE, OF_ROWS,
-    OF_SEM, OF_STD, OF_SUM, OF_VAR, OVERFLOWED, PAIRS, POWERS, ROWS, SIGNED, SQUARES, SQUARES_INT,
-    SUM, TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
+    DISORDER, DONE, FLOAT, NO_MEMORY, NULLS, OF_COUNT, OF_FROM, OF_HALF, OF_LIST, OF_MEAN,
+    OF_RANGE, OF_ROWS, OF_SEM, OF_STD, OF_SUM, OF_UPTO, OF_VAR, OVERFLOWED, PAIRS, POWERS, ROWS,
+    SIGNED, SQUARES, SQUARES_INT, SUM, TOO_MANY_KEPT, UNSIGNED, Acc, Output, Word,
+)
+from tidegate._kernels.rolling_rows cimport (
+    LookRows, RowWords, WordList, list_grow, rows_find, rows_free, rows_write, rows_write_even,
 )
 from tidegate._kernels.rolling_state cimport (
-    ANCHOR, PAD, TILE, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Var, View, is_anchor,
+    ANCHOR, PAD, TILE, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Tile, Var, View,
+    is_anchor,
 )
 from tidegate._kernels.rolling_tile cimport (
     compute_tile, find_bounds, key_anchor, key_free, key_init, key_take_up, key_use_blocks,
@@ -47,6 +50,7 @@ cdef extern from "rolling_extreme.h" nogil:
 ANCHOR_ROWS = ANCHOR   # the numbers of rows that `may_begin` is true of are multiples of it
 
 cdef enum:
+    KEPT_SCRATCH = 1 << 20  # bytes of a block that is kept from one batch to the next
     FEW = 16           # rows that a key first has room for
     MARGIN = 64        # results that may be written beyond the last
     STEP = 8 * TILE    # rows of a batch that are kept at least, where windows reach behind it
@@ -75,9 +79,7 @@ cdef struct Target:
     Block memory       # that `values` are in
     Block flags        # and `valid`
     Word* tail         # of a share that writes among others: its last results go here first
-    Word* lists        # of OF_LIST: the length of a list, its values, and so on
-    int64_t n_lists
-    int64_t room
+    WordList lists     # of OF_LIST: the length of a list, its values, and so on
     int64_t row        # of OF_LIST in place: the values before this row of the view
     int64_t place      # end here in `lists`
 
@@ -87,8 +89,7 @@ cdef struct Share:
     bint has_keys      # those of the codes in [low, high) alone
     int64_t low
     int64_t high
-    int64_t* order     # which rows they are, in the order of the results
-    int64_t n
+    int64_t n          # how many rows they have
     int64_t first      # without keys: rows before this one are only looked back on,
     int64_t right      # the window of the last of them ends here,
     int64_t base       # and the first of them has this number;
@@ -106,6 +107,17 @@ cdef inline void split_wide(wide_t x, double* top, double* rest) noexcept nogil:
         rest[0] = <double>(x - <wide_t>top[0])
 
 
+cdef bint room_in(Block* block, Py_ssize_t size) noexcept nogil:
+    """Have room for so much; what was there may be gone. False without memory."""
+    return size <= block.size or block_grow(block, 0, size)
+
+
+cdef void drop(Block* block, Py_ssize_t size):
+    """Give a block back that is larger than a size."""
+    if block.size > size:
+        block_free(block)
+
+
 cdef class RollingState:
     """What is kept of the keys of look-back windows, and the results of the rows that come.
 
@@ -115,7 +127,8 @@ cdef class RollingState:
         The accumulators, as `WindowState` takes them.
     outputs : list of (op, acc, numeric, ddof, other, how, by)
         What to read from them. OF_LIST with `how` gives the values of all rows once, and of each
-        result the place where those of its window begin among them.
+        result the place where those of its window begin among them. OF_FROM and OF_UPTO give the
+        rows of windows; see `RowWords`.
     columns : list of (numeric, skip_nan)
         The input columns.
     keyed : bool
@@ -148,8 +161,15 @@ cdef class RollingState:
     cdef int64_t* places
     cdef int64_t n_counts
     cdef bint has_places     # an output has all values of a batch once
-    cdef Word** sorted_values
-    cdef uint8_t** sorted_valid
+    cdef LookRows rows       # of the view that is computed
+    cdef int from_output     # OF_FROM
+    cdef int upto_output     # OF_UPTO
+    cdef Block order         # of the rows of a batch by key: their numbers,
+    cdef Block touched       # their keys,
+    cdef Block sorted_times
+    cdef Block* sorted_values
+    cdef Block* sorted_valid
+    cdef Block spare         # for results on their way into their places
     cdef Target* targets
     cdef int64_t n_results
     cdef Share share_of
@@ -178,8 +198,8 @@ cdef class RollingState:
         self.own = <Series*>calloc(self.n_columns + 1, sizeof(Series))
         self.targets = <Target*>calloc(self.n_outputs + 1, sizeof(Target))
         self.views = <Py_buffer*>calloc(2 * self.n_columns + 3, sizeof(Py_buffer))
-        self.sorted_values = <Word**>calloc(self.n_columns + 1, sizeof(Word*))
-        self.sorted_valid = <uint8_t**>calloc(self.n_columns + 1, sizeof(uint8_t*))
+        self.sorted_values = <Block*>calloc(self.n_columns + 1, sizeof(Block))
+        self.sorted_valid = <Block*>calloc(self.n_columns + 1, sizeof(Block))
         if (self.accs == NULL or self.outputs == NULL or self.columns == NULL or self.own == NULL
                 or self.targets == NULL
                 or self.views == NULL or self.sorted_values == NULL
@@ -188,12 +208,19 @@ cdef class RollingState:
         for i in range(self.n_accs):
             (self.accs[i].kind, self.accs[i].column, self.accs[i].weight, self.accs[i].nulls,
              self.accs[i].sum, self.accs[i].numeric) = accs[i]
+        self.rows.column = -1
         for i in range(self.n_outputs):
             (self.outputs[i].op, self.outputs[i].acc, self.outputs[i].numeric,
              self.outputs[i].ddof, self.outputs[i].other, self.outputs[i].how,
              self.outputs[i].by) = outputs[i]
             if self.outputs[i].op == OF_LIST and self.outputs[i].how:
                 self.has_places = True
+            if self.outputs[i].op == OF_FROM:
+                self.from_output = i
+                self.rows.column = self.outputs[i].how
+                self.rows.has_places = self.outputs[i].ddof == 2
+            if self.outputs[i].op == OF_UPTO:
+                self.upto_output = i
         for i in range(self.n_columns):
             self.columns[i].numeric, self.columns[i].skip_nan = columns[i]
             self.own[i] = self.columns[i]
@@ -231,8 +258,9 @@ cdef class RollingState:
                 for k in range(i):  # each of these goes to one place
                     if self.outputs[k].acc == output.acc and self.outputs[k].op == output.op:
                         return False
-            elif not (output.op in (OF_VAR, OF_STD) and self.accs[output.acc].kind == SQUARES
-                      and count >= output.ddof + 1.0):
+            elif output.op not in (OF_ROWS, OF_FROM, OF_UPTO) and not (
+                    output.op in (OF_VAR, OF_STD) and self.accs[output.acc].kind == SQUARES
+                    and count >= output.ddof + 1.0):
                 return False
         return self.n_outputs > 0
 
@@ -244,12 +272,14 @@ cdef class RollingState:
                 self.forget(k)
             scratch_free(&self.scratch)
         free(self.keys)
-        free(self.share_of.order)
+        if self.sorted_values != NULL and self.sorted_valid != NULL:
+            self.drop_sorted(0)
+        rows_free(&self.rows)
         if self.targets != NULL:
             for o in range(self.n_outputs):
                 block_free(&self.targets[o].memory)
                 block_free(&self.targets[o].flags)
-                free(self.targets[o].lists)
+                free(self.targets[o].lists.at)
                 free(self.targets[o].tail)
         free(self.targets)
         free(self.accs)
@@ -274,7 +304,8 @@ cdef class RollingState:
         codes : (n_rows,) int32 or None
             Key codes below n_keys.
         columns : list of (values, valid)
-            (n_rows,) 8-byte values and (n_rows,) uint8 or None, in the order of the plan.
+            (n_rows,) 8-byte values and (n_rows,) uint8 or None, in the order of the plan. The
+            numbers and places of rows may be None where these are all, and came in order of time.
         is_all : bool
             These are all rows that there are: nothing of them is kept.
 
@@ -302,6 +333,8 @@ cdef class RollingState:
             for i in range(self.n_columns):
                 self.columns[i].x = <const Word*>self.view(&n_views, columns[i][0], n_rows * 8)
                 self.columns[i].valid = <const uint8_t*>self.view(&n_views, columns[i][1], n_rows)
+            if self.rows.column >= 0 and not is_all and self.columns[self.rows.column].x == NULL:
+                raise ValueError("rows of a stream have numbers")
             with nogil:
                 status = self.take_rows(time, code, n_keys, n_rows, is_all)
         finally:
@@ -565,21 +598,25 @@ cdef class RollingState:
                         int64_t n_rows, bint is_all) noexcept nogil:
         """Rows of many keys: one key after the other, and the results back into their places."""
         cdef int64_t n_touched = 0, n_mine = 0, k, at = 0, n
-        cdef int64_t* touched = <int64_t*>large_malloc(n_rows * sizeof(int64_t))
-        cdef int64_t* order = <int64_t*>large_malloc((n_rows + 1) * sizeof(int64_t))
-        cdef int64_t* sorted_times = <int64_t*>large_malloc(n_rows * sizeof(int64_t))
-        cdef int status = DONE
-        if touched == NULL or order == NULL or sorted_times == NULL:
-            status = NO_MEMORY
-        elif self.room_for_counts(n_keys) != DONE:
-            status = NO_MEMORY
-        if status == DONE:
-            n_touched = self.order_by_key(codes, n_rows, touched, order)
-            for k in range(n_touched):
-                n_mine += self.counts[touched[k]]
-            for k in range(n_mine):
-                sorted_times[k] = times[order[k]]
-            status = self.sort_columns(order, n_mine)
+        cdef int64_t* touched
+        cdef int64_t* order
+        cdef int64_t* sorted_times
+        cdef int status
+        if not (room_in(&self.touched, n_rows * sizeof(int64_t))
+                and room_in(&self.order, (n_rows + 1) * sizeof(int64_t))
+                and room_in(&self.sorted_times, n_rows * sizeof(int64_t))
+                and self.room_for_counts(n_keys) == DONE):
+            return NO_MEMORY
+        touched, order = <int64_t*>self.touched.at, <int64_t*>self.order.at
+        sorted_times = <int64_t*>self.sorted_times.at
+        n_touched = self.order_by_key(codes, n_rows, touched, order)
+        for k in range(n_touched):
+            n_mine += self.counts[touched[k]]
+        for k in range(n_mine):
+            sorted_times[k] = times[order[k]]
+        status = self.sort_columns(order, n_mine)
+        if self.rows.column >= 0 and self.columns[self.rows.column].x == NULL:
+            self.columns[self.rows.column].x = <const Word*>order  # these are their numbers
         for k in range(n_touched if status == DONE else 0):
             n = self.counts[touched[k]]
             status = self.take_run(touched[k], sorted_times + at, n, at, is_all)
@@ -591,21 +628,24 @@ cdef class RollingState:
         if status == OVERFLOWED:
             self.bad_row = order[self.bad_row]
         elif status == DONE and self.share_of.has_keys:
-            free(self.share_of.order)
-            self.share_of.order = order
             self.share_of.n = n_mine
-            order = NULL
         elif status == DONE:
             status = self.put_in_place(order, n_rows)
-        for k in range(self.n_columns):
-            free(self.sorted_values[k])
-            free(self.sorted_valid[k])
-            self.sorted_values[k] = NULL
-            self.sorted_valid[k] = NULL
-        free(touched)
-        free(order)
-        free(sorted_times)
+        if self.order.size > KEPT_SCRATCH and not self.share_of.has_keys:
+            with gil:
+                self.drop_sorted(KEPT_SCRATCH)
         return status
+
+    cdef void drop_sorted(self, Py_ssize_t size):
+        """Give back the memory that rows were sorted in, blocks of more than a size."""
+        cdef int c
+        drop(&self.order, size)
+        drop(&self.touched, size)
+        drop(&self.sorted_times, size)
+        drop(&self.spare, size)
+        for c in range(self.n_columns):
+            drop(&self.sorted_values[c], size)
+            drop(&self.sorted_valid[c], size)
 
     cdef int64_t order_by_key(self, const int32_t* codes, int64_t n, int64_t* touched,
                               int64_t* order) noexcept nogil:
@@ -651,18 +691,16 @@ cdef class RollingState:
         cdef uint8_t* valid
         for c in range(self.n_columns):
             if self.columns[c].x != NULL:
-                values = <Word*>large_malloc(n * sizeof(Word))
-                self.sorted_values[c] = values
-                if values == NULL:
+                if not room_in(&self.sorted_values[c], n * sizeof(Word)):
                     return NO_MEMORY
+                values = <Word*>self.sorted_values[c].at
                 for i in range(n):
                     values[i] = self.columns[c].x[order[i]]
                 self.columns[c].x = values
             if self.columns[c].valid != NULL:
-                valid = <uint8_t*>large_malloc(n)
-                self.sorted_valid[c] = valid
-                if valid == NULL:
+                if not room_in(&self.sorted_valid[c], n):
                     return NO_MEMORY
+                valid = <uint8_t*>self.sorted_valid[c].at
                 for i in range(n):
                     valid[i] = self.columns[c].valid[order[i]]
                 self.columns[c].valid = valid
@@ -672,19 +710,23 @@ cdef class RollingState:
         """Bring the results back into the order of the rows."""
         cdef int o
         cdef int64_t i
-        cdef Word* values = <Word*>large_malloc(n * sizeof(Word))
-        cdef uint8_t* valid = <uint8_t*>values
-        if values == NULL:
-            return NO_MEMORY
+        cdef Target* target
+        cdef Word* values
+        cdef uint8_t* valid
         for o in range(self.n_outputs):
-            memcpy(values, self.targets[o].values, n * sizeof(Word))
+            target = &self.targets[o]
+            if not room_in(&self.spare, (n + MARGIN) * sizeof(Word)):
+                return NO_MEMORY
+            values = <Word*>self.spare.at
             for i in range(n):
-                self.targets[o].values[order[i]] = values[i]
-            if self.targets[o].valid != NULL:
-                memcpy(valid, self.targets[o].valid, n)
+                values[order[i]] = target.values[i]
+            self.spare, target.memory = target.memory, self.spare
+            target.values = values
+            if target.valid != NULL:
+                valid = <uint8_t*>self.spare.at
+                memcpy(valid, target.valid, n)
                 for i in range(n):
-                    self.targets[o].valid[order[i]] = valid[i]
-        free(values)
+                    target.valid[order[i]] = valid[i]
         return DONE
 
     # ------------------------------------------------------------------------- rows that are kept
@@ -983,7 +1025,7 @@ cdef class RollingState:
         for o in range(self.n_outputs):
             target = &self.targets[o]
             target.valid = NULL
-            target.n_lists = 0
+            target.lists.n = 0
             if self.share_of.is_among:
                 target.values = self.whole.targets[o].values + self.share_of.place
                 continue
@@ -1004,6 +1046,8 @@ cdef class RollingState:
                 status = self.write_values(o, view, key.left - view.base)
                 if status != DONE:
                     return status
+        if self.rows.column >= 0 and not rows_find(&self.rows, view, key.left - view.base):
+            return NO_MEMORY
         while row < view.n:
             number = view.base + row
             n = min(min(<int64_t>TILE, view.n - row), ANCHOR - number % ANCHOR)
@@ -1017,6 +1061,9 @@ cdef class RollingState:
             if self.scratch.may_be_even:
                 done = self.take_even(key, view, row, n, at + row - first)
                 if done:
+                    status = self.write_even_rows(row, done, at + row - first)
+                    if status != DONE:
+                        return status
                     row += done
                     continue
             n = find_bounds(&self.scratch.tile, &self.look, view, key, row, n)
@@ -1030,6 +1077,42 @@ cdef class RollingState:
         if self.share_of.is_among and at + view.n - first == self.n_results:
             self.write_tail(self.n_results)
         return DONE
+
+    cdef RowWords row_words(self, int64_t at) noexcept nogil:
+        """Where the rows of windows go, from a result on."""
+        cdef Target* target = &self.targets[self.from_output]
+        return RowWords(
+            target.values + at, self.targets[self.upto_output].values + at, &target.lists)
+
+    cdef bint has_room(self) noexcept nogil:
+        """Whether the ranges of windows of several may be as many as they are."""
+        cdef int64_t width = 2 + self.rows.has_places
+        return self.targets[self.from_output].lists.n // width <= self.max_kept
+
+    cdef int write_rows(self, int64_t at) noexcept nogil:
+        """The rows of the windows of a tile."""
+        cdef RowWords out = self.row_words(at)
+        cdef const Tile* tile = &self.scratch.tile
+        if not rows_write(&self.rows, tile.l, tile.r, tile.n, &out):
+            return NO_MEMORY
+        return DONE if self.has_room() else TOO_MANY_KEPT
+
+    cdef int write_even_rows(self, int64_t row, int64_t n, int64_t at) noexcept nogil:
+        """How many rows windows that are all as long have, and which, from a row of the view on."""
+        cdef int64_t back = self.look.rows - (not self.look.has_left), i
+        cdef int64_t count = back + self.look.has_right
+        cdef RowWords out
+        cdef int o
+        for o in range(self.n_outputs):
+            if self.outputs[o].op == OF_ROWS:
+                for i in range(at, at + n):
+                    self.targets[o].values[i].i = count
+        if self.rows.column < 0:
+            return DONE
+        out = self.row_words(at)
+        if not rows_write_even(&self.rows, row - back, count, n, &out):
+            return NO_MEMORY
+        return DONE if self.has_room() else TOO_MANY_KEPT
 
     cdef int64_t rows_ahead(self, int64_t at) noexcept nogil:
         """How many rows from one on may be answered at once, of a share among others.
@@ -1195,6 +1278,10 @@ cdef class RollingState:
             for i in range(n):
                 out[i].i = <int64_t>hi[i]
             return DONE
+        if output.op == OF_FROM:
+            return self.write_rows(at)
+        if output.op == OF_UPTO:
+            return DONE
         if output.op == OF_MEAN:
             self.write_means(o, at)
         elif output.op == OF_VAR or output.op == OF_STD or output.op == OF_SEM:
@@ -1305,42 +1392,36 @@ cdef class RollingState:
         cdef Target* target = &self.targets[o]
         cdef const Series* c = &view.columns[self.accs[self.outputs[o].acc].column]
         cdef const double* counts = s.hi[self.accs[self.outputs[o].acc].nulls]
-        cdef int64_t i, row, n, room
+        cdef int64_t i, row, n
         for i in range(s.tile.n):
-            n = target.n_lists + <int64_t>counts[i] + 1
-            if n > target.room:
-                room = max(n, 2 * target.room)
-                if not grow(<void**>&target.lists, room * sizeof(Word)):
-                    return NO_MEMORY
-                target.room = room
+            n = target.lists.n + <int64_t>counts[i] + 1
+            if not list_grow(&target.lists, n):
+                return NO_MEMORY
             if n > self.max_kept:
                 return TOO_MANY_KEPT
-            target.values[at + i].i = target.n_lists
-            target.lists[target.n_lists].i = <int64_t>counts[i]
-            target.n_lists += 1
+            target.values[at + i].i = target.lists.n
+            target.lists.at[target.lists.n].i = <int64_t>counts[i]
+            target.lists.n += 1
             for row in range(s.tile.l[i], s.tile.r[i]):
                 if has_value(c, row):
-                    target.lists[target.n_lists] = c.x[row]
-                    target.n_lists += 1
+                    target.lists.at[target.lists.n] = c.x[row]
+                    target.lists.n += 1
         return DONE
 
     cdef int write_values(self, int o, const View* view, int64_t first) noexcept nogil:
         """The values of the rows of a view from `first` on, behind those of other views."""
         cdef Target* target = &self.targets[o]
         cdef const Series* c = &view.columns[self.accs[self.outputs[o].acc].column]
-        cdef int64_t row, room = target.n_lists + view.n - first
-        if room > target.room:
-            room = max(room, 2 * target.room)
-            if not grow(<void**>&target.lists, room * sizeof(Word)):
-                return NO_MEMORY
-            target.room = room
+        cdef int64_t row
+        if not list_grow(&target.lists, target.lists.n + view.n - first):
+            return NO_MEMORY
         target.row = first
-        target.place = target.n_lists
+        target.place = target.lists.n
         for row in range(first, view.n):
             if has_value(c, row):
-                target.lists[target.n_lists] = c.x[row]
-                target.n_lists += 1
-        return TOO_MANY_KEPT if target.n_lists > self.max_kept else DONE
+                target.lists.at[target.lists.n] = c.x[row]
+                target.lists.n += 1
+        return TOO_MANY_KEPT if target.lists.n > self.max_kept else DONE
 
     cdef void write_places(self, int o, const View* view, int64_t at) noexcept nogil:
         """Where the values of each window begin among those of all rows."""
@@ -1433,7 +1514,7 @@ cdef class RollingState:
         """
         cdef int64_t[::1] value
         cdef uint8_t[::1] flag
-        cdef const int64_t* order = self.share_of.order
+        cdef const int64_t* order = <const int64_t*>self.order.at
         cdef Target* target
         cdef int64_t i
         cdef int o
@@ -1476,9 +1557,14 @@ cdef class RollingState:
                     if not self.has_flags(target):
                         raise MemoryError
                     memcpy(target.valid + at, share.targets[o].valid + share.n_results - n, n)
-                for i in range(at, at + n if n_lists else at):
-                    target.values[i].i += n_lists
-                n_lists += share.targets[o].n_lists
+                if self.outputs[o].op == OF_FROM:
+                    for i in range(at, at + n if n_lists else at):
+                        if target.values[i].i < 0:
+                            target.values[i].i -= n_lists
+                else:
+                    for i in range(at, at + n if n_lists else at):
+                        target.values[i].i += n_lists
+                n_lists += share.targets[o].lists.n
                 at += n
 
     cdef bint has_flags(self, Target* target) noexcept nogil:
@@ -1497,12 +1583,11 @@ cdef class RollingState:
         -------
         Buffer
             8-byte words: the length of a list, its values, and so on; the results say where.
-            Of lists in place the values alone.
+            Of lists in place the values alone; of OF_FROM as `RowWords` has it.
         """
         cdef Target* target = &self.targets[output]
-        lists = buffer_of(target.lists, target.n_lists * sizeof(Word))
-        target.lists = NULL
-        target.n_lists = target.room = 0
+        lists = buffer_of(target.lists.at, target.lists.n * sizeof(Word))
+        target.lists = WordList(NULL, 0, 0)
         return lists
 
     def overflow(self):

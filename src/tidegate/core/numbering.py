@@ -1,8 +1,7 @@
 """Plans that tell the input rows of each window.
 
 Records are told the numbers of their rows, from 0 on in order of arrival: runs of rows that came
-one after the other, or with keys the first row, the last and how many there are. Look-backs read
-them as one more column.
+one after the other, or with keys the first row, the last and how many there are.
 """
 
 from __future__ import annotations
@@ -19,11 +18,8 @@ from tidegate.core.rowwindows import Count, Session, Threshold
 if TYPE_CHECKING:
     from tidegate.core.plan import Plan
 
-__all__ = ["ROW", "has_spans", "reads_numbers", "refuse_merge", "traced"]
+__all__ = ["has_spans", "refuse_merge", "traced"]
 
-ROW = "tidegate.row"  # the column of row numbers
-
-_COLLECTED = ((ROW_RANGES, Aggregation("collect", (ROW,))),)
 _SPANS = ((ROW_RANGES, Aggregation("row_spans")),)
 _RUNS = ((ROW_RANGES, Aggregation("row_runs")),)
 _SPANNED = tuple(zip(OF_SPANS, map(Aggregation, ("row_first", "row_last", "rows")), strict=True))
@@ -32,16 +28,9 @@ _SPANNED = tuple(zip(OF_SPANS, map(Aggregation, ("row_first", "row_last", "rows"
 def traced(plan: Plan) -> Plan:
     """Have a plan tell the rows of each window."""
     more = _SPANNED if has_spans(plan) else _RUNS
-    if has_spans(plan) and isinstance(plan.window, Count | Threshold):
+    if has_spans(plan) and isinstance(plan.window, Count | Threshold | Rolling):
         more = _SPANS
-    if isinstance(plan.window, Rolling):
-        more = _COLLECTED
     return replace(plan, results=(*plan.results, *more))
-
-
-def reads_numbers(plan: Plan) -> bool:
-    """Whether a plan reads the numbers of rows as a column."""
-    return any(ROW in item.columns for _, item in plan.results)
 
 
 def refuse_merge(plan: Plan) -> None:
@@ -52,7 +41,7 @@ def refuse_merge(plan: Plan) -> None:
     MergeError
         If the plan tells the rows of each window.
     """
-    if any(more[0] in plan.results for more in (_COLLECTED, _SPANS, _RUNS, _SPANNED)):
+    if any(more[0] in plan.results for more in (_SPANS, _RUNS, _SPANNED)):
         raise MergeError("merge: with lineage=True the rows of two inputs would have one number")
 
 
@@ -61,12 +50,13 @@ def has_spans(plan: Plan) -> bool:
 
     So they are on a grid, where a row that is late has come after all rows of its window, and of
     sessions, unless a longest duration lets rows closer than the gap be of two. Those of bars are
-    in several spans where they came in another order. Not so where other options of time say which
-    rows count; and both edges have to be there.
+    in several spans where they came in another order, and so are those of look-backs, of which no
+    times are told: all rows of the key from one row to another. Not so where other options of time
+    say which rows count; and both edges have to be there.
     """
     window = plan.window
     if not plan.by or plan.on in plan.by or not plan.time.is_plain:
         return False
     if isinstance(window, Session):
         return window.max_duration is None
-    return not isinstance(window, Rolling) and window.label is None
+    return isinstance(window, Rolling) or window.label is None

@@ -25,9 +25,12 @@ __all__ = [
     "NULLS",
     "OF_COUNT",
     "OF_EXTREME",
+    "OF_FROM",
     "OF_HALF",
     "OF_LIST",
     "OF_MODE",
+    "OF_ROWS",
+    "OF_UPTO",
     "PAIRS",
     "POWERS",
     "ROWS",
@@ -54,6 +57,7 @@ OF_ROWS, OF_COUNT, OF_WORD, OF_EXTREME, OF_SUM, OF_MEAN, OF_VAR, OF_STD, OF_RATI
 OF_SEM, OF_RANGE, OF_TIME, OF_COV, OF_CORR, OF_SLOPE = range(9, 15)
 OF_ZSCORE, OF_SKEW, OF_KURT = range(15, 18)
 OF_QUANTILE, OF_RANK, OF_MAD, OF_MODE, OF_NUNIQUE, OF_LIST, OF_HALF, OF_RUNS = range(18, 26)
+OF_FROM, OF_UPTO = range(26, 28)
 
 # The type of the 8-byte words of a column: of FLOAT, SIGNED, UNSIGNED.
 WORDS: tuple[type[np.float64], type[np.int64], type[np.uint64]] = (np.float64, np.int64, np.uint64)
@@ -154,8 +158,8 @@ class Program:
         return WORDS[numeric] if own else np.float64
 
     def is_list(self, output: int) -> bool:
-        """Tell whether a result is a list of values."""
-        return self.outputs[output].op == OF_LIST
+        """Tell whether a result is a list of values, or of ranges of rows."""
+        return self.outputs[output].op in (OF_LIST, OF_FROM)
 
     @property
     def has_lists(self) -> bool:

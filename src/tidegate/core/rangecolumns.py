@@ -2,7 +2,7 @@
 
 A result has a list of ranges, half open, counted from 0. With keys it is one range, from its first
 row to its last, and tells which of the rows between are its own: those of its key, within its
-times, and how many these are.
+times, and how many these are. Of look-backs with keys they are all rows of the key.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_RANGES",
+    "OF_LOOKS",
     "OF_SPANS",
     "RANGES_TYPE",
     "ROW_RANGES",
@@ -42,6 +43,9 @@ RANGES_TYPE: Any = pa.list_(
 SPAN_PARTS: Any = pa.list_(
     pa.struct([pa.field(name, pa.int64()) for name in ("start", "stop", "rows", "from", "before")])
 )  # from and before are words of the times, as they are shown
+OF_LOOKS: Any = pa.list_(
+    pa.struct([pa.field(name, pa.int64()) for name in ("start", "stop", "rows")])
+)
 TYPES_OF_RUNS = {"row_runs": RANGES_TYPE, "row_spans": SPAN_PARTS}
 OF_SPANS = (ROW_RANGES, "tidegate.last", "tidegate.rows")  # results that `SpanColumn.tell` takes
 MOST_RANGES = 2**31 - 1  # a column of lists has room for
@@ -129,24 +133,26 @@ class SpanColumn:
         That made the results.
     keys : sequence of pyarrow.DataType
         Types of the keys.
-    time : pyarrow.DataType
-        Type of the edges of windows, which are told as numbers in their unit.
+    time : pyarrow.DataType or None
+        Type of the edges of windows, which are told as numbers in their unit; None of look-backs,
+        whose spans are of all rows of the key.
 
     Notes
     -----
     O(n_results), some 20 microseconds beside that.
     """
 
-    def __init__(self, plan: Plan, keys: Sequence[pa.DataType], time: pa.DataType) -> None:
-        number = time if pa.types.is_floating(time) else pa.int64()
+    def __init__(self, plan: Plan, keys: Sequence[pa.DataType], time: pa.DataType | None) -> None:
+        number = time if time is not None and pa.types.is_floating(time) else pa.int64()
         self._keys = [_PLAIN.get(key, key) for key in keys]
         own = zip(plan.by, self._keys, strict=True)
         self._own = pa.struct([pa.field(name, type_) for name, type_ in own])
         self._edges = pa.struct([pa.field(name, number) for name in SPAN_EDGES])
         self._times = pa.struct([pa.field(plan.on, self._edges)])
-        counts = [pa.field(name, pa.int64()) for name in ("start", "stop", "rows")]
-        others = pa.field("key", self._own), pa.field("time", self._times)
-        self.type: Any = pa.list_(pa.struct([*counts, *others]))
+        parts = [*OF_LOOKS.value_type, pa.field("key", self._own)]
+        if time is not None:
+            parts.append(pa.field("time", self._times))
+        self.type: Any = pa.list_(pa.struct(parts))
 
     def make(self, keys: list[Any], edges: list[Any], spans: Spans) -> pa.Array[Any]:
         """Make the column of results with these keys and edges."""
@@ -194,19 +200,19 @@ class SpanColumn:
         """
         given: list[Any] = [*columns]
         *others, lists = given
+        return [*others, self.with_keys(lists, others[: len(self._keys)])]
+
+    def with_keys(self, lists: Any, keys: list[Any]) -> pa.Array[Any]:
+        """Put the keys beside the spans of results, and the times if they have some."""
         starts, stops, rows, *edges = lists.flatten().flatten()
-        keys, n_each = others[: len(self._keys)], lists.value_lengths().to_numpy()
-        if len(starts) != len(lists):
+        offsets, n_each = lists.offsets, lists.value_lengths().to_numpy()
+        if lists.offset or len(starts) != len(lists) or not n_each.all():  # not one each
             owner = pa.array(np.repeat(np.arange(len(lists)), n_each))
             keys = [key.take(owner) for key in keys]
+            offsets = pa.array(np.concatenate([[0], np.cumsum(n_each)]), pa.int32())
         spans = self._spans([starts, stops, rows], keys, edges)
-        offsets = np.zeros(len(lists) + 1, np.int32)
-        np.cumsum(n_each, out=offsets[1:])
-        buffers = [None, _buffer_of(offsets)]
-        column: pa.Array[Any] = pa.Array.from_buffers(
-            self.type, len(lists), buffers, null_count=0, children=[spans]
-        )
-        return [*others, column]
+        buffers = [None, offsets.buffers()[1]]
+        return pa.Array.from_buffers(self.type, len(lists), buffers, null_count=0, children=[spans])
 
     def _spans(self, told: list[Any], keys: list[Any], edges: list[Any]) -> Any:
         """Put together what is told of each span."""
@@ -214,9 +220,11 @@ class SpanColumn:
             key.cast(to) if key.type != to else key
             for key, to in zip(keys, self._keys, strict=True)
         ]
-        numbers = [edge.view(self._edges.field(0).type) for edge in edges]
-        times = _struct(self._times, [_struct(self._edges, numbers)])
-        return _struct(self.type.value_type, [*told, _struct(self._own, plain), times])
+        parts = [*told, _struct(self._own, plain)]
+        if edges:
+            numbers = [edge.view(self._edges.field(0).type) for edge in edges]
+            parts.append(_struct(self._times, [_struct(self._edges, numbers)]))
+        return _struct(self.type.value_type, parts)
 
 
 def _struct(type_: Any, columns: list[Any]) -> Any:

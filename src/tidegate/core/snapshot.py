@@ -100,6 +100,7 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
         "times": kept.times.tobytes(),
         "waiting_times": times.tobytes(),
         "waiting_codes": codes.tobytes(),
+        "numbered": tied.numbers.n_each.tobytes(),
         "late": table_bytes(tied.late.peek()),
         "ready": table_bytes(pa.concat_tables([tied.schema.empty_table(), *ready])),
     }
@@ -220,6 +221,7 @@ def _take_up(run: RollingRun, header: dict[str, Any], sections: dict[str, memory
     if type(used) is not int or not 0 <= used < 2**62:
         raise SnapshotError("the clock of the snapshot is none")
     run.used = used
+    tied.numbers.n_each = _words(sections["numbered"]).copy()
     numbers = range(len(tied.program.columns))
     kept = KeptRows(
         (largest, watermark),

@@ -31,9 +31,10 @@ def trace(data: Data, ranges: Iterable[Any], /) -> Data:
         The rows that were aggregated, all of them in the same order.
     ranges : iterable
         One value of the column ``row_ranges``: of each range ``start`` and ``stop``, half open; of
-        windows with keys also ``rows``, ``key`` and ``time``. Windows of a grid and sessions with
-        keys have one range; bars have one where their rows came in order of time and none of the
-        key between them was late, else several, in order of time.
+        windows with keys also ``rows``, ``key`` and ``time``, of look-backs without ``time``.
+        Windows of a grid and sessions with keys have one range; bars and look-backs have one where
+        their rows came in order of time and none of the key between them was late, else several,
+        in order of time.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def _check_pairs(pairs: list[tuple[int, int]], n_rows: int) -> None:
 
 
 def _names_of(span: Any) -> list[str]:
-    """Name the columns that tell which rows of a span are its window's own: keys, then the time.
+    """Name the columns that tell which rows of a span are its window's own: keys, and the time.
 
     Raises
     ------
@@ -147,12 +148,11 @@ def _names_of(span: Any) -> list[str]:
         If it is no span.
     """
     try:
-        (on,) = span["time"]
-        parts = span["rows"], *(span["time"][on][edge] for edge in SPAN_EDGES)
-        if not all(isinstance(part, int | float) for part in parts):
-            raise TypeError(f"of {parts}")
-        return [*span["key"], on]
-    except (TypeError, ValueError, KeyError) as error:
+        edges = [each[edge] for each in span.get("time", {}).values() for edge in SPAN_EDGES]
+        if not all(isinstance(part, int | float) for part in (span["rows"], *edges)):
+            raise TypeError(f"of {edges}")
+        return [*span["key"], *span.get("time", [])]
+    except (AttributeError, TypeError, ValueError, KeyError) as error:
         raise InputError(
             f"trace: {span!r} does not tell key, time and rows: give a value of 'row_ranges'"
         ) from error
@@ -181,28 +181,33 @@ def _own_rows(table: pa.Table, span: Mapping[str, Any]) -> Numbers:
         If other rows are meant.
     """
     start, stop = span["start"], span["stop"]
-    *by, on = _names_of(span)
-    first, before = (span["time"][on][edge] for edge in SPAN_EDGES)
+    names, by = _names_of(span), list(span["key"])
     keys = Keys(by, max_keys=2**31 - 1)
-    places = [column_index(table.schema, name) for name in (*by, on)]
+    places = [column_index(table.schema, name) for name in names]
     some = table.slice(start, stop - start).select(places).combine_chunks()
     found = [np.empty(0, np.int64)]
     row = start
     for batch in some.to_batches():
         own = keys.encode(batch) == keys.code(tuple(span["key"].values()))
-        times, valid = time_column(batch, on)
-        own &= times >= first
-        if before != INT64_MAX:  # no time is after that: it is meant too
-            own &= times < before
-        if valid is not None:
-            own &= valid == 1
+        for on, edges in span.get("time", {}).items():
+            own &= _lie_within(batch, on, *(edges[edge] for edge in SPAN_EDGES))
         found.append(row + np.flatnonzero(own))
         row += batch.num_rows
     rows = np.concatenate(found)
     if len(rows) != span["rows"]:
+        within = " and within its times" if "time" in span else ""
         raise InputError(
             f"trace: of the rows {start} to {stop} of the data {len(rows)} are of the key "
-            f"{span['key']!r} and within its times, and of the window there were {span['rows']}: "
+            f"{span['key']!r}{within}, and of the window there were {span['rows']}: "
             f"give the data that was aggregated, in the same order and unit of time"
         )
     return rows
+
+
+def _lie_within(batch: pa.RecordBatch, on: str, first: Any, before: Any) -> Any:
+    """Tell of each row whether it has a time, and one of [first, before)."""
+    times, valid = time_column(batch, on)
+    within = times >= first
+    if before != INT64_MAX:  # no time is after that: it is meant too
+        within &= times < before
+    return within if valid is None else within & (valid == 1)

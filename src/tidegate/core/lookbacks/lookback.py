@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from tidegate.core.calling import call_each, call_each_c
 from tidegate.core.columns import as_array
-from tidegate.core.lookbacks.spans import ranges_in
+from tidegate.core.lookbacks.spans import check_ranges, ranges_in
 from tidegate.core.making import MOST_IN_LISTS, Maker, Outputs, array_of_words
-from tidegate.core.numbering import ROW
+from tidegate.core.parts import WORDS
 from tidegate.core.program import (
     GREATEST_INT,
     GREATEST_TEXT,
@@ -22,11 +22,14 @@ from tidegate.core.program import (
     LEAST_INT,
     LEAST_TEXT,
     OF_COUNT,
+    OF_FROM,
     OF_MODE,
+    OF_ROWS,
+    OF_UPTO,
     SIGNED,
     Output,
 )
-from tidegate.core.rangecolumns import RANGES_TYPE, ROW_RANGES
+from tidegate.core.rangecolumns import OF_LOOKS, ROW_RANGES
 from tidegate.core.threads import on_threads, parts_of
 
 if TYPE_CHECKING:
@@ -34,13 +37,14 @@ if TYPE_CHECKING:
     from tidegate.core.program import Program, Result
     from tidegate.core.texts import Coded
 
-__all__ = ["LookMaker", "Unmade", "in_parts", "looking_back", "ordered_columns"]
+__all__ = ["NUMBERS", "LookMaker", "Unmade", "in_parts", "looking_back", "ordered_columns"]
 
 Made: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 Column: TypeAlias = "Made | Callable[[], pa.Array[Any]]"
 
 FEWEST_IN_PART = 1 << 16  # rows
 _chunked_array: Callable[..., pa.ChunkedArray[Any]] = pa.chunked_array  # an overload for each type
+NUMBERS = ("tidegate.row", "tidegate.place")  # columns that rows are given: see `numbers`
 _IN_PLACE = 1  # of OF_LIST: all values once, and where those of each window begin
 _OF_LABELS = {LEAST_TEXT: LEAST_INT, GREATEST_TEXT: GREATEST_INT}
 
@@ -48,24 +52,53 @@ _OF_LABELS = {LEAST_TEXT: LEAST_INT, GREATEST_TEXT: GREATEST_INT}
 def looking_back(program: Program) -> Program:
     """Return a program whose texts are labels.
 
-    Functions of the user's see values where they lie, and so do the ranges of row numbers.
+    Functions of the user's see values where they lie. Where rows are told, their numbers are
+    columns of their own.
     """
     accs: list[Any] = [(_OF_LABELS.get(kind, kind), *rest) for kind, *rest in program.accs]
-    outputs, results, fields = list(program.outputs), list(program.results), list(program.fields)
-    for at, result in enumerate(results):
-        is_of_rows = result.item.columns == (ROW,)
-        if result.how != "custom" and not is_of_rows:
-            continue
-        counts = []
-        for number in result.outputs:
-            outputs[number] = outputs[number]._replace(how=_IN_PLACE)
-            counts.append(len(outputs))
-            outputs.append(Output(OF_COUNT, program.accs[outputs[number].acc][3], SIGNED))
-        results[at] = result._replace(outputs=(*result.outputs, *counts))
-        if is_of_rows:
-            results[at] = results[at]._replace(how="rows")
-            fields[at] = pa.field(ROW_RANGES, RANGES_TYPE)
-    return replace(program, accs=accs, outputs=outputs, results=results, fields=fields)
+    made = replace(
+        program,
+        accs=accs,
+        outputs=list(program.outputs),
+        columns=list(program.columns),
+        fields=list(program.fields),
+        parts=list(program.parts),
+        results=list(program.results),
+    )
+    for at, result in enumerate(program.results):
+        if result.how == "custom":
+            counts = [_in_place(made, number) for number in result.outputs]
+            made.results[at] = result._replace(outputs=(*result.outputs, *counts))
+        elif result.how == "runs":
+            _number_rows(made, at)
+    return made
+
+
+def _in_place(program: Program, number: int) -> int:
+    """Have an output give all values once; return the one that counts those of each window."""
+    output = program.outputs[number]
+    program.outputs[number] = output._replace(how=_IN_PLACE)
+    program.outputs.append(Output(OF_COUNT, program.accs[output.acc][3], SIGNED))
+    return len(program.outputs) - 1
+
+
+def _number_rows(program: Program, at: int) -> None:
+    """Have a result made of the numbers of the rows, and with keys of their places."""
+    (number,) = program.results[at].outputs
+    names = NUMBERS if program.results[at].item.function == "row_spans" else NUMBERS[:1]
+    program.accs[program.outputs[number].acc] = program.accs[0]  # it cannot be looked back on
+    first, last = len(program.columns), len(program.outputs)
+    program.columns.extend((name, SIGNED) for name in names)
+    program.parts.extend(WORDS for _ in names)
+    program.outputs[number] = Output(OF_FROM, 0, SIGNED, ddof=len(names), how=first)
+    program.outputs.append(Output(OF_UPTO, 0, SIGNED))
+    outputs = [number, last]
+    if names == NUMBERS:
+        program.outputs.append(Output(OF_ROWS, 0, SIGNED))
+        outputs.append(last + 1)
+    program.results[at] = program.results[at]._replace(how="rows", outputs=tuple(outputs))
+    if names == NUMBERS:
+        program.fields[at] = pa.field(ROW_RANGES, OF_LOOKS)
 
 
 def ordered_columns(program: Program) -> set[str]:
@@ -120,9 +153,7 @@ class LookMaker(Maker):
             if result.how == "custom":
                 columns.append(self._calls(result, field, outputs, place))
             elif result.how == "rows":
-                number, counts = result.outputs
-                numbers, lengths = outputs.lists[number], outputs.words[counts]
-                columns.append(ranges_in(numbers, outputs.words[number], lengths, self._max_kept))
+                columns.append(self._ranges(result, field, outputs, threads))
             else:
                 columns.append(self._in_parts(result, field, outputs, place, threads))
         return columns
@@ -147,6 +178,19 @@ class LookMaker(Maker):
             return [self._one(result, field, some, lambda row: place(rows.start + row))]
 
         return in_parts(make, outputs.n, threads)[0]
+
+    def _ranges(self, result: Result, field: pa.Field[Any], outputs: Outputs, threads: int) -> Made:
+        """Make the ranges of rows, a part on each thread."""
+        words = [outputs.words[number] for number in result.outputs]
+        lists = outputs.lists[result.outputs[0]]
+
+        def make(rows: slice) -> list[pa.Array[Any]]:
+            """Make some."""
+            return [ranges_in([some[rows] for some in words], lists, field.type)]
+
+        made = in_parts(make, outputs.n, threads)[0]
+        check_ranges(made, self._max_kept)
+        return made
 
     def _calls(
         self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.lookbacks.rollingrun import RollingRun, one_batch
-from tidegate.core.lookbacks.tracing import TracedLook
-from tidegate.core.numbering import reads_numbers
 from tidegate.core.rollingwindow import Rolling
 from tidegate.core.run import Run
 
@@ -23,13 +21,8 @@ __all__ = ["make_run", "roll_all"]
 def make_run(plan: Plan) -> Run:
     """Make the run of a plan, of the class that its window needs."""
     if isinstance(plan.window, Rolling):
-        return _look_run(plan)
+        return RollingRun(plan)
     return Run(plan)
-
-
-def _look_run(plan: Plan) -> RollingRun:
-    """Make the run of a plan with a look-back."""
-    return TracedLook(plan) if reads_numbers(plan) else RollingRun(plan)
 
 
 def roll_all(plan: Plan, rows: Any, threads: int = 1) -> tuple[Run, pa.Table]:
@@ -48,7 +41,7 @@ def roll_all(plan: Plan, rows: Any, threads: int = 1) -> tuple[Run, pa.Table]:
     -----
     Where nothing can be late, nothing waits: columns are read where they stand.
     """
-    run = _look_run(plan)
+    run = RollingRun(plan)
     batch = one_batch(rows.batches(INT64_MAX), rows.schema)
     if plan.lateness is None:
         run.roll(batch, threads)

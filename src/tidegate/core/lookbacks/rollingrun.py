@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from tidegate._kernels.inorder import rises
 from tidegate.core.allkeys import encode_all
 from tidegate.core.batch import read_input
 from tidegate.core.columns import Numbers
@@ -103,7 +104,9 @@ class RollingRun(Run):
         if self.plan.late == "raise":
             self._check_late(tied, (times, order, flags), sources)
         self._check_room(tied, batch.num_rows)
-        rows = Arrivals(order, self._key_codes(tied, batch), tied.columns_of(batch))
+        codes, columns = self._key_codes(tied, batch), tied.columns_of(batch)
+        numbers = tied.numbers.of(self.counts.rows_in, len(order), codes, tied.n_keys)
+        rows = Arrivals(order, codes, [*columns, *numbers])
         try:
             tied.waiting.push(rows, flags, tied.n_keys, sources)
         except MemoryError as error:
@@ -167,10 +170,10 @@ class RollingRun(Run):
         tied = self.tie(batch.schema)
         times, order, flags = tied.times_of(batch)
         codes = None if tied.keys is None else encode_all(tied.keys, batch, threads)
-        rows = Arrivals(order, codes, tied.columns_of(batch, threads))
+        rows = Arrivals(order, codes, [*tied.columns_of(batch, threads), *tied.numbers.implied])
         reasons = tied.waiting.reasons(times, order, flags)
         if reasons is not None:
-            rows = rows.taken(reasons == 0)
+            rows = tied.numbered(rows).taken(reasons == 0)
             rejected = np.flatnonzero(reasons).tolist()
             self._count_left(
                 tied, batch, times, [(row, int(reasons[row]), 0, 0, 0) for row in rejected], 0
@@ -182,11 +185,11 @@ class RollingRun(Run):
     def _roll(self, tied: Tied, rows: Arrivals, threads: int) -> Unmade:
         """Answer all rows that there are; most come in order, which kernels see as they go."""
         if rows.codes is not None:  # but of each key only
-            rows = rows.in_time_order(threads)
+            rows = _in_time_order(tied, rows, threads)
         try:
             return answer_in_shares(tied, rows, threads) or tied.answer(rows, is_all=True)
         except (DisorderError, AggregateOverflowError):  # of windows that may not be there
-            ordered = rows.in_time_order(threads)
+            ordered = _in_time_order(tied, rows, threads)
             if ordered is rows:
                 raise
         return answer_in_shares(tied, ordered, threads) or tied.answer(ordered, is_all=True)
@@ -356,6 +359,11 @@ class RollingRun(Run):
         """Go on from what was written down; False where it cannot be."""
         self.tied = tied
         return tied.load(kept)
+
+
+def _in_time_order(tied: Tied, rows: Arrivals, threads: int) -> Arrivals:
+    """Sort all rows by time; where they came in another order, they get their numbers before."""
+    return rows if rises(rows.order) else tied.numbered(rows).in_time_order(threads)
 
 
 def one_batch(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:

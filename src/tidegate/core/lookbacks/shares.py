@@ -94,8 +94,10 @@ def _lists_of(tied: Tied, shares: list[_Share]) -> list[dict[int, Numbers]]:
         {number: array_of(share.state.take_lists(number), np.int64) for number in numbers}
         for share in shares
     ]
-    for number in numbers:
-        if sum(len(some[number]) for some in lists) > tied.plan.limits.max_kept:
+    for number in numbers:  # ranges of rows are counted when they are laid
+        is_of_values = tied.program.outputs[number].op == OF_LIST
+        n_values = sum(len(some[number]) for some in lists)
+        if is_of_values and n_values > tied.plan.limits.max_kept:
             raise tied.failure(TOO_MANY_KEPT, None, tied.state)
     return lists
 
@@ -132,7 +134,11 @@ def _answer_keys(tied: Tied, rows: Arrivals, codes: Numbers, n: int) -> Unmade |
     lists = _lists_of(tied, shares)
     for number in lists[0]:
         begins = np.cumsum([0, *(len(some[number]) for some in lists[:-1])])
-        results.move(number, codes, np.repeat(begins, np.diff(cuts)), n)
+        by = np.repeat(begins, np.diff(cuts))
+        if tied.program.outputs[number].op == OF_LIST:
+            results.move(number, codes, by, n)
+        elif begins[-1]:
+            results.move_lists(number, codes, by, n)
     return tied.made(rows, results.outputs(rows, _joined(lists)), n)
 
 
@@ -173,6 +179,16 @@ class _Results:
             words[part] += by[codes[part]]
 
         on_threads(add, parts_of(len(words), threads, WORTH_SHARES))
+
+    def move_lists(self, number: int, codes: Numbers, by: Numbers, threads: int) -> None:
+        """Do that where a result is below 0: else it is no place."""
+        words = self.words[number]
+
+        def subtract(part: slice) -> None:
+            """Take from those of some rows."""
+            words[part] -= np.where(words[part] < 0, by[codes[part]], 0)
+
+        on_threads(subtract, parts_of(len(words), threads, WORTH_SHARES))
 
     def outputs(self, rows: Arrivals, lists: dict[int, Numbers]) -> Outputs:
         """Give the results as one state would have."""

@@ -18,15 +18,18 @@ from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.forgetting import Forgetting
 from tidegate.core.lookbacks.labels import Labels
 from tidegate.core.lookbacks.lookback import (
+    NUMBERS,
     LookMaker,
     Unmade,
     in_parts,
     looking_back,
     ordered_columns,
 )
+from tidegate.core.lookbacks.numbers import RowNumbers
 from tidegate.core.lookbacks.waiting import Arrivals, KeptRows, Waiting
 from tidegate.core.making import Outputs
 from tidegate.core.parts import read_parts
+from tidegate.core.rangecolumns import OF_LOOKS, SpanColumn
 from tidegate.core.rollingwindow import Look, Rolling, look_of
 from tidegate.core.state import DISORDER, DONE, OVERFLOWED, TOO_MANY_KEPT, array_of
 from tidegate.core.timekeeping import span_of
@@ -61,17 +64,29 @@ class Tied(Binding):
         self._views = [
             (*column, part)
             for column, part in zip(self.program.columns, self.program.parts, strict=True)
+            if column[0] not in NUMBERS
         ]
+        self.numbers = RowNumbers(len(self.program.columns) - len(self._views))
         self.labels = self._new_labels()
         self._maker = LookMaker(self.program, self.labels, plan.limits.max_kept)
         self.window = _rolling(plan)
         self.look: Look = look_of(self.window, self.time_type)
+        self._spans = None
+        if any(field.type == OF_LOOKS for field in self.program.fields):
+            self._spans = SpanColumn(plan, [self.known[name] for name in plan.by], None)
         self.schema = pa.schema(
-            [*(pa.field(name, self.known[name]) for name in plan.places), *self.program.fields]
+            [*(pa.field(name, self.known[name]) for name in plan.places), *self._fields()]
         )
         self.forgetting = Forgetting(self)
         self.state = self.new_state()
         self.waiting = Waiting(plan, self.program, self.time_type)
+
+    def _fields(self) -> list[pa.Field[Any]]:
+        """Give the fields of the results, of which spans have their keys beside them."""
+        fields, spans = list(self.program.fields), self._spans
+        if spans is not None:
+            fields[-1] = fields[-1].with_type(spans.type)
+        return fields
 
     def _new_labels(self) -> dict[str, Labels]:
         """Make labels for each column that goes by codes."""
@@ -145,6 +160,14 @@ class Tied(Binding):
         finally:
             self.follow()
 
+    def numbered(self, rows: Arrivals) -> Arrivals:
+        """Number all rows that there are, in order of arrival, unless they are."""
+        n = len(self._views)
+        if all(values is not None for values, _ in rows.columns[n:]):
+            return rows
+        numbers = self.numbers.of(0, len(rows.order), rows.codes, self.n_keys)
+        return rows._replace(columns=[*rows.columns[:n], *numbers])
+
     def numbers_of(self, order: Numbers) -> Numbers:
         """Give times in the kernels' order as the user has them."""
         return float_of_orders(order) if self.is_float else order
@@ -187,6 +210,9 @@ class Tied(Binding):
         given[self.plan.on] = as_array(self.numbers_of(rows.order), None, self.time_type)
         places = [given[name] for name in self.plan.places]
         made = self._maker.columns(outputs, partial(self._place, rows), threads)
+        if self._spans is not None:  # they come last
+            keys = [given[name] for name in self.plan.by]
+            made[-1] = _with_keys(self._spans, made[-1], keys)
         n_values = sum(map(len, outputs.lists.values()))
         return Unmade([*places, *made], self.schema, n_values)
 
@@ -322,6 +348,14 @@ class Tied(Binding):
         self.waiting.lay_anew(written.waiting)
         if not self._load_kept(written):
             raise MemoryError("the rows of a look-back cannot be laid anew")
+
+
+def _with_keys(spans: SpanColumn, ranges: Any, keys: list[Any]) -> Any:
+    """Put keys beside the spans of results; what comes in chunks has the same ones."""
+    if not isinstance(ranges, pa.ChunkedArray):
+        return spans.with_keys(ranges, keys)
+    chunks = zip(ranges.chunks, *(key.chunks for key in keys), strict=True)
+    return pa.chunked_array([spans.with_keys(some, own) for some, *own in chunks], spans.type)
 
 
 def _are_codes(column: tuple[Numbers, Numbers], n_codes: int) -> bool:

@@ -286,16 +286,29 @@ def test_the_lists_of_all_threads_of_a_stream_have_one_limit(n_shares):
     assert n_shares == [2]
 
 
-@pytest.mark.parametrize("lineage", [False, True])
-def test_what_stands_in_one_place_for_all_windows_of_a_batch_is_not_cut(lineage, rng, n_shares):
+def test_what_stands_in_one_place_for_all_windows_of_a_batch_is_not_cut(rng, n_shares):
     table = table_of(rng, 3000)
-    options = {"on": "t", "lineage": lineage, "own": OTHERS["spread" if lineage else "own"]}
+    options = {"on": "t", "own": OTHERS["own"]}
     one = tg.aggregate(table, tg.Rolling(rows=20), threads=1, **options)
     del n_shares[:]
     live = tg.Aggregator(tg.Rolling(rows=20), threads=3, **options)
     found = pa.concat_tables([live.push(table), live.flush()])
     assert found.equals(one)
     assert n_shares == []
+
+
+@pytest.mark.parametrize("lateness", [0, 40])
+def test_the_rows_of_a_stream_on_threads_are_those_of_one(lateness, rng, n_shares):
+    table = table_of(rng, 6000)
+    times = table["t"].to_numpy() + rng.integers(0, lateness + 1, 6000)
+    table = table.set_column(0, "t", pa.array(times))
+    wanted = {"lineage": True, "lateness": lateness, "total": agg.sum("i")}
+    one, late = streamed(table, tg.Rolling(rows=20), [2000, 4100], saved_at=[0, 2000], **wanted)
+    del n_shares[:]
+    found, left = streamed(table, tg.Rolling(rows=20), [2000, 4100], threads=3, **wanted)
+    assert_same_bits(found, one)
+    assert left.equals(late)
+    assert len(n_shares) >= 2
 
 
 def test_windows_that_reach_back_behind_a_share_are_not_cut(rng, n_shares):

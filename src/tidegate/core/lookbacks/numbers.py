@@ -1,0 +1,73 @@
+"""Which rows a look-back is over: each row has a number, and with keys a place among its key's.
+
+A window's rows follow each other in order of time. Where they came in that order too, and nothing
+of their key between, they are one range: from the number of the first to that of the last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegate._kernels.lookranges import number_each, number_rows
+from tidegate.core.state import array_of
+
+if TYPE_CHECKING:
+    from tidegate.core.binding import Values
+    from tidegate.core.columns import Numbers
+
+__all__ = ["RowNumbers"]
+
+
+class RowNumbers:
+    """Numbers the rows that come.
+
+    Parameters
+    ----------
+    n_columns : int
+        2 if places are asked for beside the numbers, else 1; 0: nothing is.
+    """
+
+    def __init__(self, n_columns: int) -> None:
+        self._n_columns = n_columns
+        self._n_each = np.zeros(0, np.int64)  # rows of each key; there may be room for more keys
+
+    @property
+    def n_each(self) -> npt.NDArray[np.int64]:
+        """How many rows of each key have come, where places are asked for."""
+        return self._n_each
+
+    @n_each.setter
+    def n_each(self, n_each: npt.NDArray[np.int64]) -> None:
+        self._n_each = n_each
+
+    @property
+    def implied(self) -> list[Values]:
+        """Columns of rows that are all there are, and in order: kernels know what is in them."""
+        return [(None, None)] * self._n_columns
+
+    def of(self, first: int, n: int, codes: Numbers | None, n_keys: int) -> list[Values]:
+        """Give the columns of n rows, from number `first` on; they count from then on.
+
+        Parameters
+        ----------
+        first, n : int
+            The number of the first row, and how many they are.
+        codes : ndarray or None
+            (n,) int32 of the keys.
+        n_keys : int
+            How many codes there are.
+        """
+        if not self._n_columns:
+            return []
+        numbers = array_of(number_rows(first, n), np.int64)
+        if self._n_columns == 1 or codes is None:
+            return [(numbers, None)]
+        if n_keys > len(self._n_each):
+            grown = np.zeros(max(n_keys, 2 * len(self._n_each)), np.int64)
+            grown[: len(self._n_each)] = self._n_each
+            self._n_each = grown
+        places = array_of(number_each(codes, self._n_each), np.int64)
+        return [(numbers, None), (places, None)]
