@@ -34,6 +34,10 @@ LATE = {
     "bars of a minute": tg.Tumbling("1m"),
     "bars of a minute, each second": tg.Sliding("1m", "1s"),
 }
+LOOK_BACKS = {
+    "means of 100 rows": (tg.Rolling(rows=100), tg.agg.mean("price")),
+    "deviations of a second": (tg.Rolling("1s"), tg.agg.std("price")),
+}
 MADE_BY_ROWS = {
     "sessions of 5 ms": tg.Session("5ms"),
     "bars of 100 rows": tg.Count(100),
@@ -159,6 +163,41 @@ def test_row_ranges_of_windows_made_by_rows(
         f"{name}, {place} {kind}, 1 thread, with lineage",
         lambda: bars(True),
         {"our own without": lambda: bars(False)},
+        target=0.91,
+        n_rounds=N_ROUNDS // 3,
+    )
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["one shot", "stream"])
+@pytest.mark.parametrize("kind", ["in order", "of 1,000 keys", "of 1,000 keys, out of order"])
+@pytest.mark.parametrize("name", LOOK_BACKS)
+def test_row_ranges_of_look_backs(
+    race: Any, streams: dict[str, pa.Table], name: str, kind: str, is_stream: bool
+) -> None:
+    ticks, (window, wanted) = streams[kind], LOOK_BACKS[name]
+    named: dict[str, Any] = {"on": "time", "by": "key" if "key" in ticks.column_names else None}
+    named |= {"threads": 1, "made": wanted}
+    batches = ticks.combine_chunks().to_batches(max_chunksize=100_000)
+    lateness = "1s" if "out of order" in kind else 0
+
+    def looks(lineage: bool) -> pa.Table:
+        if not is_stream:
+            return tg.aggregate(ticks, window, lineage=lineage, **named)
+        live = tg.Aggregator(window, lateness=lateness, lineage=lineage, **named)
+        return pa.concat_tables([*[live.push(batch) for batch in batches], live.flush()])
+
+    traced = looks(True)
+    assert traced.drop_columns(["row_ranges"]).equals(looks(False))
+    at = traced.num_rows // 2
+    own = tg.trace(ticks, traced["row_ranges"][at])
+    again = tg.aggregate(own, window, **named)["made"][-1].as_py()
+    told = traced["made"][at].as_py()
+    assert again == told or again == pytest.approx(told, rel=1e-12)
+    place = "a stream of batches of 100,000 rows" if is_stream else "rows"
+    race(
+        f"look-backs: {name}, {place} {kind}, 1 thread, with lineage",
+        lambda: looks(True),
+        {"our own without": lambda: looks(False)},
         target=0.91,
         n_rounds=N_ROUNDS // 3,
     )

@@ -50,7 +50,7 @@ cdef extern from "rolling_extreme.h" nogil:
 ANCHOR_ROWS = ANCHOR   # the numbers of rows that `may_begin` is true of are multiples of it
 
 cdef enum:
-    KEPT_SCRATCH = 1 << 20  # bytes of a block that is kept from one batch to the next
+    KEPT_SCRATCH = 4 << 20  # bytes of a block that is kept from one batch to the next
     FEW = 16           # rows that a key first has room for
     MARGIN = 64        # results that may be written beyond the last
     STEP = 8 * TILE    # rows of a batch that are kept at least, where windows reach behind it

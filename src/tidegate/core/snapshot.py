@@ -100,7 +100,7 @@ def _rolling_sections(tied: Tied, kept: KeptRows, ready: list[pa.Table]) -> dict
         "times": kept.times.tobytes(),
         "waiting_times": times.tobytes(),
         "waiting_codes": codes.tobytes(),
-        "numbered": tied.numbers.n_each.tobytes(),
+        "numbered": tied.numbers.dump(),
         "late": table_bytes(tied.late.peek()),
         "ready": table_bytes(pa.concat_tables([tied.schema.empty_table(), *ready])),
     }
@@ -221,7 +221,8 @@ def _take_up(run: RollingRun, header: dict[str, Any], sections: dict[str, memory
     if type(used) is not int or not 0 <= used < 2**62:
         raise SnapshotError("the clock of the snapshot is none")
     run.used = used
-    tied.numbers.n_each = _words(sections["numbered"]).copy()
+    if not tied.numbers.load(bytes(sections["numbered"])):
+        raise SnapshotError("the rows of the snapshot cannot have been counted so")
     numbers = range(len(tied.program.columns))
     kept = KeptRows(
         (largest, watermark),

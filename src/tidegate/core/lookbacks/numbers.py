@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from tidegate._kernels.lookranges import number_each, number_rows
 from tidegate.core.state import array_of
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from tidegate.core.columns import Numbers
 
 __all__ = ["RowNumbers"]
+
+
+_MOST_ROWS = 1 << 62
 
 
 class RowNumbers:
@@ -34,14 +36,15 @@ class RowNumbers:
         self._n_columns = n_columns
         self._n_each = np.zeros(0, np.int64)  # rows of each key; there may be room for more keys
 
-    @property
-    def n_each(self) -> npt.NDArray[np.int64]:
-        """How many rows of each key have come, where places are asked for."""
-        return self._n_each
+    def dump(self) -> bytes:
+        """Write down how many rows of each key have come."""
+        return self._n_each.tobytes()
 
-    @n_each.setter
-    def n_each(self, n_each: npt.NDArray[np.int64]) -> None:
-        self._n_each = n_each
+    def load(self, data: bytes) -> bool:
+        """Go on from what was written down; False where it cannot be."""
+        n_each = np.frombuffer(data, np.int64)
+        self._n_each = n_each.copy()
+        return not len(n_each) or bool(n_each.min() >= 0 and n_each.max() < _MOST_ROWS)
 
     @property
     def implied(self) -> list[Values]:
