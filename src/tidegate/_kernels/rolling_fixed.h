@@ -4,7 +4,7 @@
  * whole multiples of a unit, 52 bits below the largest that is let in; so are their squares. Whole
  * numbers may be added and taken away in any order and in any vector: what is read depends on the
  * rows of the window, the shift and the unit alone, and those change at a row that the values
- * choose, whichever batch it came in.
+ * choose, whichever batch it came in. A missing value lies at the shift, and so adds nothing.
  *
  * Bounds, in the unit of squares: each is off by 0.75 at most. Windows are read whose squares
  * around the mean are at least 2**41 a row (TG_FIXED_FLOOR), and at least 2**-9 of those around
@@ -14,7 +14,16 @@
 #ifndef TIDEGATE_ROLLING_FIXED_H
 #define TIDEGATE_ROLLING_FIXED_H
 
+#include "records.h"
 #include "rolling_sum.h"
+
+/* A column of a view, and which of its values are there. */
+typedef struct {
+    const tg_word *x;
+    const uint8_t *valid;        /* NULL: all */
+    int numeric;                 /* 0 float64, 1 int64, 2 uint64 */
+    int skip_nan;
+} tg_series;
 
 #define TG_FIXED_LIMIT (0x1p51 - 1.0)  /* of deviations, in units */
 #define TG_FIXED_SQUARE 0x1p-50        /* of a unit, in units of squares */
@@ -41,6 +50,27 @@ typedef struct {
 typedef struct {
     tg_w8 sum, squares;          /* of two's complement: what does not fit may wrap around */
 } tg_fixed8;
+
+TG_INLINE int tg_may_lack(const tg_series *c) { return c->valid != NULL || c->skip_nan; }
+
+TG_CLONES static void tg_fill_in(const tg_series *c, int64_t from, int64_t n, double fill,
+                                 double *out)
+{
+    const double *x = &c->x[from].f;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = c->skip_nan && x[i] != x[i] ? fill : x[i];
+    for (int64_t i = 0; c->valid != NULL && i < n; i++)
+        out[i] = c->valid[from + i] ? out[i] : fill;
+}
+/* Floats of n rows; where some may be missing, in `room`, with `fill` for these. */
+TG_INLINE const double *tg_filled(const tg_series *c, int64_t from, int64_t n, double fill,
+                                  double *room)
+{
+    if (!tg_may_lack(c))
+        return &c->x[from].f;
+    tg_fill_in(c, from, n, fill, room);
+    return room;
+}
 
 /* Eight values, rounded; a sign in `odd` where one is too far away, infinite or NaN. Adding a
  * constant and taking the bits for an integer rounds to the nearest, ties to even. */
@@ -123,14 +153,22 @@ TG_INLINE int64_t tg_fixed_sound(tg_m8 odd)
 typedef struct {
     const double *x, *y;
     int64_t n;
-    tg_v8 counts, inverse;
+    const double *counts;        /* of each window; NULL: all have `count` */
+    tg_v8 count, inverse;
 } tg_fixed_rows;
+
+/* Let windows of fewer than two values, or more than there is room for, be in doubt. */
+TG_INLINE tg_m8 tg_fixed_few(const tg_fixed *f, tg_v8 count)
+{
+    return (tg_m8)(count - tg_splat(2.0)) | (tg_m8)(tg_splat((double)f->most) - count);
+}
 
 TG_INLINE tg_fixed8 tg_fixed_slide8(const tg_fixed *f, const tg_fixed_base *b,
                                     const tg_fixed_rows *rows, int64_t i, tg_fixed8 *since,
                                     double *out, tg_m8 *odd)
 {
     int64_t left = rows->n - i;                      /* lanes beyond n are as the last one */
+    tg_v8 count = rows->count, inverse = rows->inverse;
     tg_m8 never = {0};
     tg_fixed8 in = tg_fix8(f, tg_load_part(rows->x + i, left, left, f->shift), odd);
     tg_fixed8 gone = tg_fix8(f, tg_load_part(rows->y + i, left, left, f->shift), &never), now;
@@ -140,17 +178,20 @@ TG_INLINE tg_fixed8 tg_fixed_slide8(const tg_fixed *f, const tg_fixed_base *b,
     now.squares = since->squares + in.squares;
     since->sum += tg_last_whole8(in.sum);
     since->squares += tg_last_whole8(in.squares);
-    tg_store(out + i, tg_fixed_around8(b, now, rows->counts, rows->inverse, odd));
+    if (rows->counts != NULL) {
+        count = tg_load_part(rows->counts + i, left, left, 2.0);
+        inverse = tg_splat(1.0) / count;
+        *odd |= tg_fixed_few(f, count);
+    }
+    tg_store(out + i, tg_fixed_around8(b, now, count, inverse, odd));
     return now;
 }
 
-/* Squares around the mean of up to TG_TILE windows of `count` rows that each take in a row of x and
- * let go one of y; how many were answered: those before the first that is in doubt. */
-TG_CLONES static int64_t tg_fixed_steady(tg_fixed *f, const double *x, const double *y, int64_t n,
-                                         double count, double *out)
+TG_INLINE int64_t tg_fixed_steady_in(tg_fixed *f, tg_fixed_rows rows, double *out)
 {
+    const double *x = rows.x;
+    int64_t n = rows.n;
     tg_fixed_base b = tg_fixed_begin(f);
-    tg_fixed_rows rows = {x, y, n, tg_splat(count), tg_splat(1.0) / tg_splat(count)};
     tg_fixed8 since = b.rest, before = since, now = since;
     int64_t at = 0, sound = 8;
     while (at < n) {
@@ -183,6 +224,22 @@ TG_CLONES static int64_t tg_fixed_steady(tg_fixed *f, const double *x, const dou
     return at < n ? at : n;
 }
 
+/* Squares around the mean of up to TG_TILE windows of `count` rows that each take in a row of x and
+ * let go one of y; how many were answered: those before the first that is in doubt. */
+TG_CLONES static int64_t tg_fixed_steady(tg_fixed *f, const double *x, const double *y, int64_t n,
+                                         double count, double *out)
+{
+    tg_fixed_rows rows = {x, y, n, NULL, tg_splat(count), tg_splat(1.0) / tg_splat(count)};
+    return tg_fixed_steady_in(f, rows, out);
+}
+/* As that, of windows some rows of which are missing. */
+TG_CLONES static int64_t tg_fixed_sparse(tg_fixed *f, const double *x, const double *y, int64_t n,
+                                         const double *counts, double *out)
+{
+    tg_fixed_rows rows = {x, y, n, counts, {0}, {0}};
+    return tg_fixed_steady_in(f, rows, out);
+}
+
 /* What the square root of a unit of squares is. */
 TG_INLINE double tg_fixed_scale(const tg_fixed *f) { return 0x1p25 / f->unit; }
 
@@ -205,18 +262,18 @@ TG_INLINE int tg_fixed_prefix(const tg_fixed *f, const double *x, int64_t n, int
     return tg_sign8(odd) >= 0;
 }
 
-/* As tg_fixed_steady, of windows [l, r) of rows from x on, the one before being [was_l, was_r); 0
- * also where a row that comes in is too far away. */
-TG_CLONES static int64_t tg_fixed_any(tg_fixed *f, const double *x, const int64_t *l,
-                                      const int64_t *r, int64_t n, int64_t was_l, int64_t was_r,
-                                      const double *counts, double *out)
+/* As tg_fixed_steady, of windows [l, r), the one before being [was_l, was_r); 0 also where a row
+ * that comes in is too far away. */
+TG_CLONES static int64_t tg_fixed_any(tg_fixed *f, const double *x, const double *y,
+                                      const int64_t *l, const int64_t *r, int64_t n, int64_t was_l,
+                                      int64_t was_r, const double *counts, double *out)
 {
     int64_t in[2][TG_TILE + TG_PAD], gone[2][TG_TILE + TG_PAD], at[2][TG_TILE + TG_PAD];
     tg_fixed_base b = tg_fixed_begin(f);
     int64_t sound = 8, done = 0;
-    if (!tg_fixed_prefix(f, x + was_r, r[n - 1] - was_r, in[0], in[1]))
+    if (!tg_fixed_prefix(f, x, r[n - 1] - was_r, in[0], in[1]))
         return 0;
-    tg_fixed_prefix(f, x + was_l, l[n - 1] - was_l, gone[0], gone[1]);
+    tg_fixed_prefix(f, y, l[n - 1] - was_l, gone[0], gone[1]);
     for (int64_t i = 0; i < n; i++) {
         at[0][i] = in[0][r[i] - was_r] - gone[0][l[i] - was_l];
         at[1][i] = in[1][r[i] - was_r] - gone[1][l[i] - was_l];
@@ -227,9 +284,8 @@ TG_CLONES static int64_t tg_fixed_any(tg_fixed *f, const double *x, const int64_
     }
     for (; done < n && sound == 8; done += sound) {
         tg_v8 count = tg_load_part(counts + done, n - done, n - done, counts[n - 1]);
-        tg_m8 odd = (tg_m8)count - (tg_m8)tg_splat(2.0); /* fewer, or more than there is room for */
+        tg_m8 odd = tg_fixed_few(f, count);
         tg_fixed8 now;
-        odd |= (tg_m8)tg_splat((double)f->most) - (tg_m8)count;
         now.sum = b.rest.sum + *(const tg_w8u *)(at[0] + done);
         now.squares = b.rest.squares + *(const tg_w8u *)(at[1] + done);
         tg_store(out + done, tg_fixed_around8(&b, now, count, tg_splat(1.0) / count, &odd));
@@ -245,14 +301,16 @@ TG_CLONES static int64_t tg_fixed_any(tg_fixed *f, const double *x, const int64_
 
 /* ------------------------------------------------------------------------------------- the shift */
 
-/* Add n rows, or take them away; false where one is too far away. */
-TG_CLONES static int tg_fixed_add(tg_fixed *f, const double *x, int64_t n, int sign)
+/* Add n rows from l on, or take them away; false where one is too far away. */
+TG_CLONES static int tg_fixed_add(tg_fixed *f, const tg_series *c, int64_t l, int64_t n, int sign)
 {
+    double room[TG_TILE + TG_PAD];
     tg_m8 odd = {0};
     for (int64_t from = 0; from < n; from += TG_TILE) {
-        int64_t end = n - from < TG_TILE ? n : from + TG_TILE;
+        int64_t end = n - from < TG_TILE ? n - from : TG_TILE;
+        const double *x = tg_filled(c, l + from, end, f->shift, room);
         tg_fixed8 all = {{0}, {0}};
-        for (int64_t i = from; i < end; i += 8) {
+        for (int64_t i = 0; i < end; i += 8) {
             tg_fixed8 v = tg_fix8(f, tg_load_part(x + i, end - i, end - i, f->shift), &odd);
             all.sum += v.sum;
             all.squares += v.squares;
@@ -277,40 +335,54 @@ static double tg_fixed_one(const tg_fixed *f, double count)
     return tg_sign8(odd) < 0 ? NAN : m[0];
 }
 
-/* The sum of n deviations from x[n - 1]; not finite where a value is not. */
-TG_CLONES static double tg_deviations(const double *x, int64_t n)
+/* The sum of the deviations of n rows from the newest value; not finite where a value is not. */
+TG_CLONES static double tg_deviations(const tg_series *c, int64_t l, int64_t n, double newest)
 {
-    tg_v8 sum = {0}, last = tg_splat(x[n - 1]);
-    double all = 0.0;
-    for (int64_t i = 0; i < n; i += 8)
-        sum += tg_load_part(x + i, n - i, n - i, x[n - 1]) - last;
+    double room[TG_TILE + TG_PAD], all = 0.0;
+    tg_v8 sum = {0}, last = tg_splat(newest);
+    for (int64_t from = 0; from < n; from += TG_TILE) {
+        int64_t end = n - from < TG_TILE ? n - from : TG_TILE;
+        const double *x = tg_filled(c, l + from, end, newest, room);
+        for (int64_t i = 0; i < end; i += 8)
+            sum += tg_load_part(x + i, end - i, end - i, newest) - last;
+    }
     for (int j = 0; j < 8; j++)
         all += sum[j];
     return all;
 }
 /* The largest deviation from a value. */
-TG_CLONES static double tg_farthest(const double *x, int64_t n, double middle)
+TG_CLONES static double tg_farthest(const tg_series *c, int64_t l, int64_t n, double middle)
 {
-    tg_v8 most = {0}, from = tg_splat(middle);
-    for (int64_t i = 0; i < n; i += 8) {
-        tg_v8 d = tg_load_part(x + i, n - i, n - i, middle) - from;
-        most = tg_max(most, (tg_v8)((tg_m8)d & INT64_MAX));
+    double room[TG_TILE + TG_PAD];
+    tg_v8 most = {0}, around = tg_splat(middle);
+    for (int64_t from = 0; from < n; from += TG_TILE) {
+        int64_t end = n - from < TG_TILE ? n - from : TG_TILE;
+        const double *x = tg_filled(c, l + from, end, middle, room);
+        for (int64_t i = 0; i < end; i += 8) {
+            tg_v8 d = tg_load_part(x + i, end - i, end - i, middle) - around;
+            most = tg_max(most, (tg_v8)((tg_m8)d & INT64_MAX));
+        }
     }
     return tg_greatest_of(most);
 }
 
-/* Choose shift and unit for a window of n rows, all of which have values, and sum it up; false
- * where that cannot be. */
-static int tg_fixed_lay(tg_fixed *f, const double *x, int64_t n)
+/* Choose shift and unit for a window of n rows from l on, `count` of which have values, and sum it
+ * up; false where that cannot be. */
+static int tg_fixed_lay(tg_fixed *f, const tg_series *c, int64_t l, int64_t n, double count)
 {
-    double farthest;
+    double farthest, newest;
     int exponent;
-    if (n < 2 || n >= INT64_C(1) << 30)
+    int64_t last = l + n - 1;
+    if (count < 2.0 || n >= INT64_C(1) << 30)
         return 0;
-    f->shift = x[n - 1] + tg_deviations(x, n) / (double)n;
+    while ((c->valid != NULL && !c->valid[last]) ||
+           (c->skip_nan && c->x[last].f != c->x[last].f))
+        last--;
+    newest = c->x[last].f;
+    f->shift = newest + tg_deviations(c, l, n, newest) / count;
     if (f->shift - f->shift != 0.0)
         return 0;
-    farthest = tg_farthest(x, n, f->shift);
+    farthest = tg_farthest(c, l, n, f->shift);
     frexp(farthest, &exponent);                      /* let in what is up to four times as far */
     if (farthest == 0.0 || farthest - farthest != 0.0 || exponent > TG_FIXED_WIDEST ||
         exponent < -TG_FIXED_WIDEST)
@@ -323,7 +395,7 @@ static int tg_fixed_lay(tg_fixed *f, const double *x, int64_t n)
         f->down++;
     }
     f->sum = f->squares = 0;
-    return tg_fixed_add(f, x, n, 1);
+    return tg_fixed_add(f, c, l, n, 1);
 }
 
 /* Whether it is as tg_fixed_lay leaves it, of whatever sums: a snapshot is not trusted. */

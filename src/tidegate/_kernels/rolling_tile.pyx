@@ -439,6 +439,16 @@ cdef void look_at_column(
     s.is_calm[column] = s.is_full[column] and most(odd.nan, most(odd.plus, odd.minus)) < from_l
 
 
+cdef inline void count_up(
+    const Series* a, const Series* b, int64_t first, int64_t n, int64_t* counts
+) noexcept nogil:
+    """How many of the first 0 to n rows from one on have a value in both columns."""
+    cdef int64_t i
+    counts[0] = 0
+    for i in range(n):
+        counts[i + 1] = counts[i] + (has_value(a, first + i) and has_value(b, first + i))
+
+
 cdef void count_values(
     Scratch* s, const View* view, const Acc* acc, AccState* state, double* out, double* filled
 ) noexcept nogil:
@@ -447,6 +457,8 @@ cdef void count_values(
     cdef const Series* a = &view.columns[acc.column]
     cdef const Series* b = a if acc.weight < 0 else &view.columns[acc.weight]
     cdef int64_t i, left = tile.was_l, right = tile.was_r
+    cdef int64_t n_in = tile.r[tile.n - 1] - right, n_gone = tile.l[tile.n - 1] - left
+    cdef int64_t[TILE + 1] come, gone
     if s.is_full[acc.column] and (acc.weight < 0 or s.is_full[acc.weight]):
         state.count = tile.r[tile.n - 1] - tile.l[tile.n - 1]
         if not tile.is_steady or filled[0] != <double>state.count or tile.n < TILE:
@@ -459,14 +471,18 @@ cdef void count_values(
             state.count += (a.valid[right + i] != 0) - (a.valid[left + i] != 0)
             out[i] = <double>state.count
         return
+    if n_in > TILE or n_gone > TILE:  # one window, far from the one before
+        for i in range(right, right + n_in):
+            state.count += has_value(a, i) and has_value(b, i)
+        for i in range(left, left + n_gone):
+            state.count -= has_value(a, i) and has_value(b, i)
+        out[0] = <double>state.count
+        return
+    count_up(a, b, right, n_in, come)
+    count_up(a, b, left, n_gone, gone)
     for i in range(tile.n):
-        while right < tile.r[i]:
-            state.count += has_value(a, right) and has_value(b, right)
-            right += 1
-        while left < tile.l[i]:
-            state.count -= has_value(a, left) and has_value(b, left)
-            left += 1
-        out[i] = <double>state.count
+        out[i] = <double>(state.count + come[tile.r[i] - right] - gone[tile.l[i] - left])
+    state.count += come[n_in] - gone[n_gone]
 
 
 # ----------------------------------------------------------------------------------------- sums

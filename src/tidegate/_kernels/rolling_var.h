@@ -11,20 +11,11 @@
 #define TIDEGATE_ROLLING_VAR_H
 
 #include "rolling_fixed.h"
-#include "records.h"
 
 #define TG_SLIP 0x1p-51          /* of the size of a sum: what a step may round off */
 #define TG_TRUST 0.25            /* times the result: as much slip, in 2**-52, can't be seen */
 #define TG_FAINT 0x1p-900        /* below it squares have lost bits to underflow */
 #define TG_FIRST_STRIDE 16
-
-/* A column of a view, and which of its values are there. */
-typedef struct {
-    const tg_word *x;
-    const uint8_t *valid;        /* NULL: all */
-    int numeric;                 /* 0 float64, 1 int64, 2 uint64 */
-    int skip_nan;
-} tg_series;
 
 TG_INLINE int tg_has(const tg_series *c, int64_t i)
 {
@@ -532,35 +523,28 @@ static int64_t tg_var_check(tg_var *v, const tg_series *c, const tg_tile *tile, 
     return n;
 }
 
-/* How many of n windows from i on have entering rows that are all there. */
-static int64_t tg_var_present(const tg_series *c, const tg_tile *tile, int64_t i, int64_t n,
-                              int64_t r)
-{
-    const uint8_t *gap = NULL;
-    int64_t end = tile->r[i + n - 1];
-    if (c->valid != NULL && end > r)
-        gap = memchr(c->valid + r, 0, end - r);
-    while (gap != NULL && n > 0 && tile->r[i + n - 1] > gap - c->valid)
-        n--;
-    return n;
-}
-
 /* Answer windows from i on in fixed point, as it is; return how many. */
 static int64_t tg_var_fixed_on(tg_fixed *f, const tg_series *c, const tg_tile *tile, int64_t i,
                                int64_t l, int64_t r, const double *counts, double *squares)
 {
-    const double *x = &c->x[0].f;
-    int64_t n = tg_var_present(c, tile, i, tile->n - i, r), done = 0;
-    if (n > 0 && (tile->l[i] - l > TG_TILE || tile->r[i] - r > TG_TILE)) {
-        done = tg_fixed_add(f, x + r, tile->r[i] - r, 1);
-        tg_fixed_add(f, x + l, tile->l[i] - l, -1);
+    double come[TG_TILE + TG_PAD], gone[TG_TILE + TG_PAD];
+    const double *in, *out;
+    int64_t n = tile->n - i, done = 0;
+    if (tile->l[i] - l > TG_TILE || tile->r[i] - r > TG_TILE) {
+        done = tg_fixed_add(f, c, r, tile->r[i] - r, 1);
+        tg_fixed_add(f, c, l, tile->l[i] - l, -1);
         squares[i] = done ? tg_fixed_one(f, counts[i]) : NAN;
         return squares[i] == squares[i];
     }
-    if (tile->is_steady && n > 0)
-        return tg_fixed_steady(f, x + r, x + l, n, counts[i], squares + i);
+    if (tile->is_steady && !tg_may_lack(c))
+        return tg_fixed_steady(f, &c->x[r].f, &c->x[l].f, n, counts[i], squares + i);
+    in = tg_filled(c, r, tile->r[i + n - 1] - r, f->shift, come);
+    out = tg_filled(c, l, tile->l[i + n - 1] - l, f->shift, gone);
+    if (tile->is_steady)
+        return tg_fixed_sparse(f, in, out, n, counts + i, squares + i);
     for (; n > 0 && !done; n /= 2)                   /* down to one, which then is the one */
-        done = tg_fixed_any(f, x, tile->l + i, tile->r + i, n, l, r, counts + i, squares + i);
+        done = tg_fixed_any(f, in, out, tile->l + i, tile->r + i, n, l, r, counts + i,
+                            squares + i);
     return done;
 }
 
@@ -570,8 +554,7 @@ static int tg_var_fixed_begin(tg_fixed *f, const tg_series *c, int64_t l, int64_
 {
     int64_t n = r - l, least = n / 16 > TG_FIXED_LEAST ? n / 16 : TG_FIXED_LEAST;
     int fits = !f->is_on || number - f->since >= least;
-    fits = fits && (c->valid == NULL || n <= 0 || memchr(c->valid + l, 0, n) == NULL);
-    fits = fits && tg_fixed_lay(f, &c->x[l].f, n);
+    fits = fits && tg_fixed_lay(f, c, l, n, count);
     if (fits) {
         *squares = tg_fixed_one(f, count);
         fits = *squares == *squares;
@@ -601,14 +584,17 @@ static int64_t tg_var_steady(tg_var *v, const tg_series *c, int64_t l, int64_t r
 }
 
 /* Answer windows from i on in fixed point; return how many, 0 where the first is not for it. */
-static int64_t tg_var_fixed(tg_var *v, const tg_series *c, const tg_tile *tile, int64_t base,
-                            int64_t i, int64_t l, int64_t r, const double *counts,
+static int64_t tg_var_fixed(tg_var *v, const tg_series *c, const tg_tile *tile, int is_calm,
+                            int64_t base, int64_t i, int64_t l, int64_t r, const double *counts,
                             double *squares)
 {
+    const tg_series full = {c->x, NULL, c->numeric, 0};
     tg_fixed *f = &v->fixed;
     int64_t number = base + tile->first + i, done = 0, was_on = f->is_on;
     if (c->numeric != 0 || !(f->is_on || number == f->retry))
         return 0;
+    if (is_calm)                                     /* nothing is missing in these windows */
+        c = &full;
     if (was_on)
         done = tg_var_fixed_on(f, c, tile, i, l, r, counts, squares);
     if (done == 0)
@@ -628,7 +614,7 @@ TG_CLONES static void tg_var_tile(tg_var *v, const tg_series *c, const tg_tile *
     while (i < tile->n) {
         int64_t n = tile->n - i, done;
         tg_v2 peak;
-        done = tg_var_fixed(v, c, tile, base, i, l, r, counts, squares);
+        done = tg_var_fixed(v, c, tile, is_calm, base, i, l, r, counts, squares);
         if (done > 0) {
             for (int64_t j = 0; j < done; j++)
                 unscale[i + j] = tg_fixed_scale(&v->fixed);

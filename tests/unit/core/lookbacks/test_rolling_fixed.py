@@ -84,6 +84,31 @@ def test_every_variance_by_time_is_right(kind, times):
         assert holds(out[row], exact_variance(window)), (kind, times, row, out[row])
 
 
+def gaps(rng, share):
+    """Say which values are missing: some here and there, and all for a while."""
+    at = np.arange(N_ROWS)
+    return (rng.random(N_ROWS) < share) | ((at % 6000 > 5500) & (at % 6000 < 5800))
+
+
+@pytest.mark.parametrize("nan", ["value", "missing"])
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.9])
+@pytest.mark.parametrize("kind", ["calm", "outliers", "stairs", "levels"])
+def test_every_variance_of_what_is_there_is_right(kind, share, nan):
+    rng = np.random.default_rng(8)
+    x, missing, t = KINDS[kind](rng, N_ROWS), gaps(rng, share), TIMES["in heaps"](rng, N_ROWS)
+    column = (
+        pa.array(np.where(missing, math.nan, x)) if nan == "missing" else pa.array(x, mask=missing)
+    )
+    table = pa.table({"t": t, "x": column})
+    for window, size in ((tg.Rolling(rows=100), None), (tg.Rolling(1500), 1500)):
+        out = tg.aggregate(table, window, on="t", nan=nan, var=agg.var("x"))["var"].to_pylist()
+        for row in range(3, N_ROWS, 131):
+            first = max(row - 99, 0) if size is None else np.searchsorted(t, t[row] - size, "right")
+            some = slice(first, row + 1)
+            expected = exact_variance(x[some][~missing[some]])
+            assert holds(out[row], expected), (kind, window, row, out[row])
+
+
 @pytest.mark.parametrize(
     ("by", "window"),
     [
@@ -97,7 +122,9 @@ def test_every_variance_by_time_is_right(kind, times):
 def test_any_cut_gives_the_same_bits(by, window):
     rng = np.random.default_rng(4)
     columns = {name.replace(" ", "_"): make(rng, N_ROWS) for name, make in KINDS.items()}
-    columns["with_nulls"] = pa.array(calm(rng, N_ROWS), mask=rng.random(N_ROWS) < 0.0003)
+    for number, share in enumerate([0.0003, 0.1, 0.7]):
+        missing = rng.random(N_ROWS) < share if number == 0 else gaps(rng, share)
+        columns[f"with_nulls_{number}"] = pa.array(calm(rng, N_ROWS), mask=missing)
     t = TIMES["in heaps" if window.rows is None else "steady"](rng, N_ROWS)
     table = pa.table({"t": t, "k": rng.integers(0, 3, N_ROWS), **columns})
     options = {"on": "t", "by": by}
