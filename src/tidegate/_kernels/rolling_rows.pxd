@@ -12,12 +12,20 @@ cdef struct WordList:
     int64_t room
 
 
+cdef struct Span:
+    int64_t place      # of its first row
+    int64_t start
+    int64_t stop
+    int64_t rows       # how many rows are its own
+
+
 cdef struct LookRows:
     # Where the rows of a view follow each other. A run goes on with the next row of all, or with
     # keys with the next row of its key, whatever rows of others are between.
     int column         # with the numbers of the rows; -1: nobody asks for them
     bint has_places    # the column behind it tells which of the rows of its key each is
     const Word* numbers  # NULL: from `base` on
+    const Word* steps    # places, or else numbers: what rises by one within a run
     int64_t base
     bint is_one        # all rows are of one run
     int32_t* run_of    # of each row
@@ -25,6 +33,8 @@ cdef struct LookRows:
     int64_t* begins    # of each run, and the end of the last one
     int64_t n_runs
     int64_t room_for_runs
+    Span* spans        # of one window
+    int64_t room_for_spans
 
 
 cdef struct RowWords:
@@ -40,8 +50,8 @@ cdef bint list_grow(WordList* words, int64_t n) noexcept nogil
 cdef bint rows_find(LookRows* rows, const View* view, int64_t first) noexcept nogil
 cdef void rows_free(LookRows* rows) noexcept nogil
 cdef bint rows_write(
-    const LookRows* rows, const int64_t* l, const int64_t* r, int64_t n, const RowWords* out
+    LookRows* rows, const int64_t* l, const int64_t* r, int64_t n, const RowWords* out
 ) noexcept nogil
 cdef bint rows_write_even(
-    const LookRows* rows, int64_t first, int64_t count, int64_t n, const RowWords* out
+    LookRows* rows, int64_t first, int64_t count, int64_t n, const RowWords* out
 ) noexcept nogil

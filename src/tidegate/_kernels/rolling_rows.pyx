@@ -2,7 +2,8 @@
 
 Where rows came in order of time, and no other row of their key between them, those of any window
 are one run: two words say which they are. A view is looked at once; only where it has several runs
-is it written down which row is of which.
+is it written down which row is of which. The runs of a window are sorted, and joined where one goes
+on where another ends: rows that came in another order are few ranges, if they came close together.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -14,11 +15,7 @@ from tidegate._kernels.rolling_state cimport View
 
 cdef enum:
     AT_ONCE = 256  # rows that are looked at together
-    FEW = 24       # ranges that are sorted by insertion
-
-cdef struct Range:
-    int64_t start
-    int64_t stop
+    FEW_MOVES = 16 # of a span, to sort by insertion
 
 
 cdef bint list_grow(WordList* words, int64_t n) noexcept nogil:
@@ -57,6 +54,7 @@ cdef bint rows_find(LookRows* rows, const View* view, int64_t first) noexcept no
     cdef const Word* steps = view.columns[rows.column + rows.has_places].x
     cdef int64_t i, begin, end = first + 1
     rows.numbers = view.columns[rows.column].x
+    rows.steps = steps
     rows.base = view.base
     rows.is_one = True
     if steps == NULL:  # all rows there are came in order
@@ -96,12 +94,13 @@ cdef void rows_free(LookRows* rows) noexcept nogil:
     """Give the memory back."""
     free(rows.run_of)
     free(rows.begins)
+    free(rows.spans)
 
 
 # ------------------------------------------------------------------------------------------ windows
 
 cdef bint rows_write(
-    const LookRows* rows, const int64_t* l, const int64_t* r, int64_t n, const RowWords* out
+    LookRows* rows, const int64_t* l, const int64_t* r, int64_t n, const RowWords* out
 ) noexcept nogil:
     """Write which rows n windows have, [l, r) of the view; False without memory."""
     cdef int64_t i
@@ -124,7 +123,7 @@ cdef bint rows_write(
 
 
 cdef bint rows_write_even(
-    const LookRows* rows, int64_t first, int64_t count, int64_t n, const RowWords* out
+    LookRows* rows, int64_t first, int64_t count, int64_t n, const RowWords* out
 ) noexcept nogil:
     """Write the rows of n windows of as many rows each, which begin one after the other."""
     cdef int64_t i
@@ -148,7 +147,7 @@ cdef bint rows_write_even(
 
 
 cdef inline bint write_one(
-    const LookRows* rows, int64_t l, int64_t r, Word* first, Word* upto, WordList* lists
+    LookRows* rows, int64_t l, int64_t r, Word* first, Word* upto, WordList* lists
 ) noexcept nogil:
     """Write which rows a window has; False without memory."""
     first.i = upto.i = 0
@@ -162,61 +161,75 @@ cdef inline bint write_one(
 
 
 cdef bint write_runs(
-    const LookRows* rows, int64_t l, int64_t r, Word* first, Word* upto, WordList* lists
+    LookRows* rows, int64_t l, int64_t r, Word* first, Word* upto, WordList* lists
 ) noexcept nogil:
     """Write the rows of a window of several runs into the lists; False without memory."""
-    cdef int width = 2 + rows.has_places
     cdef int64_t run = rows.run_of[l], n = rows.run_of[r - 1] - run + 1, begin = l, end, k
     cdef bint rises = True
+    cdef Span* spans
     cdef Word* at
-    if not list_grow(lists, lists.n + n * width):
-        return False
-    at = lists.at + lists.n
+    if n > rows.room_for_spans:
+        if not grow(<void**>&rows.spans, 2 * n * sizeof(Span)):
+            return False
+        rows.room_for_spans = 2 * n
+    spans = rows.spans
     for k in range(n):
         end = min(r, rows.begins[run + k + 1])
-        at[width * k] = rows.numbers[begin]
-        at[width * k + 1].i = after(rows.numbers[end - 1])
-        if rows.has_places:
-            at[width * k + 2].i = end - begin
-        elif k and at[2 * k].i <= at[2 * k - 1].i:
-            rises = False
+        spans[k] = Span(rows.steps[begin].i, rows.numbers[begin].i, after(rows.numbers[end - 1]),
+                        end - begin)
+        rises = rises and (k == 0 or spans[k - 1].place < spans[k].place)
         begin = end
     if not rises:
-        lay_in_order(<Range*>at, &n)
+        n = joined(spans, n)
+    if n == 1:
+        first.i, upto.i = spans[0].start, spans[0].stop
+        return True
+    if not list_grow(lists, lists.n + n * (2 + rows.has_places)):
+        return False
     first.i = -1 - lists.n
     upto.i = n
-    lists.n += n * width
+    for k in range(n):
+        at = lists.at + lists.n
+        at[0].i, at[1].i = spans[k].start, spans[k].stop
+        if rows.has_places:
+            at[2].i = spans[k].rows
+        lists.n += 2 + rows.has_places
     return True
 
 
-cdef void lay_in_order(Range* ranges, int64_t* n) noexcept nogil:
-    """Sort ranges, and join those that touch."""
+cdef int64_t joined(Span* spans, int64_t n) noexcept nogil:
+    """Sort spans by place, and join those that touch; return how many there are then."""
     cdef int64_t i, last = 0
-    if n[0] <= FEW:
-        sort_few(ranges, n[0])
-    else:
-        qsort(ranges, n[0], sizeof(Range), by_start)
-    for i in range(1, n[0]):
-        if ranges[i].start == ranges[last].stop:
-            ranges[last].stop = ranges[i].stop
+    if not sort_near(spans, n):
+        qsort(spans, n, sizeof(Span), by_place)
+    for i in range(1, n):
+        if <uint64_t>spans[i].place == <uint64_t>spans[last].place + spans[last].rows:
+            spans[last].stop = spans[i].stop
+            spans[last].rows += spans[i].rows
         else:
             last += 1
-            ranges[last] = ranges[i]
-    n[0] = last + 1
+            spans[last] = spans[i]
+    return last + 1
 
 
-cdef void sort_few(Range* ranges, int64_t n) noexcept nogil:
-    """Sort ranges by where they start."""
-    cdef int64_t i, at
-    cdef Range one
+cdef bint sort_near(Span* spans, int64_t n) noexcept nogil:
+    """Sort spans that lie near their places; False, and not sorted, where that takes long."""
+    cdef int64_t i, at, moves = FEW_MOVES * n
+    cdef Span one
     for i in range(1, n):
-        one, at = ranges[i], i
-        while at and ranges[at - 1].start > one.start:
-            ranges[at] = ranges[at - 1]
+        if spans[i - 1].place < spans[i].place:
+            continue
+        one, at = spans[i], i
+        while at and spans[at - 1].place > one.place:
+            spans[at] = spans[at - 1]
             at -= 1
-        ranges[at] = one
+        spans[at] = one
+        moves -= i - at
+        if moves < 0:
+            return False
+    return True
 
 
-cdef int by_start(const void* a, const void* b) noexcept nogil:
-    cdef int64_t x = (<const Range*>a).start, y = (<const Range*>b).start
+cdef int by_place(const void* a, const void* b) noexcept nogil:
+    cdef int64_t x = (<const Span*>a).place, y = (<const Span*>b).place
     return (x > y) - (x < y)

@@ -162,9 +162,10 @@ def aggregate(
         ``start`` and ``stop``, half open, counted from 0; `trace` gives the rows back. Of a window
         with keys it is one range, from its first to its last row, with ``rows``, how many of these
         are its own: those whose columns are its ``key`` and whose time is ``from`` that of ``time``
-        on, and ``before`` its end, in the unit of the column. Of `Count`, `Threshold` and `Rolling`
-        by keys there are several such ranges where rows of the key came in another order than their
-        times; those of `Rolling` have no ``time``: they are all rows of the key.
+        on, and ``before`` its end, in the unit of the column. Of `Count` and `Threshold` by keys
+        there are several such ranges where rows of the key came in another order than their times.
+        Ranges of `Rolling` have no ``time``: they are all rows of the key, and several where others
+        of the key, which it does not look back on, came between.
         (All ranges are exact where the window has a `label` or a `max_duration`, and with the
         options of time but `lateness`.) It takes 3 to 15 % more time; with keys a quarter to three
         quarters more where windows have ten rows or fewer, and of `Count` and `Threshold` two

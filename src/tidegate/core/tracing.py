@@ -32,9 +32,9 @@ def trace(data: Data, ranges: Iterable[Any], /) -> Data:
     ranges : iterable
         One value of the column ``row_ranges``: of each range ``start`` and ``stop``, half open; of
         windows with keys also ``rows``, ``key`` and ``time``, of look-backs without ``time``.
-        Windows of a grid and sessions with keys have one range; bars and look-backs have one where
-        their rows came in order of time and none of the key between them was late, else several,
-        in order of time.
+        Windows of a grid and sessions with keys have one range; bars have one where their rows
+        came in order of time and none of the key between them was late, else several, in order of
+        time; look-backs have several, in order, where other rows of the key came between theirs.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Which rows a look-back is over: each row has a number, and with keys a place among its key's.
 
-A window's rows follow each other in order of time. Where they came in that order too, and nothing
-of their key between, they are one range: from the number of the first to that of the last.
+Where no other row of their key came between the rows of a window, they are one range: from the
+number of the first to that of the last.
 """
 
 from __future__ import annotations
