@@ -148,11 +148,15 @@ def _names_of(span: Any) -> list[str]:
         If it is no span.
     """
     try:
-        edges = [each[edge] for each in span.get("time", {}).values() for edge in SPAN_EDGES]
-        if not all(isinstance(part, int | float) for part in (span["rows"], *edges)):
-            raise TypeError(f"of {edges}")
-        return [*span["key"], *span.get("time", [])]
-    except (AttributeError, TypeError, ValueError, KeyError) as error:
+        parts, names = [span["rows"]], [*span["key"]]
+        if "time" in span:  # of a look-back there is none
+            (on,) = span["time"]
+            parts += [span["time"][on][edge] for edge in SPAN_EDGES]
+            names.append(on)
+        if not all(isinstance(part, int | float) for part in parts):
+            raise TypeError(f"of {parts}")
+        return names
+    except (TypeError, ValueError, KeyError) as error:
         raise InputError(
             f"trace: {span!r} does not tell key, time and rows: give a value of 'row_ranges'"
         ) from error

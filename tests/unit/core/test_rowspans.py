@@ -209,7 +209,7 @@ def test_other_rows_than_were_aggregated_are_told():
         span | {"time": {}},
         span | {"time": {"t": {"from": 0}}},
         span | {"key": 7},
-        {name: value for name, value in span.items() if name != "time"},
+        {name: value for name, value in span.items() if name != "rows"},
     ):
         with pytest.raises(errors.InputError, match=r"trace: .* does not tell"):
             tg.trace(data, [damaged])
