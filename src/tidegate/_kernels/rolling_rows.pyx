@@ -15,7 +15,7 @@ from tidegate._kernels.rolling_state cimport View
 
 cdef enum:
     AT_ONCE = 256  # rows that are looked at together
-    FEW_MOVES = 16 # of a span, to sort by insertion
+    FEW_MOVES = 16  # of a span, to sort by insertion
 
 
 cdef bint list_grow(WordList* words, int64_t n) noexcept nogil:
