@@ -1,6 +1,6 @@
 """The rows of look-backs: from the number of the first to that of the last, or in several runs."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
 from tidegate._kernels.records cimport Word
 from tidegate._kernels.rolling_state cimport View
@@ -28,7 +28,7 @@ cdef struct LookRows:
     const Word* steps    # places, or else numbers: what rises by one within a run
     int64_t base
     bint is_one        # all rows are of one run
-    int32_t* run_of    # of each row
+    int64_t* run_of    # of each row
     int64_t room
     int64_t* begins    # of each run, and the end of the last one
     int64_t n_runs

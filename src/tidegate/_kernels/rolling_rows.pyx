@@ -6,7 +6,7 @@ is it written down which row is of which. The runs of a window are sorted, and j
 on where another ends: rows that came in another order are few ranges, if they came close together.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, qsort
 
 from tidegate._kernels.memory cimport grow
@@ -65,7 +65,7 @@ cdef bint rows_find(LookRows* rows, const View* view, int64_t first) noexcept no
     if rows.is_one:
         return True
     if view.n > rows.room:
-        if not grow(<void**>&rows.run_of, view.n * sizeof(int32_t)):
+        if not grow(<void**>&rows.run_of, view.n * sizeof(int64_t)):
             return False
         rows.room = view.n
     rows.n_runs = 0
@@ -73,7 +73,7 @@ cdef bint rows_find(LookRows* rows, const View* view, int64_t first) noexcept no
         if i == first or steps[i].u != steps[i - 1].u + 1:
             if not begin_run(rows, i):
                 return False
-        rows.run_of[i] = <int32_t>(rows.n_runs - 1)
+        rows.run_of[i] = rows.n_runs - 1
     rows.begins[rows.n_runs] = view.n
     return True
 

@@ -170,7 +170,7 @@ def aggregate(
         options of time but `lateness`.) It takes 3 to 15 % more time; with keys a quarter to three
         quarters more where windows have ten rows or fewer, and of `Count` and `Threshold` two
         fifths to a half where rows are out of order; of `Rolling`, with a range for each row, 1.3
-        to 2 times the time, by keys out of order up to 4 times, and without keys out of order far
+        to 2 times the time, by keys far out of order up to 6, and without keys out of order far
         more: each window has a list of ranges.
     **named : Aggregation
         Named by keyword.

@@ -215,6 +215,17 @@ def test_other_rows_than_were_aggregated_are_told():
             tg.trace(data, [damaged])
 
 
+def test_a_range_without_times_is_of_all_rows_of_its_key_or_refused():
+    data = pa.table({"t": [1, 25, 3], "k": ["a", "a", "a"]})
+    (span,) = tg.aggregate(data, tg.Tumbling(10), **OPTIONS)["row_ranges"][0].as_py()
+    assert tg.trace(data, [span])["t"].to_pylist() == [1, 3]
+    without = {name: value for name, value in span.items() if name != "time"}
+    with pytest.raises(
+        errors.InputError, match=r"3 are of the key .*, and of the window there were 2"
+    ):
+        tg.trace(data, [without])
+
+
 def test_where_other_options_say_which_rows_count_ranges_are_exact():
     data = {"t": [1, 2, 3], "k": ["a", "b", "a"]}
     result = tg.aggregate(pa.table(data), tg.Tumbling(10), max_jump=100, **OPTIONS)

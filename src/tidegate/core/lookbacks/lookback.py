@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tidegate.core.calling import call_each, call_each_c
 from tidegate.core.columns import as_array
+from tidegate.core.lookbacks.numbers import NUMBERS
 from tidegate.core.lookbacks.spans import check_ranges, ranges_in
 from tidegate.core.making import MOST_IN_LISTS, Maker, Outputs, array_of_words
 from tidegate.core.parts import WORDS
@@ -37,14 +38,13 @@ if TYPE_CHECKING:
     from tidegate.core.program import Program, Result
     from tidegate.core.texts import Coded
 
-__all__ = ["NUMBERS", "LookMaker", "Unmade", "in_parts", "looking_back", "ordered_columns"]
+__all__ = ["LookMaker", "Unmade", "in_parts", "looking_back", "ordered_columns"]
 
 Made: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 Column: TypeAlias = "Made | Callable[[], pa.Array[Any]]"
 
 FEWEST_IN_PART = 1 << 16  # rows
 _chunked_array: Callable[..., pa.ChunkedArray[Any]] = pa.chunked_array  # an overload for each type
-NUMBERS = ("tidegate.row", "tidegate.place")  # columns that rows are given: see `numbers`
 _IN_PLACE = 1  # of OF_LIST: all values once, and where those of each window begin
 _OF_LABELS = {LEAST_TEXT: LEAST_INT, GREATEST_TEXT: GREATEST_INT}
 
@@ -85,7 +85,8 @@ def _in_place(program: Program, number: int) -> int:
 def _number_rows(program: Program, at: int) -> None:
     """Have a result made of the numbers of the rows, and with keys of their places."""
     (number,) = program.results[at].outputs
-    names = NUMBERS if program.results[at].item.function == "row_spans" else NUMBERS[:1]
+    has_places = program.results[at].item.function == "row_spans"
+    names = NUMBERS if has_places else NUMBERS[:1]
     program.accs[program.outputs[number].acc] = program.accs[0]  # it cannot be looked back on
     first, last = len(program.columns), len(program.outputs)
     program.columns.extend((name, SIGNED) for name in names)
@@ -93,12 +94,11 @@ def _number_rows(program: Program, at: int) -> None:
     program.outputs[number] = Output(OF_FROM, 0, SIGNED, ddof=len(names), how=first)
     program.outputs.append(Output(OF_UPTO, 0, SIGNED))
     outputs = [number, last]
-    if names == NUMBERS:
+    if has_places:
         program.outputs.append(Output(OF_ROWS, 0, SIGNED))
         outputs.append(last + 1)
-    program.results[at] = program.results[at]._replace(how="rows", outputs=tuple(outputs))
-    if names == NUMBERS:
         program.fields[at] = pa.field(ROW_RANGES, OF_LOOKS)
+    program.results[at] = program.results[at]._replace(how="rows", outputs=tuple(outputs))
 
 
 def ordered_columns(program: Program) -> set[str]:

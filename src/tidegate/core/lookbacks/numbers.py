@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from tidegate.core.binding import Values
     from tidegate.core.columns import Numbers
 
-__all__ = ["RowNumbers"]
+__all__ = ["NUMBERS", "RowNumbers"]
+
+NUMBERS = ("tidegate.row", "tidegate.place")  # columns that the kernels see beside the input's
 
 
 _MOST_ROWS = 1 << 62
@@ -37,8 +39,8 @@ class RowNumbers:
         self._n_each = np.zeros(0, np.int64)  # rows of each key; there may be room for more keys
 
     def dump(self) -> bytes:
-        """Write down how many rows of each key have come."""
-        return self._n_each.tobytes()
+        """Write down how many rows of each key have come, however much room there is."""
+        return np.trim_zeros(self._n_each, "b").tobytes()
 
     def load(self, data: bytes) -> bool:
         """Go on from what was written down; False where it cannot be."""

@@ -42,12 +42,14 @@ def ranges_in(words: Sequence[Numbers], lists: Numbers, type_: pa.DataType) -> p
     A view of the words, where each window has one range.
     """
     n = len(words[0])
+    if n > MOST_RANGES:
+        raise _no_room(n)
     if n and not len(lists) and words[1].min() > 0:  # rows are there, and end behind row 0
         return view_of_runs(type_, n, offsets_of_one(n), n, words)
     starts, stops, *counts = words
     laid = lay_ranges(starts, stops, counts[0] if counts else None, lists)
     if laid is None:
-        raise _too_many(n, MOST_RANGES)
+        raise _no_room(n)
     n_ranges, offsets, *columns = laid
     told = [column for column in columns if column is not None]
     return view_of_runs(type_, n, offsets, n_ranges, told)
@@ -63,12 +65,15 @@ def check_ranges(ranges: pa.Array[Any] | pa.ChunkedArray[Any], most: int) -> Non
     """
     chunks: Any = ranges.chunks if isinstance(ranges, pa.ChunkedArray) else [ranges]
     if sum(len(chunk.values) for chunk in chunks) > most:
-        raise _too_many(len(ranges), most)
+        raise LimitError(
+            f"the rows of {len(ranges)} results are more ranges than there may be, "
+            f"max_kept={most}: choose a shorter look-back or smaller batches, or raise the limit"
+        )
 
 
-def _too_many(n_windows: int, most: int) -> LimitError:
-    """Make the error for more ranges than there may be."""
+def _no_room(n_windows: int) -> LimitError:
+    """Make the error for more ranges than a column of lists can hold."""
     return LimitError(
-        f"the rows of {n_windows} results are more ranges than there may be, max_kept={most}: "
-        f"choose a shorter look-back or smaller batches, or raise the limit"
+        f"row_ranges: the rows of {n_windows} results are more ranges than a column has room for, "
+        f"{MOST_RANGES}: choose a shorter look-back or smaller batches"
     )

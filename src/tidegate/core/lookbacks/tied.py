@@ -18,14 +18,13 @@ from tidegate.core.failures import DisorderError
 from tidegate.core.lookbacks.forgetting import Forgetting
 from tidegate.core.lookbacks.labels import Labels
 from tidegate.core.lookbacks.lookback import (
-    NUMBERS,
     LookMaker,
     Unmade,
     in_parts,
     looking_back,
     ordered_columns,
 )
-from tidegate.core.lookbacks.numbers import RowNumbers
+from tidegate.core.lookbacks.numbers import NUMBERS, RowNumbers
 from tidegate.core.lookbacks.waiting import Arrivals, KeptRows, Waiting
 from tidegate.core.making import Outputs
 from tidegate.core.parts import read_parts
