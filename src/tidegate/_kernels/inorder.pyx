@@ -20,11 +20,7 @@ cdef extern from *:
 cdef enum:
     SHORT = 16   # rows that are sorted by insertion
     MOST_SPREAD = 1 << 30
-
-
-cdef struct Sorted:
-    int64_t time
-    int64_t row
+    MOST_KEPT = 1 << 20  # rows whose memory a sorter keeps
 
 
 cdef bint never_falls "tg_never_falls"(const int64_t* times, Py_ssize_t n) noexcept nogil:
@@ -156,14 +152,34 @@ cdef bint spread_rows(
     return True
 
 
-cdef int in_order(const int64_t* times, int64_t* rows, Py_ssize_t n) noexcept nogil:
+cdef bint sorter_room(Sorter* sorter, Py_ssize_t n) noexcept nogil:
+    """Have room for n rows; what was there is gone. False where there is no memory."""
+    if n <= sorter.room:
+        return True
+    sorter_free(sorter)
+    sorter.rows = <Sorted*>malloc(2 * n * sizeof(Sorted))
+    sorter.room = n if sorter.rows != NULL else 0
+    return sorter.rows != NULL
+
+
+cdef void sorter_free(Sorter* sorter) noexcept nogil:
+    """Give the memory back."""
+    free(sorter.rows)
+    sorter.rows = NULL
+    sorter.room = 0
+
+
+cdef int in_order(
+    Sorter* sorter, const int64_t* times, int64_t* rows, Py_ssize_t n
+) noexcept nogil:
     """Bring the numbers of n > 0 rows into order of their times; rows of one time stay in order."""
-    cdef Sorted* given = <Sorted*>malloc(2 * n * sizeof(Sorted))
-    cdef Sorted* ordered = given
+    cdef Sorted* given
+    cdef Sorted* ordered
     cdef int64_t low = INT64_MAX, high = INT64_MIN, before = INT64_MIN, time
     cdef Py_ssize_t n_falls = 0, i
-    if given == NULL:
+    if not sorter_room(sorter, n):
         return NO_MEMORY
+    given = ordered = sorter.rows
     for i in range(n):
         time = times[rows[i]]
         given[i].time = time
@@ -177,5 +193,6 @@ cdef int in_order(const int64_t* times, int64_t* rows, Py_ssize_t n) noexcept no
     sort_rows(ordered, n, given if ordered != given else given + n)
     for i in range(n):
         rows[i] = ordered[i].row
-    free(given)
+    if sorter.room > MOST_KEPT:
+        sorter_free(sorter)
     return DONE

@@ -173,7 +173,8 @@ cdef class RollingState:
     cdef Target* targets
     cdef int64_t n_results
     cdef Share share_of
-    cdef RollingState whole  # that the results of a share go to
+    cdef RollingState whole  # that the results of a share go to, or that its keys are of
+    cdef bint has_lent_keys  # `keys` is the table of another state
     cdef bint forgets        # keys that are quiet for longer than
     cdef int64_t ttl         # for int times
     cdef double ttl_f        # and for float times
@@ -267,6 +268,8 @@ cdef class RollingState:
     def __dealloc__(self):
         cdef int64_t k
         cdef int o
+        if self.has_lent_keys:
+            self.keys, self.n_keys = NULL, 0
         if self.has_scratch:
             for k in range(self.n_keys):
                 self.forget(k)
@@ -343,13 +346,51 @@ cdef class RollingState:
         return status
 
     def ask_for_keys(self, int64_t low, int64_t high):
-        """Answer rows of key codes in [low, high) alone, in the one `push` of all rows.
+        """Answer rows of key codes in [low, high) alone, in the next `push`.
 
-        The results are handed over by `put` then.
+        It is the one of all rows, or keys are lent before it. The results are handed over by `put`.
         """
         self.share_of.has_keys = True
         self.share_of.low = low
         self.share_of.high = high
+
+    def lend_keys(self, list shares not None, int64_t n_keys):
+        """Let other states keep the rows of the keys here, each those that it is asked for.
+
+        Until `take_keys_back` nothing else may be asked of this one. Keys are lent for one `push`.
+
+        Parameters
+        ----------
+        shares : list of RollingState
+            Without keys of their own, of the same plan; no two are asked for the same key.
+        n_keys : int
+            No code is as large as that.
+        """
+        cdef RollingState share
+        if self.room_for_keys(n_keys) != DONE:
+            raise MemoryError
+        for share in shares:
+            if share.n_keys or share.n_accs != self.n_accs or share.n_columns != self.n_columns:
+                raise ValueError("keys are lent to states of the same plan that have none")
+            if not (share.share_of.has_keys and 0 <= share.share_of.low
+                    and share.share_of.high <= n_keys):
+                raise ValueError("keys are lent to those that are asked for them")
+            share.keys, share.n_keys = self.keys, self.n_keys
+            share.has_lent_keys = True
+            share.whole = self
+
+    def take_keys_back(self, list shares not None):
+        """Keep the rows of keys by oneself again; the results of the shares stay theirs."""
+        cdef RollingState share
+        for share in shares:
+            if share.whole is not self or not share.has_lent_keys:
+                raise ValueError("these keys were not lent")
+            share.keys, share.n_keys = NULL, 0
+            share.has_lent_keys = False
+            share.whole = None
+            self.kept = self.kept + share.kept
+            share.kept = 0
+            share.drop_sorted(KEPT_SCRATCH)
 
     def begin(self, int64_t n_rows):
         """Make room for the results of all rows, which shares of them put there.

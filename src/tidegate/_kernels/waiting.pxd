@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from tidegate._kernels.inorder cimport Sorter
 from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.records cimport Column
 from tidegate._kernels.reorder cimport ReorderBuffer
@@ -19,6 +20,7 @@ cdef class WaitingState(RowState):
     cdef int n_waited         # columns of the rows that wait: those of the plan, and their numbers
     cdef int64_t* numbers     # of the rows of a batch, where they are not counted
     cdef Py_ssize_t cap_numbers
+    cdef Sorter sorter
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1
     cdef int take_bars(

@@ -16,7 +16,7 @@ from libc.string cimport memcpy, memset
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.clock cimport Clock, see
 from tidegate._kernels.grid cimport float_of_order
-from tidegate._kernels.inorder cimport in_order, never_falls
+from tidegate._kernels.inorder cimport in_order, never_falls, sorter_free
 from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY, ROW_SPANS
@@ -58,6 +58,7 @@ cdef class WaitingState(RowState):
         free(self.held)
         free(self.lates)
         free(self.numbers)
+        sorter_free(&self.sorter)
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1:
         """Make room for the codes below n_keys."""
@@ -281,7 +282,7 @@ cdef class WaitingState(RowState):
             return NO_MEMORY
         for i in range(n):
             kept[i] = start + i
-        status = in_order(times, kept, n)
+        status = in_order(&self.sorter, times, kept, n)
         if status == DONE:
             status = self.line.merge_rows(times, codes, self.columns, kept, n)
         free(kept)
@@ -311,7 +312,7 @@ cdef class WaitingState(RowState):
             return NO_MEMORY
         status = self.screen(times, valid, codes, 0, n_rows, kept, &n_kept, &rises)
         if status == DONE and n_kept and not rises:
-            status = in_order(times, kept, n_kept)
+            status = in_order(&self.sorter, times, kept, n_kept)
         is_whole = rises and n_kept == n_rows
         waits[0] = not (is_whole and (
             n_rows == 0 or self.line.begin == self.line.end or times[0] >= before))

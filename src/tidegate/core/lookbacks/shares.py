@@ -7,7 +7,7 @@ window (of variances and of sums of powers and products) are made anew at anchor
 them; they are cut there alone.
 
 In a stream the first thread goes on from the rows before, and the state of the last is that of the
-stream from there on.
+stream from there on; with keys the state of the stream lends each thread those that are its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_in_shares", "answer_more"]
 
-N_SAMPLES = 1 << 16  # rows that tell how many each key has
+# Rows that tell how many each key has: spread by the golden ratio, so that keys in turn are met.
+SAMPLES = np.modf(np.arange(1 << 12) * 0.6180339887498949)[0]
 WORTH_SHARES = 1 << 16  # rows of a batch: some tenths of a millisecond, one of which is a thread's
 
 _REMEMBERS = {SQUARES, SQUARES_INT, PAIRS, POWERS}
@@ -72,9 +73,13 @@ def answer_in_shares(tied: Tied, rows: Arrivals, n_threads: int) -> Unmade | Non
     """
     if n_threads < 2 or len(rows.order) < n_threads:
         return None
-    if rows.codes is not None:
-        return _answer_keys(tied, rows, rows.codes, n_threads)
-    return _answer_rows(tied, rows, n_threads)
+    if rows.codes is None:
+        return _answer_rows(tied, rows, n_threads)
+    by_key = _shares_of_keys(tied, rows, rows.codes, n_threads)
+    if by_key is None:
+        return None
+    _run(tied, by_key.shares)
+    return by_key.made(tied, rows, rows.codes)
 
 
 def _run(tied: Tied, shares: list[_Share]) -> None:
@@ -116,30 +121,66 @@ def _push(tied: Tied, share: _Share) -> int:
 # --------------------------------------------------------------------------------------- whole keys
 
 
-def _answer_keys(tied: Tied, rows: Arrivals, codes: Numbers, n: int) -> Unmade | None:
-    """Answer rows with keys: a share has those of which the codes follow each other."""
-    some = codes[:: max(1, len(codes) // N_SAMPLES)]
-    upto = np.cumsum(np.bincount(some, minlength=tied.n_keys))
-    targets = len(some) * np.arange(1, n) // n
-    cuts = np.unique(np.concatenate([[0], np.searchsorted(upto, targets) + 1, [tied.n_keys]]))
+class _KeyShares(NamedTuple):
+    """Shares of rows with keys, and the results that they put into place."""
+
+    shares: list[_Share]
+    n_keys: list[int]  # of each
+    results: _Results
+
+    def made(self, tied: Tied, rows: Arrivals, codes: Numbers) -> Unmade:
+        """Make results of what the shares have answered."""
+        lists, n = _lists_of(tied, self.shares), len(self.shares)
+        for number in lists[0]:
+            begins = np.cumsum([0, *(len(some[number]) for some in lists[:-1])])
+            by = np.repeat(begins, self.n_keys)
+            if tied.program.outputs[number].op == OF_LIST:
+                self.results.move(number, codes, by, n)
+            elif begins[-1]:
+                self.results.move_lists(number, codes, by, n)
+        return tied.made(rows, self.results.outputs(rows, _joined(lists)), n)
+
+
+def _shares_of_keys(
+    tied: Tied, rows: Arrivals, codes: Numbers, n: int, *, is_all: bool = True
+) -> _KeyShares | None:
+    """Share rows with keys out: a share has those of which the codes follow each other.
+
+    None where all would go to one.
+    """
+    cuts = _cuts_of_keys(codes, tied.n_keys, n)
     if len(cuts) < 3:
         return None
-    ranges = list(pairwise(cuts.tolist()))
     results = _Results(len(codes), len(tied.program.outputs))
     shares = []
-    for low, high in ranges:
-        shares.append(_Share(tied.new_state(), rows, results=results))
-        shares[-1].state.ask_for_keys(low, high)
-    _run(tied, shares)
-    lists = _lists_of(tied, shares)
-    for number in lists[0]:
-        begins = np.cumsum([0, *(len(some[number]) for some in lists[:-1])])
-        by = np.repeat(begins, np.diff(cuts))
-        if tied.program.outputs[number].op == OF_LIST:
-            results.move(number, codes, by, n)
-        elif begins[-1]:
-            results.move_lists(number, codes, by, n)
-    return tied.made(rows, results.outputs(rows, _joined(lists)), n)
+    for number, (low, high) in enumerate(pairwise(cuts.tolist())):
+        state = tied.new_state() if is_all else tied.helper(number)
+        state.ask_for_keys(low, high)
+        shares.append(_Share(state, rows, results, is_all))
+    return _KeyShares(shares, np.diff(cuts).tolist(), results)
+
+
+def _cuts_of_keys(codes: Numbers, n_keys: int, n: int) -> Numbers:
+    """Cut the codes of keys into at most n ranges of about as many rows each."""
+    some = np.sort(codes[(SAMPLES * len(codes)).astype(np.int64)])
+    targets = len(some) * np.arange(1, n) // n
+    values = some[targets].astype(np.int64)
+    n_below, n_upto = (np.searchsorted(some, values, side) for side in ("left", "right"))
+    return np.unique([0, *(values + (n_upto - targets < targets - n_below)), n_keys])
+
+
+def _answer_more_keys(tied: Tied, rows: Arrivals, codes: Numbers, n_threads: int) -> Unmade | None:
+    """Answer more rows with keys of a stream, which lends their keys to the shares."""
+    by_key = _shares_of_keys(tied, rows, codes, n_threads, is_all=False)
+    if by_key is None:
+        return None
+    states = [share.state for share in by_key.shares]
+    tied.state.lend_keys(states, tied.n_keys)
+    try:
+        _run(tied, by_key.shares)
+    finally:
+        tied.state.take_keys_back(states)
+    return by_key.made(tied, rows, codes)
 
 
 def _joined(lists: list[dict[int, Numbers]]) -> dict[int, Numbers]:
@@ -235,14 +276,18 @@ def answer_more(tied: Tied, rows: Arrivals, n_threads: int) -> Unmade | None:
     -------
     Unmade or None
         The results, of the same bits for any number; None, and nothing taken, where there is
-        nothing to share: few rows, windows longer than a share, keys.
+        nothing to share: few rows, windows longer than a share, a single key.
 
     Raises
     ------
     AggregateOverflowError, LimitError
         As `Tied.answer`.
     """
-    if n_threads < 2 or len(rows.order) < WORTH_SHARES or not _can_be_cut(tied):
+    if n_threads < 2 or len(rows.order) < WORTH_SHARES:
+        return None
+    if rows.codes is not None:
+        return _answer_more_keys(tied, rows, rows.codes, n_threads)
+    if not _can_be_cut(tied):
         return None
     n = min(n_threads, 2 * len(rows.order) // WORTH_SHARES)
     begins = _begins_of(tied, rows.order, tied.state.n_seen, n)
@@ -252,13 +297,12 @@ def answer_more(tied: Tied, rows: Arrivals, n_threads: int) -> Unmade | None:
 
 
 def _can_be_cut(tied: Tied) -> bool:
-    """Whether rows of a stream may be shared out.
+    """Whether rows of a stream without keys may be shared out.
 
     Values that a batch gives once would be there twice, where a window is cut, and count twice for
     the limit of them.
     """
-    has_places = any(output.op == OF_LIST and output.how for output in tied.program.outputs)
-    return tied.keys is None and not has_places
+    return not any(output.op == OF_LIST and output.how for output in tied.program.outputs)
 
 
 def _run_behind(

@@ -78,6 +78,7 @@ class Tied(Binding):
         )
         self.forgetting = Forgetting(self)
         self.state = self.new_state()
+        self._helpers: list[RollingState] = []
         self.waiting = Waiting(plan, self.program, self.time_type)
 
     def _fields(self) -> list[pa.Field[Any]]:
@@ -122,6 +123,12 @@ class Tied(Binding):
         if self.plan.time.ttl is not None:
             state.forget_keys(*span_of(self.plan.time.ttl, self.time_type, "ttl"))
         return state
+
+    def helper(self, number: int) -> RollingState:
+        """Give one of the states that keys are lent to, which have none of their own."""
+        while number >= len(self._helpers):
+            self._helpers.append(self.new_state())
+        return self._helpers[number]
 
     # ----------------------------------------------------------------------------------- the rows
 
