@@ -73,16 +73,17 @@ def furthest_behind(
 
 
 cdef void sort_short(Sorted* rows, Py_ssize_t n) noexcept nogil:
-    """Sort a few rows by time; rows of one time stay in order."""
+    """Sort a few rows by time, or many that are near their places; those of one time stay in order."""
     cdef Py_ssize_t i, at
     cdef Sorted row
     for i in range(1, n):
-        row = rows[i]
-        at = i
-        while at and rows[at - 1].time > row.time:
-            rows[at] = rows[at - 1]
-            at -= 1
-        rows[at] = row
+        if rows[i - 1].time > rows[i].time:
+            row = rows[i]
+            at = i
+            while at and rows[at - 1].time > row.time:
+                rows[at] = rows[at - 1]
+                at -= 1
+            rows[at] = row
 
 
 cdef void merge_halves(
@@ -126,30 +127,35 @@ cdef void sort_rows(Sorted* rows, Py_ssize_t n, Sorted* spare) noexcept nogil:
         size *= 2
 
 
-cdef bint spread_rows(
+cdef Py_ssize_t spread_rows(
     const Sorted* rows, Py_ssize_t n, int64_t low, int64_t high, Sorted* out
 ) noexcept nogil:
-    """Copy rows by stretches of time, as many as there are rows; False where there is no memory.
+    """Copy rows by stretches of time, as many as there are rows.
 
-    Rows whose times are spread evenly are in order then, but for a few.
+    How many rows there are in one stretch at most, 0 where there is no memory. Rows whose times are
+    spread evenly are in order then, but for a few.
     """
     cdef int32_t* begins = <int32_t*>calloc(n + 1, sizeof(int32_t))
     cdef Py_ssize_t i, k
+    cdef int32_t begin = 0, size, most = 0
     cdef int shift = 0
     if begins == NULL:
-        return False
+        return 0
     while ((<uint64_t>high - <uint64_t>low) >> shift) >= <uint64_t>n:
         shift += 1
     for i in range(n):
-        begins[((<uint64_t>rows[i].time - <uint64_t>low) >> shift) + 1] += 1
+        begins[(<uint64_t>rows[i].time - <uint64_t>low) >> shift] += 1
     for k in range(n):
-        begins[k + 1] += begins[k]
+        size = begins[k]
+        begins[k] = begin
+        begin += size
+        most = max(most, size)
     for i in range(n):
         k = <Py_ssize_t>((<uint64_t>rows[i].time - <uint64_t>low) >> shift)
         out[begins[k]] = rows[i]
         begins[k] += 1
     free(begins)
-    return True
+    return most
 
 
 cdef bint sorter_room(Sorter* sorter, Py_ssize_t n) noexcept nogil:
@@ -176,7 +182,7 @@ cdef int in_order(
     cdef Sorted* given
     cdef Sorted* ordered
     cdef int64_t low = INT64_MAX, high = INT64_MIN, before = INT64_MIN, time
-    cdef Py_ssize_t n_falls = 0, i
+    cdef Py_ssize_t n_falls = 0, most = 0, i
     if not sorter_room(sorter, n):
         return NO_MEMORY
     given = ordered = sorter.rows
@@ -188,9 +194,14 @@ cdef int in_order(
         high = max(high, time)
         n_falls += time < before
         before = time
-    if n_falls * SHORT > n and n <= MOST_SPREAD and spread_rows(given, n, low, high, given + n):
+    if n_falls * SHORT > n and n <= MOST_SPREAD:
+        most = spread_rows(given, n, low, high, given + n)
+    if most:
         ordered = given + n
-    sort_rows(ordered, n, given if ordered != given else given + n)
+    if 0 < most <= SHORT:
+        sort_short(ordered, n)
+    else:
+        sort_rows(ordered, n, given if most else given + n)
     for i in range(n):
         rows[i] = ordered[i].row
     if sorter.room > MOST_KEPT:

@@ -126,13 +126,14 @@ cdef class Picker:
             self.views += [words, words_out]
         return 0
 
-    def take(self, Py_ssize_t begin):
+    def take(self, Py_ssize_t begin, Py_ssize_t end):
         """Copy the rows of the part out of a chunk; how many they are.
 
         Parameters
         ----------
-        begin : int
-            The first row of the chunk, which has `size` rows, or what is left.
+        begin, end : int
+            The first row of the chunk, and the one after its last: at most `size` of them. Codes
+            of rows behind them are not looked at.
 
         Notes
         -----
@@ -140,9 +141,9 @@ cdef class Picker:
         """
         cdef Py_ssize_t n, n_own
         cdef int i
-        if not 0 <= begin < self.codes.shape[0]:
-            raise ValueError("there is no such row")
-        n = min(self.size, self.codes.shape[0] - begin)
+        if not 0 <= begin < end <= min(self.codes.shape[0], begin + self.size):
+            raise ValueError("there are no such rows, or no room for them")
+        n = end - begin
         with nogil:
             n_own = tg_pick(&self.part, &self.codes[begin], n, self.masks, &self.rows[0],
                             &self.own[0])

@@ -5,12 +5,13 @@ unfinished by key.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.stdlib cimport malloc
+from libc.stdlib cimport malloc, qsort
 from libc.string cimport memset
 
 from tidegate._kernels.buffer cimport buffer_of
-from tidegate._kernels.partition cimport BINS, code_of_all, own_bins
+from tidegate._kernels.partition cimport BINS
 from tidegate._kernels.records cimport DONE
+from tidegate._kernels.route cimport Left
 from tidegate._kernels.row_state cimport RowState
 
 cdef enum:
@@ -61,14 +62,13 @@ cdef void merge(Source* parts, int n_parts, uint8_t* source) noexcept nogil:
             k += 1
 
 
-cdef void recode(RowState state, int32_t number, int32_t n, bint by_code) noexcept nogil:
+cdef void recode(RowState state, bint by_code) noexcept nogil:
     """Give new results the codes that all know, and places by them where that is asked for."""
-    cdef int32_t size = own_bins(number, n)
     cdef int32_t* codes = state.results.codes
     cdef int64_t* places = state.places
     cdef Py_ssize_t i
     for i in range(state.n_placed, state.results.n):
-        codes[i] = code_of_all(codes[i], size, number, n)
+        codes[i] = state.code_of_all(codes[i])
         if by_code:
             places[i] = codes[i]
 
@@ -88,36 +88,44 @@ cdef bint name_rows(
     return True
 
 
-def be_part(RowState state not None):
-    """Let a state note where its results belong among those of others, before any row comes."""
+def be_part(RowState state not None, int32_t number, int32_t n):
+    """Let a state note where its results belong among those of others, before any row comes.
+
+    Parameters
+    ----------
+    state : RowState
+        From now on it has the codes of a part.
+    number, n : int
+        Which of how many parts, see `Picker`.
+    """
+    if not 0 <= number < n <= MOST_PARTS:
+        raise ValueError("there is no such part")
     state.has_places = True
+    state.part_number = number
+    state.n_parts = n
 
 
-def place_results(
-    RowState state not None, const int32_t[::1] rows, int64_t first, int32_t number, int32_t n
-):
+def place_results(RowState state not None, const int32_t[::1] rows=None, int64_t first=0):
     """Say where the results of the last push, or since then, belong among those of all parts.
 
     Parameters
     ----------
     state : RowState
-        With the codes of a part; from now on its results have those that all know.
-    rows : (n_rows,) int32 or None
+        From now on these results have the codes that all know.
+    rows : (n_rows,) int32, optional
         The numbers of the rows of the last push, all of which were used, for bars that rows have
-        closed; None: results of one end go by key.
+        closed; by default results of one end go by key.
     first : int
         What to add to the numbers.
-    number, n : int
-        Which of how many parts, see `Picker`.
     """
     cdef int64_t before = 0
     cdef bint fits
-    if not 0 <= number < n <= MOST_PARTS or not state.has_places:
-        raise ValueError("there is no such part")
+    if not state.has_places:
+        raise ValueError("be_part() comes first")
     if rows is not None:
         before = state.router.used - rows.shape[0]
     with nogil:
-        recode(state, number, n, rows is None)
+        recode(state, rows is None)
         fits = rows is None or name_rows(state, rows, first, before)
     if not fits:
         raise ValueError("a bar was closed by none of these rows")
@@ -189,3 +197,39 @@ def weave_edges(RowState head not None, list parts not None, const uint8_t[::1] 
             one.at += 1
     for part in parts:
         part.n_edges = part.n_placed = 0
+
+
+def name_left(RowState state not None, const int32_t[::1] rows not None, int64_t first):
+    """Give the rows that the last push has left out the numbers that they have among all.
+
+    Parameters
+    ----------
+    rows : (n_rows,) int32
+        The numbers of the rows of that push.
+    first : int
+        What to add to the numbers.
+    """
+    cdef Py_ssize_t i
+    cdef Left* left
+    for i in range(state.n_named, state.left.n):
+        left = &state.left.rows[i]
+        if not 0 <= left.row < rows.shape[0]:
+            raise ValueError("a row was left out that is none of these")
+        left.row = first + rows[left.row]
+    state.n_named = state.left.n
+
+
+cdef int by_row(const void* a, const void* b) noexcept nogil:
+    """Order of two rows that were left out: by their numbers."""
+    cdef int64_t x = (<const Left*>a).row, y = (<const Left*>b).row
+    return (x > y) - (x < y)
+
+
+def gather_left(RowState head not None, list parts not None):
+    """Move the rows that several states have left out to one, in their order."""
+    cdef RowState part
+    head.gather_left(parts)
+    if head.left.n:
+        qsort(head.left.rows, head.left.n, sizeof(Left), by_row)
+    for part in parts:
+        part.n_named = 0

@@ -36,7 +36,10 @@ cdef class RowState(WindowState):
     cdef int64_t* revised       # their revisions, where corrections are allowed
     cdef int64_t* places        # where they belong among those of other parts of the keys
     cdef bint has_places
+    cdef int32_t part_number    # which part of the keys it has,
+    cdef int32_t n_parts        # of how many; 0: all keys
     cdef Py_ssize_t n_placed
+    cdef Py_ssize_t n_named     # rows that were left out, which have their numbers among all
     cdef Py_ssize_t n_edges
     cdef Py_ssize_t cap_edges
     cdef Word* folded
@@ -57,6 +60,7 @@ cdef class RowState(WindowState):
     cdef int make_clocks(self, Py_ssize_t n_keys) noexcept nogil
     cdef int64_t mark_of(self, int32_t code) noexcept nogil
     cdef int64_t place_of(self, int32_t code) noexcept nogil
+    cdef int32_t code_of_all(self, int32_t code) noexcept nogil
     cdef bint is_too_far(self, int64_t time, int32_t code) noexcept nogil
     cdef bint see_key(self, int64_t time, int32_t code) noexcept nogil
     cdef void see_row(self, int64_t time, Py_ssize_t row) noexcept nogil

@@ -21,6 +21,7 @@ from tidegate._kernels.lives cimport lives_codes
 from tidegate._kernels.memory cimport grow
 from tidegate._kernels.origins cimport Origins, find_slowest, see_from
 from tidegate._kernels.output cimport results_read, results_room
+from tidegate._kernels.partition cimport code_of_all, own_bins
 from tidegate._kernels.records cimport DONE, MOST_ROWS, NO_MEMORY, TOO_MANY_KEPT, Acc, Word
 from tidegate._kernels.folds cimport fold_records, merge_record
 from tidegate._kernels.row_store cimport (
@@ -98,6 +99,13 @@ cdef class RowState(WindowState):
     cdef int64_t place_of(self, int32_t code) noexcept nogil:
         """The place of a key in the order of results."""
         return self.router.lives.rank[code] if self.router.lives.on else code
+
+    cdef int32_t code_of_all(self, int32_t code) noexcept nogil:
+        """The code that all know a key by, where this state has a part of them."""
+        if not self.n_parts:
+            return code
+        return code_of_all(
+            code, own_bins(self.part_number, self.n_parts), self.part_number, self.n_parts)
 
     cdef bint is_too_far(self, int64_t time, int32_t code) noexcept nogil:
         """Whether a time is too far ahead of the largest one of its key, where keys have clocks."""
@@ -324,7 +332,7 @@ cdef class RowState(WindowState):
         """Tell which output did not fit, as `WindowState.overflow` does."""
         cdef int64_t at = self.results.bad_window
         return (self.results.bad_output, self.outside(self.starts[at]),
-                self.outside(self.ends[at]), self.results.bad_code)
+                self.outside(self.ends[at]), self.code_of_all(self.results.bad_code))
 
     @property
     def n_open(self):

@@ -33,6 +33,7 @@ from tidegate._kernels.kept cimport kept_failed, kept_join
 from tidegate._kernels.lanes cimport prefetch_here, sub_overflows
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after, is_dead
 from tidegate._kernels.memory cimport grow
+from tidegate._kernels.partition cimport BINS
 from tidegate._kernels.records cimport CORRECTS, DISORDER, DONE, MUST_CLOSE, NO_MEMORY, Acc, Word
 from tidegate._kernels.folds cimport merge_record
 from tidegate._kernels.route cimport (
@@ -128,6 +129,7 @@ cdef class SessionState(RowState):
     cdef int64_t* over_to       # by key code: the last end of a session that is held no more
     cdef Py_ssize_t n_over
     cdef Py_ssize_t cap_over
+    cdef const int64_t* marks   # of a part: the watermark before each row of the batch; NULL: none
     cdef int32_t* loaded        # sessions that were loaded, before what is told beside them is
     cdef Py_ssize_t n_loaded
 
@@ -176,6 +178,55 @@ cdef class SessionState(RowState):
         self.most_f = most_f
         self.has_most = most > 0 or most_f > 0.0
 
+    # ------------------------------------------------------------------------- parts of the keys
+
+    def move_clock(self, const int64_t[::1] times not None, const uint8_t[::1] valid):
+        """Move the watermark as rows do, which parts of the keys take.
+
+        Parameters
+        ----------
+        times : (n_rows,) int64
+        valid : (n_rows,) uint8 or None
+
+        Returns
+        -------
+        Buffer
+            (n_rows,) int64: where it is before each row.
+
+        Notes
+        -----
+        O(n_rows). Rows that are late move nothing: they are behind.
+        """
+        cdef Py_ssize_t n = times.shape[0], i
+        cdef int64_t end
+        cdef int64_t* marks
+        if valid is not None and valid.shape[0] != n:
+            raise ValueError("the columns of a batch differ in length")
+        marks = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+        if marks == NULL:
+            raise MemoryError
+        with nogil:
+            for i in range(n):
+                marks[i] = self.router.clock.watermark
+                if (valid is None or valid[i] == 1) and self.end_of(times[i], &end):
+                    see(&self.router.clock, times[i])
+        return buffer_of(marks, n * sizeof(int64_t))
+
+    def follow_marks(self, const int64_t[::1] marks not None):
+        """Say where the watermark of all keys is before each row of the next batch.
+
+        Parameters
+        ----------
+        marks : (n_rows,) int64
+            They have to be there until the rows have been taken.
+        """
+        self.marks = &marks[0] if marks.shape[0] else NULL
+
+    cdef inline void keep_up(self, Py_ssize_t row) noexcept nogil:
+        """Come to where the watermark of all keys is before a row."""
+        if self.marks != NULL:
+            self.router.clock.watermark = max(self.router.clock.watermark, self.marks[row])
+
     # ------------------------------------------------------------------------------------ rows in
 
     def push(self, times not None, time_valid, codes, Py_ssize_t n_keys, list columns not None,
@@ -192,6 +243,7 @@ cdef class SessionState(RowState):
                 status = self.take_sessions(batch.times, batch.valid, batch.codes, n_rows, &n_taken)
         finally:
             self.end_views()
+            self.marks = NULL
         return status, n_taken
 
     cdef int take_buffered(
@@ -363,7 +415,8 @@ cdef class SessionState(RowState):
         return times[next] >= end and self.end_of(times[next], &far)
 
     cdef Py_ssize_t join_some(
-        self, const int64_t* times, const int32_t* codes, Py_ssize_t i, Py_ssize_t n
+        self, const int64_t* times, const int32_t* codes, const int64_t* marks, Py_ssize_t i,
+        Py_ssize_t n
     ) noexcept nogil:
         """Let rows into the only session of their key; up to a row that needs a closer look."""
         cdef Seat* seats = self.rows.seats
@@ -381,6 +434,8 @@ cdef class SessionState(RowState):
         while i < n:
             if is_far and i + 2 * SOON < n:
                 ask_for(&self.rows, codes + i)
+            if marks != NULL:
+                upto = max(upto, marks[i])
             time = times[i]
             slot = roots[codes[i]]
             if slot < 0 or time > highest:
@@ -450,12 +505,14 @@ cdef class SessionState(RowState):
         cdef const int64_t* block = times + base
         cdef bint in_runs = codes == NULL and valid == NULL
         cdef bint goes_up = self.guesses and not self.router.clock.moves
+        cdef const int64_t* marks = NULL if self.marks == NULL else self.marks + base
         cdef Seat* seat
         cdef int64_t time, end, mark
         cdef int32_t slot = -1, other = -1, code = 0
         cdef Py_ssize_t i = 0, j
         cdef int status = DONE, place
         while i < n and status == DONE:
+            self.keep_up(base + i)
             time = block[i]
             mark = self.router.clock.watermark
             slot = -1
@@ -466,10 +523,11 @@ cdef class SessionState(RowState):
                     if goes_up:
                         i = self.join_in_order(block, codes + base, i, n)
                     else:
-                        i = self.join_some(block, codes + base, i, n)
+                        i = self.join_some(block, codes + base, marks, i, n)
                     taken[0] = i
                     if i == n:
                         break
+                    self.keep_up(base + i)
                     time = block[i]
                     mark = self.router.clock.watermark
                     j = i + 1
@@ -1023,19 +1081,27 @@ cdef class SessionState(RowState):
 
     def dump(self):
         """Write the state down, as `WindowState.dump` does; numbers come in place of panes."""
+        return self.dump_part(0, 1)
+
+    def dump_part(self, int32_t number, int32_t n):
+        """Write down, as `dump` does, the sessions of one of n parts of the keys, see `Picker`."""
         cdef int32_t* slots
         cdef int64_t* head
+        cdef Py_ssize_t n_own = 0, i
         if self.router.allows:
             self.forget_held()
         slots = self.slots_in_order()
+        for i in range(self.rows.n_open):
+            slots[n_own] = slots[i]
+            n_own += self.rows.seats[slots[i]].code % BINS % n == number
         try:
-            numbers, codes, records, kept = self.dump_records(slots, self.rows.n_open)
+            numbers, codes, records, kept = self.dump_records(slots, n_own)
         finally:
             free(slots)
         head = <int64_t*>calloc(HEAD, sizeof(int64_t))
         if head == NULL:
             raise MemoryError
-        head[0] = self.rows.n_open
+        head[0] = n_own
         clock = (self.router.clock.largest, self.router.clock.watermark, 0, self.router.used)
         return clock, bytes(buffer_of(head, HEAD * 8)) + bytes(numbers), codes, records, kept
 

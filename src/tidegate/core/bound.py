@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
     from tidegate.core.keyparts import KeyParts
     from tidegate.core.plan import Plan
+    from tidegate.core.sessionparts import SessionParts
 
 __all__ = ["FEWEST_SWEPT", "Bound", "WayBack"]
 
@@ -99,7 +100,9 @@ class Bound(Binding):
         self.filler: Filler | None = None
         if plan.grid_window.empty != "skip":
             self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
-        self.parts: KeyParts | None = None  # where the open windows are, if not in the head
+        # Where the open windows are, if not in the head; rows used when they came back to it.
+        self.parts: KeyParts | SessionParts | None = None
+        self.n_before = 0
         self.window_parts = WindowParts()
         self.head = self.new_state()
         self.n_keeping = self.head.n_keeping  # values that are kept of a row
@@ -126,6 +129,7 @@ class Bound(Binding):
         if self.parts is not None:
             parts, self.parts = self.parts, None
             parts.give_back(self)
+            self.n_before = self.head.used
         return self.head
 
     @state.setter

@@ -7,35 +7,40 @@ them, as long as nothing is late: so what comes out is what one state gives, to 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from tidegate._kernels.inorder import furthest_behind, rises
-from tidegate._kernels.partition import Picker
-from tidegate._kernels.row_parts import be_part, order_results, place_results, weave_edges
-from tidegate._kernels.row_state import RowState
-from tidegate._kernels.weaving import end_weaving, weave
+from tidegate._kernels.row_parts import be_part, place_results
 from tidegate.core.allkeys import encode_all
 from tidegate.core.bound import Bound
 from tidegate.core.errors import TidegateError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
+from tidegate.core.picking import (
+    CHUNK,
+    MOST_PARTS,
+    MOST_ROWS,
+    Own,
+    PickedRows,
+    n_keys_of_part,
+    weave_rows,
+)
 from tidegate.core.rowrule import check_rows
 from tidegate.core.rowviews import rows_of
 from tidegate.core.rowwindows import Session
 from tidegate.core.run import MAX_BATCH
-from tidegate.core.state import DONE, array_of
+from tidegate.core.state import DONE
 from tidegate.core.threads import on_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-    import numpy.typing as npt
     import pyarrow as pa
 
+    from tidegate._kernels.row_state import RowState
     from tidegate._kernels.window_state import WindowState
     from tidegate.core.binding import Values
     from tidegate.core.codes import Codes
@@ -50,61 +55,7 @@ __all__ = ["run_key_parts"]
 MANY_KEYS = 10_000
 SOME_KEYS = 16  # for each thread
 FIRST = 1 << 17  # rows among which so many keys have to be
-MOST_PARTS = BINS = 256  # as the kernels have them
-CHUNK = 1 << 15  # rows at a time: those of one part stay in the second cache
 ROUND = 1 << 20  # rows taken until results come out
-MOST_ROWS = 2**31 - 1
-SPARE = 16  # room behind the rows of a chunk, as the kernel asks for
-EDGES = -2  # which output: where results lie
-
-
-class _Own(NamedTuple):
-    """Rows of one part."""
-
-    times: Numbers
-    codes: Codes
-    columns: list[Values]
-    numbers: npt.NDArray[np.int32]  # of the rows, less those before the chunk
-
-
-class _Rows:
-    """Copies rows of one part out of all; what it gives is good until it is asked again."""
-
-    def __init__(self, rows: Rows, codes: Codes, number: int, n: int) -> None:
-        given = [rows.order, *(part for column in rows.columns for part in column)]
-        given = [part if part is None or part.itemsize == 1 else part.view("i8") for part in given]
-        self._numbers, self._codes = np.empty((2, CHUNK + SPARE), np.int32)
-        self._copies = [
-            None if part is None else np.empty(CHUNK + SPARE, part.dtype) for part in given
-        ]
-        self._picker = Picker(number, n, codes, given, self._numbers, self._codes, self._copies)
-        self._times, self._n_rows = rows.order, len(codes)
-
-    def chunks(self, begin: int = 0, end: int = MOST_ROWS) -> Iterator[tuple[int, _Own]]:
-        """Give the rows of the part as they come, and how many rows are before each chunk.
-
-        Of the rows [begin, end); both are where chunks begin, but for the last row.
-        """
-        for at in range(begin, min(end, self._n_rows), CHUNK):
-            n = self._picker.take(at)
-            yield at, self._own(self._numbers[:n], self._codes[:n])
-
-    def chunks_in_order(self) -> Iterator[tuple[int, _Own]]:
-        """Give the rows of the part by time, those of one time in order."""
-        parts = [(begin + own.numbers, own.codes.copy()) for begin, own in self.chunks()]
-        numbers, codes = (np.concatenate(some) for some in zip(*parts, strict=True))
-        order = np.argsort(self._times[numbers], kind="stable")
-        numbers, codes = numbers[order].astype(np.int32), codes[order]
-        for begin in range(0, len(numbers), CHUNK):
-            some = slice(begin, begin + CHUNK)
-            self._picker.take_rows(numbers[some])
-            yield 0, self._own(numbers[some], codes[some])
-
-    def _own(self, numbers: npt.NDArray[np.int32], codes: Codes) -> _Own:
-        """View what was copied."""
-        times, *parts = (None if part is None else part[: len(codes)] for part in self._copies)
-        columns = list(zip(parts[::2], parts[1::2], strict=True))
-        return _Own(cast("Numbers", times), codes, columns, numbers)
 
 
 class _Part:
@@ -113,12 +64,11 @@ class _Part:
     def __init__(
         self, bound: Bound, state: WindowState, rows: Rows, codes: Codes, number: int, n: int
     ) -> None:
-        self._rows = _Rows(rows, codes, number, n)
-        self._part = number, n
-        self._n_keys = -(-bound.n_keys // BINS) * (-(-BINS // n))
+        self._rows = PickedRows(rows, codes, number, n)
+        self._n_keys = n_keys_of_part(bound.n_keys, n)
         self._is_session = isinstance(bound.plan.window, Session)
         self.state = cast("RowState", state)
-        be_part(self.state)
+        be_part(self.state, number, n)
 
     def push(self, begin: int) -> bool:
         """Take a round of rows, all of which are in order; whether nothing is in the way."""
@@ -154,18 +104,17 @@ class _Part:
         """Close what ends up to a time, and say where it belongs."""
         if self.state.close(watermark) != DONE:
             return False
-        place_results(self.state, None, 0, *self._part)
+        place_results(self.state)
         return True
 
-    def _push_all(self, chunks: Iterable[tuple[int, _Own]]) -> bool:
+    def _push_all(self, chunks: Iterable[tuple[int, Own]]) -> bool:
         """Push rows, and say where what they close belongs; whether nothing is in the way."""
         for first, own in chunks:
             self.state.number_rows(own.numbers, first)
             status, _ = self.state.push(own.times, None, own.codes, self._n_keys, own.columns)
             if status != DONE or self.state.n_left:
                 return False
-            numbers = None if self._is_session else own.numbers
-            place_results(self.state, numbers, first, *self._part)
+            place_results(self.state, None if self._is_session else own.numbers, first)
         return True
 
 
@@ -219,7 +168,7 @@ def run_key_parts(bound: Bound, batch: pa.RecordBatch, n: int) -> list[pa.Table]
     for step in _steps(bound, rows, in_order=in_order):
         if not all(on_threads(step, parts)):
             return None
-        _weave(bound, states)
+        weave_rows(bound, states)
         tables.append(bound.take_results())
     bound.head.count_used(len(codes))
     return tables
@@ -296,22 +245,3 @@ def _can_be_bars(bound: Bound, rows: Rows, n: int) -> bool:
     except TidegateError:
         return False
     return True
-
-
-def _weave(bound: Bound, states: list[RowState]) -> None:
-    """Move the results of all parts into the state of the binding, each output on its own."""
-    head = cast("RowState", bound.head)
-    parts: list[WindowState] = [*states]
-    source = array_of(order_results(head, states), np.uint8)
-
-    def take(output: int) -> None:
-        """Take one over, or where the results lie."""
-        if output == EDGES:
-            weave_edges(head, states, source)
-        else:
-            weave(head, parts, source, output)
-
-    if len(source):
-        with ThreadPoolExecutor(len(parts), "tidegate") as pool:
-            list(pool.map(take, range(EDGES, len(bound.program.outputs))))
-    end_weaving(head, parts)

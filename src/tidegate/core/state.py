@@ -11,9 +11,13 @@ from tidegate.core.errors import SnapshotError
 from tidegate.core.eventtime import INT64_MIN
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from typing_extensions import Buffer
 
     from tidegate._kernels.window_state import WindowState
+
+    Written: TypeAlias = tuple[tuple[int, int, int, int], Buffer, Buffer, Buffer, Buffer]
 
 __all__ = [
     "ASKS_LATER",
@@ -29,6 +33,7 @@ __all__ = [
     "dump",
     "load",
     "recoded",
+    "written_windows",
 ]
 
 # The statuses of _kernels/records.pxd.
@@ -92,14 +97,21 @@ def dump(state: WindowState, *, in_order: bool = False) -> OpenWindows:
 
     O(n_open), and all that it keeps.
     """
-    clock, panes, codes, records, kept = state.dump(True) if in_order else state.dump()
+    written = state.dump(True) if in_order else state.dump()
+    extra = {name: array_of(values, np.int64) for name, values in state.dump_extra().items()}
+    return written_windows(written, extra)
+
+
+def written_windows(written: Written, extra: dict[str, npt.NDArray[np.int64]]) -> OpenWindows:
+    """View what a state has written down."""
+    clock, panes, codes, records, kept = written
     return OpenWindows(
         clock,
         array_of(panes, np.int64),
         array_of(codes, np.int32),
         array_of(records, np.int64),
         array_of(kept, np.int64),
-        {name: array_of(values, np.int64) for name, values in state.dump_extra().items()},
+        extra,
     )
 
 

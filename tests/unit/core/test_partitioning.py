@@ -8,7 +8,7 @@ from reference.threaded import WANTS
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import oneshot, partitioning, shares
+from tidegate.core import oneshot, partitioning, picking, shares
 
 N_ROWS = 150_000  # some chunks of `partitioning`
 WINDOWS = {
@@ -121,7 +121,8 @@ def test_rows_out_of_order_are_worth_threads_with_few_keys_too(window, shared, m
 
 
 def test_sessions_of_many_rounds_come_out_before_all_rows_are_there(shared, monkeypatch):
-    monkeypatch.setattr(partitioning, "CHUNK", 256)
+    for module in (partitioning, picking):
+        monkeypatch.setattr(module, "CHUNK", 256)
     monkeypatch.setattr(partitioning, "ROUND", 1024)
     monkeypatch.setattr(oneshot, "SHORT_BATCH", 300)
     for order in ("sorted", "jitter", "strays", "shuffled"):

@@ -30,7 +30,7 @@ def test_rows_of_a_part_are_those_whose_code_is_of_its_bins(n, n_rows):
         for begin in range(0, n_rows, size):
             is_own = codes[begin : begin + size] % BINS % n == number
             at = np.flatnonzero(is_own)
-            n_own = take.take(begin)
+            n_own = take.take(begin, min(begin + size, n_rows))
             assert n_own == len(at)
             assert rows[:n_own].tolist() == at.tolist()
             mine = codes[begin + at]
@@ -62,6 +62,9 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="differ in length"):
         picker(0, 2, codes, [words[1:]], 64)
     take, *_ = picker(0, 2, codes, [words], 64)
-    for begin in (-1, 10):
-        with pytest.raises(ValueError, match="no such row"):
-            take.take(begin)
+    for begin, end in ((-1, 5), (10, 11), (5, 11), (5, 5), (5, 4)):
+        with pytest.raises(ValueError, match="no such rows"):
+            take.take(begin, end)
+    take, *_ = picker(0, 2, np.zeros(100, np.int32), [np.arange(100)], 64)
+    with pytest.raises(ValueError, match="no room for them"):
+        take.take(0, 65)
