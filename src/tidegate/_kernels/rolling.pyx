@@ -8,7 +8,7 @@ from libc.string cimport memchr, memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.gate cimport is_far
-from tidegate._kernels.lanes cimport wide_hi, wide_lo, wide_of, wide_t
+from tidegate._kernels.lanes cimport prefetch_here, wide_hi, wide_lo, wide_of, wide_t
 from tidegate._kernels.pool cimport Block, block_free, block_grow, block_take
 from tidegate._kernels.records cimport (
     DISORDER, DONE, FLOAT, NO_MEMORY, NULLS, OF_COUNT, OF_FROM, OF_HALF, OF_LIST, OF_MEAN,
@@ -19,13 +19,20 @@ from tidegate._kernels.rolling_rows cimport (
     LookRows, RowWords, WordList, list_grow, rows_find, rows_free, rows_write, rows_write_even,
 )
 from tidegate._kernels.rolling_state cimport (
-    ANCHOR, PAD, TILE, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Tile, Var, View,
-    is_anchor,
+    ANCHOR, PAD, TILE, AccState, Even, Fixed, KeyState, Look, Odd, Scratch, Series, Sum, Tile, Var,
+    View, is_anchor,
 )
 from tidegate._kernels.rolling_tile cimport (
     compute_tile, find_bounds, key_anchor, key_free, key_init, key_take_up, key_use_blocks,
     scratch_free, scratch_init,
 )
+
+cdef extern from *:
+    """
+    #include "lanes.h"
+    #undef CYTHON_INLINE
+    #define CYTHON_INLINE TG_ALWAYS_INLINE /* else calls of what only asks for memory go away */
+    """
 
 cdef extern from "rolling_two.h" nogil:
     bint even_is_ready "tg_even_is_ready"(const Even*, int64_t)
@@ -53,6 +60,9 @@ cdef enum:
     KEPT_SCRATCH = 4 << 20  # bytes of a block that is kept from one batch to the next
     FEW = 16           # rows that a key first has room for
     MARGIN = 64        # results that may be written beyond the last
+    NEAR = 1024        # keys whose rows and sums stay in the cache
+    SOON = 4           # keys ahead of the one that is answered, whose memory is asked for
+    LINE = 64          # bytes
     STEP = 8 * TILE    # rows of a batch that are kept at least, where windows reach behind it
     VAR_WORDS = 23     # of a Var that a dump has: all but what can be found out again
     MOMENT_WORDS = 2   # of Moments: where it is cut in two, and the anchor
@@ -105,6 +115,14 @@ cdef inline void split_wide(wide_t x, double* top, double* rest) noexcept nogil:
     if near != x or near >> 53 != near >> 63:
         top[0] = <double>x
         rest[0] = <double>(x - <wide_t>top[0])
+
+
+cdef inline void ask_whole(const void* at, Py_ssize_t size) noexcept nogil:
+    """Ask for all of a few lines of memory, if it is there."""
+    cdef Py_ssize_t k = 0
+    while at != NULL and k < size:
+        prefetch_here(<const char*>at + k)
+        k += LINE
 
 
 cdef bint room_in(Block* block, Py_ssize_t size) noexcept nogil:
@@ -659,6 +677,8 @@ cdef class RollingState:
         if self.rows.column >= 0 and self.columns[self.rows.column].x == NULL:
             self.columns[self.rows.column].x = <const Word*>order  # these are their numbers
         for k in range(n_touched if status == DONE else 0):
+            if n_touched > NEAR and not is_all:
+                self.ask_for(touched, k, n_touched)
             n = self.counts[touched[k]]
             status = self.take_run(touched[k], sorted_times + at, n, at, is_all)
             if status != DONE:
@@ -676,6 +696,46 @@ cdef class RollingState:
             with gil:
                 self.drop_sorted(KEPT_SCRATCH)
         return status
+
+    cdef inline void ask_for(
+        self, const int64_t* touched, int64_t k, int64_t n_touched
+    ) noexcept nogil:
+        """Ask for what is kept of keys to come, what tells where it is before that."""
+        cdef Kept* kept
+        if k + 3 * SOON < n_touched and touched[k + 3 * SOON] < self.n_keys:
+            prefetch_here(self.keys + touched[k + 3 * SOON])
+        if k + 2 * SOON < n_touched and touched[k + 2 * SOON] < self.n_keys:
+            ask_whole(self.keys[touched[k + 2 * SOON]], sizeof(Kept))
+        if k + SOON < n_touched and touched[k + SOON] < self.n_keys:
+            kept = self.keys[touched[k + SOON]]
+            if kept != NULL:
+                prefetch_here(kept.rows.times + kept.rows.n)
+                prefetch_here(kept.rows.values)
+                prefetch_here(kept.rows.valid)
+                prefetch_here(kept.rows.has_null)
+                ask_whole(kept.state.odd, self.n_columns * sizeof(Odd))
+                ask_whole(kept.state.accs, self.n_accs * sizeof(AccState))
+        if k + 2 < n_touched and touched[k + 2] < self.n_keys:
+            kept = self.keys[touched[k + 2]]
+            if kept != NULL:
+                self.ask_for_key(kept)
+
+    cdef inline void ask_for_key(self, const Kept* kept) noexcept nogil:
+        """Ask for the last rows of a key, for those that leave its window next, and its sums."""
+        cdef const AccState* acc
+        cdef int64_t left = kept.state.left - kept.state.base
+        cdef int c, a
+        prefetch_here(kept.rows.times + left)
+        for c in range(self.n_columns):
+            prefetch_here(kept.rows.values[c] + left)
+            prefetch_here(kept.rows.values[c] + kept.rows.n)
+            prefetch_here(kept.rows.valid[c] + kept.rows.n)
+        for a in range(self.n_accs):
+            acc = &kept.state.accs[a]
+            ask_whole(acc.sums, sizeof(Sum))
+            ask_whole(acc.var, sizeof(Var))
+            prefetch_here(acc.moments)
+            prefetch_here(acc.ranks)
 
     cdef void drop_sorted(self, Py_ssize_t size):
         """Give back the memory that rows were sorted in, blocks of more than a size."""
