@@ -127,10 +127,11 @@ def pushed(
     threads: int,
     window: Any = TEN_SECONDS,
     by: str | None = "key",
+    size: int = 1 << 20,
     **wants: Any,
 ) -> Callable[[], pa.Table]:
-    """Push batches of a million rows into a stream."""
-    batches = rows.combine_chunks().to_batches(max_chunksize=1 << 20)
+    """Push batches of a million rows, or of some size, into a stream."""
+    batches = rows.combine_chunks().to_batches(max_chunksize=size)
 
     def push() -> pa.Table:
         live = tg.Aggregator(window, on="time", by=by, lateness="1s", threads=threads, **wants)
@@ -270,6 +271,36 @@ ON_THREADS: dict[str, tuple[int, Callable[[Rows, int], Callable[[], pa.Table]]]]
     "stream, means, an hour, 100 keys": (
         100,
         lambda rows, n: pushed(rows, n, tg.Tumbling("1h"), **WANTS),
+    ),
+    "stream, sessions of 5 ms, 1,000 keys": (
+        1000,
+        lambda rows, n: pushed(rows, n, tg.Session("5ms"), **TRADES),
+    ),
+    "stream, sessions of 3 s, 100,000 keys": (
+        10**5,
+        lambda rows, n: pushed(rows, n, tg.Session("3s"), **TRADES),
+    ),
+    "stream, sessions of 3 s, 100,000 keys, out of order": (
+        10**5,
+        lambda rows, n: pushed(out_of_order(rows), n, tg.Session("3s"), **TRADES),
+    ),
+    "stream, mean of 100 rows, 1,000 keys": (
+        1000,
+        lambda rows, n: pushed(rows, n, tg.Rolling(rows=100), **MEAN),
+    ),
+    "stream, mean and spread of 1 s, 1,000 keys": (
+        1000,
+        lambda rows, n: pushed(rows, n, tg.Rolling("1s"), **MEAN, spread=agg.std("price")),
+    ),
+    "stream, mean and spread of 1 s, 1,000 keys, out of order": (
+        1000,
+        lambda rows, n: pushed(
+            out_of_order(rows), n, tg.Rolling("1s"), **MEAN, spread=agg.std("price")
+        ),
+    ),
+    "stream, mean of 100 rows, 100,000 keys, batches of 100,000": (
+        10**5,
+        lambda rows, n: pushed(rows, n, tg.Rolling(rows=100), size=10**5, **MEAN),
     ),
     "as-of join": (
         1,

@@ -73,7 +73,7 @@ def furthest_behind(
 
 
 cdef void sort_short(Sorted* rows, Py_ssize_t n) noexcept nogil:
-    """Sort a few rows by time, or many that are near their places; those of one time stay in order."""
+    """Sort a few rows by time, or many near their places; rows of one time stay in order."""
     cdef Py_ssize_t i, at
     cdef Sorted row
     for i in range(1, n):

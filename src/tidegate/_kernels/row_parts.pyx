@@ -68,7 +68,7 @@ cdef void recode(RowState state, bint by_code) noexcept nogil:
     cdef int64_t* places = state.places
     cdef Py_ssize_t i
     for i in range(state.n_placed, state.results.n):
-        codes[i] = state.code_of_all(codes[i])
+        codes[i] = state.known_code(codes[i])
         if by_code:
             places[i] = codes[i]
 

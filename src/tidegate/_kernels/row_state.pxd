@@ -60,7 +60,7 @@ cdef class RowState(WindowState):
     cdef int make_clocks(self, Py_ssize_t n_keys) noexcept nogil
     cdef int64_t mark_of(self, int32_t code) noexcept nogil
     cdef int64_t place_of(self, int32_t code) noexcept nogil
-    cdef int32_t code_of_all(self, int32_t code) noexcept nogil
+    cdef int32_t known_code(self, int32_t code) noexcept nogil
     cdef bint is_too_far(self, int64_t time, int32_t code) noexcept nogil
     cdef bint see_key(self, int64_t time, int32_t code) noexcept nogil
     cdef void see_row(self, int64_t time, Py_ssize_t row) noexcept nogil

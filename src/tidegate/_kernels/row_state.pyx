@@ -100,7 +100,7 @@ cdef class RowState(WindowState):
         """The place of a key in the order of results."""
         return self.router.lives.rank[code] if self.router.lives.on else code
 
-    cdef int32_t code_of_all(self, int32_t code) noexcept nogil:
+    cdef int32_t known_code(self, int32_t code) noexcept nogil:
         """The code that all know a key by, where this state has a part of them."""
         if not self.n_parts:
             return code
@@ -332,7 +332,7 @@ cdef class RowState(WindowState):
         """Tell which output did not fit, as `WindowState.overflow` does."""
         cdef int64_t at = self.results.bad_window
         return (self.results.bad_output, self.outside(self.starts[at]),
-                self.outside(self.ends[at]), self.code_of_all(self.results.bad_code))
+                self.outside(self.ends[at]), self.known_code(self.results.bad_code))
 
     @property
     def n_open(self):

@@ -104,10 +104,12 @@ class Aggregator(BatchTaker):
         the last thread. Of other batches with keys each takes whole keys, where that pays: with
         more than two threads, or for quantiles, modes and the like. Else, and with keys only, one
         takes the rows while another looks up the keys of those to come. Look-backs without keys
-        are cut between rows whose windows lie within the batch. One thread alone takes batches of
-        less than 65,536 rows (262,144 of grids without keys), windows of other kinds, look-backs
-        with keys, `agg.custom`, and, of grids, text, bytes, wide decimals, `agg.collect` and all
-        options of time but `lateness` and `max_jump`.
+        are cut between rows whose windows lie within the batch; with keys each thread takes some
+        of the keys, as it does of sessions, where these are short or keys are 10,000 or more. One
+        thread alone takes batches of less than 65,536 rows (262,144 of sessions, and of grids
+        without keys), `Count`, `Threshold` and sessions without keys, `agg.custom` without keys,
+        and, of grids and sessions, text, bytes, wide decimals, `agg.collect` and all options of
+        time but `lateness` and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
         order of arrival from 0 on. It takes 1 to 15 % more time: while a window is open the ranges
