@@ -284,6 +284,14 @@ ON_THREADS: dict[str, tuple[int, Callable[[Rows, int], Callable[[], pa.Table]]]]
         10**5,
         lambda rows, n: pushed(out_of_order(rows), n, tg.Session("3s"), **TRADES),
     ),
+    "stream, bars of 100 rows, 1,000 keys, out of order": (
+        1000,
+        lambda rows, n: pushed(out_of_order(rows), n, tg.Count(100), **TRADES),
+    ),
+    "stream, volume bars, 100,000 keys, out of order": (
+        10**5,
+        lambda rows, n: pushed(out_of_order(rows), n, tg.Threshold("size", 5_000), **TRADES),
+    ),
     "stream, mean of 100 rows, 1,000 keys": (
         1000,
         lambda rows, n: pushed(rows, n, tg.Rolling(rows=100), **MEAN),

@@ -4,6 +4,7 @@ from typing import final
 
 from typing_extensions import disjoint_base
 
+from tidegate._kernels.buffer import Buffer
 from tidegate._kernels.waiting import WaitingState
 
 @final
@@ -17,3 +18,7 @@ class BarState(WaitingState):
         rest: int,
         complete_only: bool,
     ) -> None: ...
+    def take_waiting(self) -> int: ...
+    def dump_part(
+        self, number: int, n: int
+    ) -> tuple[tuple[int, int, int, int], Buffer, Buffer, Buffer, Buffer]: ...

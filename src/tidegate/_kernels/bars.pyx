@@ -20,6 +20,7 @@ from tidegate._kernels.buffer cimport buffer_of
 from tidegate._kernels.lanes cimport prefetch_here
 from tidegate._kernels.lives cimport Lives, begin_life, dies_after
 from tidegate._kernels.memory cimport grow
+from tidegate._kernels.partition cimport BINS
 from tidegate._kernels.push cimport push_row
 from tidegate._kernels.records cimport DONE, MOST_ROWS, NO_MEMORY, TOO_MANY_OPEN, Acc
 from tidegate._kernels.row_state cimport (
@@ -103,6 +104,7 @@ cdef class BarState(WaitingState):
     cdef Py_ssize_t n_dropped
     cdef Py_ssize_t cap_dropped
     cdef Py_ssize_t reserve     # windows that the rows of a block may close
+    cdef const int64_t* closers # of a part of the keys: the numbers of the rows of a block
 
     def __cinit__(self, *args):
         self.n_classes = 1
@@ -346,6 +348,10 @@ cdef class BarState(WaitingState):
         numbered.first = self.plan.first_row + base
         return numbered
 
+    cdef inline int64_t place_of_row(self, Py_ssize_t i) noexcept nogil:
+        """Where what row i of a block closes belongs, among results of one end."""
+        return self.router.used + i if self.closers == NULL else self.closers[i]
+
     cdef int take_bars(
         self, const int64_t* times, const int32_t* codes, Py_ssize_t n, Py_ssize_t n_rows
     ) noexcept nogil:
@@ -358,6 +364,9 @@ cdef class BarState(WaitingState):
             most = max(<Py_ssize_t>1, min(most, <Py_ssize_t>MATRIX // self.n_classes))
         while at < n and status == DONE:
             size = min(most, n - at)
+            self.closers = NULL
+            if self.n_parts and self.columns[self.n_columns].values != NULL:
+                self.closers = <const int64_t*>self.columns[self.n_columns].values + at
             self.make_floats(at, size)
             self.block.may_be_whole = plain and self.are_in_turn(at, size)
             self.reserve = 2 * size
@@ -396,7 +405,7 @@ cdef class BarState(WaitingState):
         bar.number = -1
         self.rows.seats[bar.slot].standing = IS_CLOSED
         self.rows.seats[bar.slot].last = bar.last
-        self.rows.seats[bar.slot].end = self.router.used + i
+        self.rows.seats[bar.slot].end = self.place_of_row(i)
         self.rows.n_open = self.rows.n_open - 1
         add_closing(&self.block, bar.slot)
         bar.slot = -1
@@ -562,7 +571,7 @@ cdef class BarState(WaitingState):
                              self.rows.arena.records + slot * self.rows.arena.wide + acc.wide,
                              self.rows.arena.colds + slot * self.rows.arena.cold + acc.rare)
                 self.rows.seats[slot].standing = IS_CLOSED
-                self.rows.seats[slot].end = self.router.used + i
+                self.rows.seats[slot].end = self.place_of_row(i)
                 self.rows.n_open = self.rows.n_open - 1
                 add_closing(&self.block, slot)
         return status
@@ -684,7 +693,18 @@ cdef class BarState(WaitingState):
                     status = self.forget_quiet(self.router.clock.watermark)
         return status
 
+    def take_waiting(self):
+        """Take all rows that wait, at the end of input; a status. `close` ends the bars then."""
+        self.promise(INT64_MAX)
+        return self.release(INT64_MAX, True)
+
     # ------------------------------------------------------------------------------- state in, out
+
+    def dump_part(self, int32_t number, int32_t n):
+        """Write down, as `dump` does, what is of one of n parts of the keys; no row may wait."""
+        if len(self.waiting):
+            raise ValueError("rows wait")
+        return self.dump_keys(number, n)
 
     def dump(self):
         """Write the state down, as `WindowState.dump` does.
@@ -697,6 +717,10 @@ cdef class BarState(WaitingState):
             waiting rows; records; the values that records keep, then the waiting rows, column by
             column, and their flags.
         """
+        return self.dump_keys(0, 1)
+
+    cdef tuple dump_keys(self, int32_t number, int32_t n_parts):
+        """Write down what is of the keys of a part."""
         cdef Py_ssize_t n = 0, k, n_states = 0, at = HEAD
         cdef const Bar* bar
         cdef int32_t* slots = <int32_t*>malloc((self.rows.n_open + 1) * sizeof(int32_t))
@@ -706,6 +730,8 @@ cdef class BarState(WaitingState):
         if slots == NULL:
             raise MemoryError
         for k in range(self.n_bars):
+            if k // self.n_classes % BINS % n_parts != number:
+                continue
             if self.bars[k].slot >= 0:
                 slots[n] = self.bars[k].slot
                 end_span(&self.plan, &self.rows.arena, &self.bars[k], self.bars[k].seen)
@@ -729,14 +755,14 @@ cdef class BarState(WaitingState):
         head[2] = len(self.waiting)
         n = 0
         for k in range(self.n_bars):
-            if self.bars[k].slot >= 0:
+            if self.bars[k].slot >= 0 and k // self.n_classes % BINS % n_parts == number:
                 states[n] = k % self.n_classes
                 n += 1
         at = n
         n_states = 0
         for k in range(self.n_bars):
             bar = &self.bars[k]
-            if bar.seen:
+            if bar.seen and k // self.n_classes % BINS % n_parts == number:
                 states[at] = k % self.n_classes
                 states[at + 1] = bar.skip
                 states[at + 2] = bar.seen

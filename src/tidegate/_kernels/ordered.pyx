@@ -7,10 +7,8 @@ go by, `WaitingState`. Nothing is made of the rows here: those whose time has co
 cimport cython
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
-from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.origins cimport Origins
 from tidegate._kernels.records cimport DONE
-from tidegate._kernels.reorder cimport ReorderBuffer
 from tidegate._kernels.waiting cimport WaitingState
 
 
@@ -113,32 +111,3 @@ cdef class OrderedRows(WaitingState):
     def count_keys(self, Py_ssize_t n_keys):
         """Make room for the codes of keys below n_keys."""
         self.make_room(n_keys)
-
-    def peek(self):
-        """Copy the rows that wait out, as `ReorderBuffer.peek` and `KeyQueues.peek` do."""
-        return self.waiting.peek()
-
-    def let_wait(self, const int64_t[::1] times not None, codes, list columns not None):
-        """Let rows wait that have been looked at before: those of `peek`, in its order.
-
-        Returns
-        -------
-        bool
-            False, and none waits, where they are not in that order.
-        """
-        cdef Py_ssize_t i
-        if not self.clocks.on:
-            for i in range(1, times.shape[0]):
-                if times[i] < times[i - 1]:
-                    return False
-        self.waiting.push(times, codes, columns)
-        return True
-
-    def forget_waiting(self):
-        """Let go of all rows that wait, for `let_wait`."""
-        if self.clocks.on:
-            self.waiting = self.queues = KeyQueues(self.n_columns)
-            if self.queues.make_keys(self.clocks.n) != DONE:
-                raise MemoryError
-        else:
-            self.waiting = self.line = ReorderBuffer(self.n_columns)

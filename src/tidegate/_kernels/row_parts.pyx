@@ -73,21 +73,6 @@ cdef void recode(RowState state, bint by_code) noexcept nogil:
             places[i] = codes[i]
 
 
-cdef bint name_rows(
-    RowState state, const int32_t[::1] rows, int64_t first, int64_t before
-) noexcept nogil:
-    """Give new results places by the numbers of the rows that closed them; whether they are there.
-    """
-    cdef Py_ssize_t i
-    cdef int64_t at
-    for i in range(state.n_placed, state.results.n):
-        at = state.places[i] - before
-        if not 0 <= at < rows.shape[0]:
-            return False
-        state.places[i] = first + rows[at]
-    return True
-
-
 def be_part(RowState state not None, int32_t number, int32_t n):
     """Let a state note where its results belong among those of others, before any row comes.
 
@@ -103,32 +88,24 @@ def be_part(RowState state not None, int32_t number, int32_t n):
     state.has_places = True
     state.part_number = number
     state.n_parts = n
+    state.begin_part()
 
 
-def place_results(RowState state not None, const int32_t[::1] rows=None, int64_t first=0):
+def place_results(RowState state not None, *, bint by_row=False):
     """Say where the results of the last push, or since then, belong among those of all parts.
 
     Parameters
     ----------
     state : RowState
         From now on these results have the codes that all know.
-    rows : (n_rows,) int32, optional
-        The numbers of the rows of the last push, all of which were used, for bars that rows have
-        closed; by default results of one end go by key.
-    first : int
-        What to add to the numbers.
+    by_row : bool
+        Whether results of one end go by the rows that closed them, which bars have noted, or by
+        key.
     """
-    cdef int64_t before = 0
-    cdef bint fits
     if not state.has_places:
         raise ValueError("be_part() comes first")
-    if rows is not None:
-        before = state.router.used - rows.shape[0]
     with nogil:
-        recode(state, rows is None)
-        fits = rows is None or name_rows(state, rows, first, before)
-    if not fits:
-        raise ValueError("a bar was closed by none of these rows")
+        recode(state, not by_row)
     state.n_placed = state.results.n
 
 

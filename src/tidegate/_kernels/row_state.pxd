@@ -38,6 +38,7 @@ cdef class RowState(WindowState):
     cdef bint has_places
     cdef int32_t part_number    # which part of the keys it has,
     cdef int32_t n_parts        # of how many; 0: all keys
+    cdef const int64_t* marks   # the watermark of all keys before each row of the batch; NULL: none
     cdef Py_ssize_t n_placed
     cdef Py_ssize_t n_named     # rows that were left out, which have their numbers among all
     cdef Py_ssize_t n_edges
@@ -59,6 +60,7 @@ cdef class RowState(WindowState):
     ) noexcept nogil
     cdef int make_clocks(self, Py_ssize_t n_keys) noexcept nogil
     cdef int64_t mark_of(self, int32_t code) noexcept nogil
+    cdef int begin_part(self) except -1
     cdef int64_t place_of(self, int32_t code) noexcept nogil
     cdef int32_t known_code(self, int32_t code) noexcept nogil
     cdef bint is_too_far(self, int64_t time, int32_t code) noexcept nogil
@@ -86,6 +88,12 @@ cdef class RowState(WindowState):
     cdef Py_ssize_t take_kept(
         self, Word* record, const int64_t[::1] kept, Py_ssize_t at) noexcept
     cdef void clear_kept(self, Word* base) noexcept nogil
+
+
+cdef inline void keep_up(Clock* clock, const int64_t* marks, Py_ssize_t row) noexcept nogil:
+    """Come to where the watermark of all keys is before a row."""
+    if marks != NULL:
+        clock.watermark = max(clock.watermark, marks[row])
 
 
 cdef inline int closing_room(Block* block, Py_ssize_t n) noexcept nogil:

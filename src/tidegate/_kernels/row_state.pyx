@@ -174,6 +174,53 @@ cdef class RowState(WindowState):
         self.plan.first_row = first_row
         self.plan.rows = &numbers[0] if numbers.shape[0] else NULL
 
+    # ------------------------------------------------------------------------- parts of the keys
+
+    cdef int begin_part(self) except -1:
+        """See to it that what is asked of a part of the keys alone is known."""
+        return 0
+
+    def move_clock(self, const int64_t[::1] times not None, const uint8_t[::1] valid):
+        """Move the watermark as rows do, which parts of the keys take.
+
+        Parameters
+        ----------
+        times : (n_rows,) int64
+        valid : (n_rows,) uint8 or None
+
+        Returns
+        -------
+        Buffer
+            (n_rows,) int64: where it is before each row.
+
+        Notes
+        -----
+        O(n_rows). Rows that are late move nothing: they are behind.
+        """
+        cdef Py_ssize_t n = times.shape[0], i
+        cdef int64_t* marks
+        if valid is not None and valid.shape[0] != n:
+            raise ValueError("the columns of a batch differ in length")
+        marks = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+        if marks == NULL:
+            raise MemoryError
+        with nogil:
+            for i in range(n):
+                marks[i] = self.router.clock.watermark
+                if (valid is None or valid[i] == 1) and self.is_of_use(times[i]):
+                    see(&self.router.clock, times[i])
+        return buffer_of(marks, n * sizeof(int64_t))
+
+    def follow_marks(self, const int64_t[::1] marks not None):
+        """Say where the watermark of all keys is before each row of the next batch.
+
+        Parameters
+        ----------
+        marks : (n_rows,) int64
+            They have to be there until the rows have been taken.
+        """
+        self.marks = &marks[0] if marks.shape[0] else NULL
+
     # ---------------------------------------------------------------------------------- a block
 
     cdef void reduce_block(

@@ -2,8 +2,6 @@
 
 from typing import final
 
-import numpy as np
-import numpy.typing as npt
 from typing_extensions import disjoint_base
 
 from tidegate._kernels.buffer import Buffer
@@ -16,10 +14,6 @@ SESSIONS: str
 @disjoint_base
 class SessionState(RowState):
     def lay_gap(self, gap: int, most: int, gap_f: float, most_f: float) -> None: ...
-    def move_clock(
-        self, times: npt.NDArray[np.int64], valid: npt.NDArray[np.uint8] | None
-    ) -> Buffer: ...
-    def follow_marks(self, marks: npt.NDArray[np.int64]) -> None: ...
     def dump_part(
         self, number: int, n: int
     ) -> tuple[tuple[int, int, int, int], Buffer, Buffer, Buffer, Buffer]: ...

@@ -41,7 +41,7 @@ from tidegate._kernels.route cimport (
 )
 from tidegate._kernels.row_state cimport (
     HEAD, RECORD_WORDS, ROWS_OF_BLOCK, RowState, add_closing, add_run, add_whole, begin_block,
-    closing_room, no_more_wholes,
+    closing_room, keep_up, no_more_wholes,
 )
 from tidegate._kernels.row_store cimport (
     IS_ABSORBED, IS_OPEN, NEAR, SOON, RowStore, Seat, rows_keys, rows_open, rows_spare, seat_closes,
@@ -129,7 +129,6 @@ cdef class SessionState(RowState):
     cdef int64_t* over_to       # by key code: the last end of a session that is held no more
     cdef Py_ssize_t n_over
     cdef Py_ssize_t cap_over
-    cdef const int64_t* marks   # of a part: the watermark before each row of the batch; NULL: none
     cdef int32_t* loaded        # sessions that were loaded, before what is told beside them is
     cdef Py_ssize_t n_loaded
 
@@ -177,55 +176,6 @@ cdef class SessionState(RowState):
         self.gap_f = gap_f
         self.most_f = most_f
         self.has_most = most > 0 or most_f > 0.0
-
-    # ------------------------------------------------------------------------- parts of the keys
-
-    def move_clock(self, const int64_t[::1] times not None, const uint8_t[::1] valid):
-        """Move the watermark as rows do, which parts of the keys take.
-
-        Parameters
-        ----------
-        times : (n_rows,) int64
-        valid : (n_rows,) uint8 or None
-
-        Returns
-        -------
-        Buffer
-            (n_rows,) int64: where it is before each row.
-
-        Notes
-        -----
-        O(n_rows). Rows that are late move nothing: they are behind.
-        """
-        cdef Py_ssize_t n = times.shape[0], i
-        cdef int64_t end
-        cdef int64_t* marks
-        if valid is not None and valid.shape[0] != n:
-            raise ValueError("the columns of a batch differ in length")
-        marks = <int64_t*>malloc((n + 1) * sizeof(int64_t))
-        if marks == NULL:
-            raise MemoryError
-        with nogil:
-            for i in range(n):
-                marks[i] = self.router.clock.watermark
-                if (valid is None or valid[i] == 1) and self.end_of(times[i], &end):
-                    see(&self.router.clock, times[i])
-        return buffer_of(marks, n * sizeof(int64_t))
-
-    def follow_marks(self, const int64_t[::1] marks not None):
-        """Say where the watermark of all keys is before each row of the next batch.
-
-        Parameters
-        ----------
-        marks : (n_rows,) int64
-            They have to be there until the rows have been taken.
-        """
-        self.marks = &marks[0] if marks.shape[0] else NULL
-
-    cdef inline void keep_up(self, Py_ssize_t row) noexcept nogil:
-        """Come to where the watermark of all keys is before a row."""
-        if self.marks != NULL:
-            self.router.clock.watermark = max(self.router.clock.watermark, self.marks[row])
 
     # ------------------------------------------------------------------------------------ rows in
 
@@ -512,7 +462,7 @@ cdef class SessionState(RowState):
         cdef Py_ssize_t i = 0, j
         cdef int status = DONE, place
         while i < n and status == DONE:
-            self.keep_up(base + i)
+            keep_up(&self.router.clock, self.marks, base + i)
             time = block[i]
             mark = self.router.clock.watermark
             slot = -1
@@ -527,7 +477,7 @@ cdef class SessionState(RowState):
                     taken[0] = i
                     if i == n:
                         break
-                    self.keep_up(base + i)
+                    keep_up(&self.router.clock, self.marks, base + i)
                     time = block[i]
                     mark = self.router.clock.watermark
                     j = i + 1

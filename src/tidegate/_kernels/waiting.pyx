@@ -22,7 +22,7 @@ from tidegate._kernels.memory cimport grow
 from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY, ROW_SPANS
 from tidegate._kernels.reorder cimport ReorderBuffer
 from tidegate._kernels.route cimport FAR_AHEAD, IS_LATE, NO_PLACE, Left, leave, reason_of
-from tidegate._kernels.row_state cimport RowState
+from tidegate._kernels.row_state cimport RowState, keep_up
 from tidegate._kernels.rowruns cimport turn_of
 from tidegate._kernels.window_state cimport Batch
 
@@ -50,7 +50,7 @@ cdef class WaitingState(RowState):
             self.n_waited = self.n_columns + 1
             self.plan.accs[self.plan.numbered].column = self.n_columns
         self.waiting = self.line = ReorderBuffer(self.n_waited)
-        self.held = <Column*>calloc(self.n_waited + 1, sizeof(Column))
+        self.held = <Column*>calloc(self.n_columns + 2, sizeof(Column))
         if self.held == NULL:
             raise MemoryError
 
@@ -59,6 +59,13 @@ cdef class WaitingState(RowState):
         free(self.lates)
         free(self.numbers)
         sorter_free(&self.sorter)
+
+    cdef int begin_part(self) except -1:
+        """Let the numbers of rows wait with them: they tell which of several parts comes first."""
+        if self.n_waited == self.n_columns:
+            self.n_waited = self.n_columns + 1
+            self.waiting = self.line = ReorderBuffer(self.n_waited)
+        return 0
 
     cdef int make_keys(self, Py_ssize_t n_keys) except -1:
         """Make room for the codes below n_keys."""
@@ -150,6 +157,7 @@ cdef class WaitingState(RowState):
                                           &waits)
         finally:
             self.end_views()
+            self.marks = NULL
         if status != DONE:
             return status, n_rows if self.clocks.on else 0
         if self.clocks.on:
@@ -343,7 +351,8 @@ cdef class WaitingState(RowState):
         if status == DONE and valid == NULL and not self.is_float and n_rows > begin and (
                 not self.router.origins.on) and never_falls(times + begin, n_rows - begin):
             # The watermark that a row moves is not after the next one.
-            if times[begin] >= self.router.clock.watermark and not (
+            if times[begin] >= self.router.clock.watermark and (
+                    self.marks == NULL or times[begin] >= self.marks[n_rows - 1]) and not (
                     self.guesses and times[begin] < self.router.clock.largest):
                 see(&self.router.clock, times[n_rows - 1])
                 n_kept[0] = n_rows - begin
@@ -356,6 +365,7 @@ cdef class WaitingState(RowState):
         for i in range(begin, n_rows):
             if status != DONE:
                 return status
+            keep_up(&self.router.clock, self.marks, i)
             mark = self.router.clock.watermark
             if valid != NULL and valid[i] != 1:
                 status = leave(&self.left, i, reason_of(valid[i]), 0, mark)
@@ -482,6 +492,11 @@ cdef class WaitingState(RowState):
         """How many rows wait for the watermark."""
         return len(self.waiting)
 
+    @property
+    def numbers_wait(self):
+        """Whether the numbers of rows wait with them, as the last column."""
+        return self.n_waited > self.n_columns
+
     # ------------------------------------------------------------------------------- state in, out
 
     def dump_extra(self):
@@ -512,6 +527,35 @@ cdef class WaitingState(RowState):
                 self.lates[k] = lates[k]
             self.has_lates = lates.shape[0] > 0
         return True
+
+    def peek(self):
+        """Copy the rows that wait out, as `ReorderBuffer.peek` and `KeyQueues.peek` do."""
+        return self.waiting.peek()
+
+    def let_wait(self, const int64_t[::1] times not None, codes, list columns not None):
+        """Let rows wait that have been looked at before: those of `peek`, in its order.
+
+        Returns
+        -------
+        bool
+            False, and none waits, where they are not in that order.
+        """
+        cdef Py_ssize_t i
+        if not self.clocks.on:
+            for i in range(1, times.shape[0]):
+                if times[i] < times[i - 1]:
+                    return False
+        self.waiting.push(times, codes, columns)
+        return True
+
+    def forget_waiting(self):
+        """Let go of all rows that wait, for `let_wait`."""
+        if self.clocks.on:
+            self.waiting = self.queues = KeyQueues(self.n_waited)
+            if self.queues.make_keys(self.clocks.n) != DONE:
+                raise MemoryError
+        else:
+            self.waiting = self.line = ReorderBuffer(self.n_waited)
 
     cdef tuple with_waiting(self, tuple state, Py_ssize_t n):
         """Put the rows that wait behind the rest of a dump."""

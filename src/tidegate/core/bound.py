@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tidegate._kernels.buffer import Buffer
     from tidegate.core.keyparts import KeyParts
     from tidegate.core.plan import Plan
-    from tidegate.core.sessionparts import SessionParts
+    from tidegate.core.rowparts import RowParts
 
 __all__ = ["FEWEST_SWEPT", "Bound", "WayBack"]
 
@@ -101,7 +101,7 @@ class Bound(Binding):
         if plan.grid_window.empty != "skip":
             self.filler = Filler(plan, self.program.fields, Places(self._grid(), self.table))
         # Where the open windows are, if not in the head; rows used when they came back to it.
-        self.parts: KeyParts | SessionParts | None = None
+        self.parts: KeyParts | RowParts | None = None
         self.n_before = 0
         self.window_parts = WindowParts()
         self.head = self.new_state()
@@ -157,7 +157,10 @@ class Bound(Binding):
     @property
     def n_waiting(self) -> int:
         """How many rows wait for the watermark."""
-        return self.head.n_waiting if isinstance(self.head, RowState) else 0
+        if not isinstance(self.head, RowState):
+            return 0
+        parts = cast("RowParts | None", self.parts)
+        return self.head.n_waiting if parts is None else parts.n_waiting
 
     # ----------------------------------------------------------------------------------- the grid
 

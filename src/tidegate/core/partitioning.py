@@ -114,7 +114,7 @@ class _Part:
             status, _ = self.state.push(own.times, None, own.codes, self._n_keys, own.columns)
             if status != DONE or self.state.n_left:
                 return False
-            place_results(self.state, None if self._is_session else own.numbers, first)
+            place_results(self.state, by_row=not self._is_session)
         return True
 
 

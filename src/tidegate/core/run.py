@@ -443,7 +443,8 @@ class Run(HasIntake):
         bound = self.bound
         if bound is None:
             return
-        guard = self.guard(bound, 0) if bound.n_waiting else None
+        # Of parts no limit is near: see `may_be_shared`.
+        guard = self.guard(bound, 0) if bound.n_waiting and bound.parts is None else None
         status = bound.close(watermark)
         if status != DONE and bound.parts is not None:
             fail_in_part(self, bound, bound.parts, status, 0)

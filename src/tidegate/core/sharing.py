@@ -17,11 +17,7 @@ from tidegate.core.keyparts import (
     is_better_in_parts,
 )
 from tidegate.core.lookup import push_ahead
-from tidegate.core.sessionparts import (
-    SessionParts,
-    has_session_parts,
-    is_worth_session_parts,
-)
+from tidegate.core.rowparts import RowParts, has_row_parts, is_worth_row_parts
 from tidegate.core.state import DONE
 from tidegate.core.windowparts import WORTH_WINDOWS, can_have_windows_apart
 
@@ -40,7 +36,7 @@ NEVER = 1 << 62  # rows
 
 def least_shared(run: Run, bound: Bound) -> int:
     """How many rows at least are worth several threads."""
-    if run.threads > 1 and (has_parts(bound) or has_session_parts(bound)):
+    if run.threads > 1 and (has_parts(bound) or has_row_parts(bound)):
         return WORTH_PARTS
     if run.threads > 1 and can_have_windows_apart(bound):
         return WORTH_WINDOWS
@@ -54,7 +50,7 @@ def may_be_shared(run: Run, bound: Bound, n_rows: int) -> bool:
     limits, windows = run.plan.limits, bound.parts or bound.head
     return (
         bound.n_keys + n_rows <= limits.max_keys
-        and windows.n_open + n_rows <= limits.max_open
+        and windows.n_open + bound.n_waiting + n_rows <= limits.max_open
         and windows.n_kept + n_rows * bound.n_keeping <= limits.max_kept
     )
 
@@ -90,9 +86,7 @@ def push_shared(run: Run, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bo
     return True
 
 
-def fail_in_part(
-    run: Run, bound: Bound, parts: KeyParts | SessionParts, status: int, row: int
-) -> None:
+def fail_in_part(run: Run, bound: Bound, parts: KeyParts | RowParts, status: int, row: int) -> None:
     """Raise for the status of one of the parts of the keys."""
     if parts.failed is not None:
         bound.state = parts.failed
@@ -106,8 +100,8 @@ def _push(run: Run, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> tuple[in
         status = _push_windows_apart(run, bound, batch, rows, n)
         if status is not None:
             return status
-    if has_session_parts(bound):
-        return _push_sessions(run, bound, batch, rows, n)
+    if has_row_parts(bound):
+        return _push_row_windows(run, bound, batch, rows, n)
     if not has_parts(bound):
         return None
     if bound.program.has_lists or not is_better_in_parts(bound, rows, n):
@@ -120,11 +114,11 @@ def _push(run: Run, bound: Bound, batch: pa.RecordBatch, rows: Rows) -> tuple[in
     return bound.parts.push(bound, batch, rows)
 
 
-def _push_sessions(
+def _push_row_windows(
     run: Run, bound: Bound, batch: pa.RecordBatch, rows: Rows, n: int
 ) -> tuple[int, int] | None:
-    """Take a batch of sessions with some of the keys a thread, if that is worth it."""
-    if not is_worth_session_parts(bound, len(rows.order), run.stats.windows):
+    """Take a batch into windows that rows make, some of the keys a thread, if that is worth it."""
+    if not is_worth_row_parts(bound, rows, run.stats.windows):
         return None
     if bound.parts is None:
         n_since = bound.head.used - bound.n_before + len(rows.order)
@@ -132,7 +126,7 @@ def _push_sessions(
             return None
         run.settle()
         run.let_go()
-        bound.parts = SessionParts(bound, n)
+        bound.parts = RowParts(bound, n)
     return bound.parts.push(bound, batch, rows)
 
 

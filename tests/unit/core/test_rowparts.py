@@ -1,4 +1,4 @@
-"""Sessions of a stream on threads: any number gives the same results, late rows and state."""
+"""Sessions and bars of a stream on threads: any number gives the same results and state."""
 
 from itertools import pairwise
 
@@ -12,13 +12,19 @@ from reference.threaded import WANTS, assert_alike, fed
 
 import tidegate as tg
 from tidegate import agg, errors
-from tidegate.core import lookup, picking, sessionparts, sharing
+from tidegate.core import lookup, picking, rowparts, sharing
 
 N_ROWS = 60_000
 WINDOWS = {
     "short": tg.Session(4),
     "long": tg.Session(300),
     "bounded": tg.Session(40, max_duration=900),
+    "ticks": tg.Count(7),
+    "overlaps": tg.Count(7, every=3),
+    "gaps": tg.Count(5, every=9, complete_only=True),
+    "volume": tg.Threshold("q", 50),
+    "carried": tg.Threshold("q", 50, overshoot="carry"),
+    "never": tg.Count(10**6),
 }
 THREADS = [2, 3, 5]
 
@@ -28,8 +34,8 @@ def _small(monkeypatch):
     """Let batches of a few rows be worth threads, however much is open."""
     monkeypatch.setattr(sharing, "WORTH_PARTS", 8)
     monkeypatch.setattr(sharing, "MOST_MOVED", 0)
-    monkeypatch.setattr(sessionparts, "WORTH_ROWS", 8)
-    monkeypatch.setattr(sessionparts, "MANY_KEYS", 0)
+    monkeypatch.setattr(rowparts, "WORTH_ROWS", 8)
+    monkeypatch.setattr(rowparts, "MANY_KEYS", 0)
     monkeypatch.setattr(lookup, "CHUNK", 3_000)
     monkeypatch.setattr(lookup, "FIRST", 1_000)
     monkeypatch.setattr(picking, "CHUNK", 2_048)
@@ -38,13 +44,13 @@ def _small(monkeypatch):
 @pytest.fixture
 def n_pushes(monkeypatch) -> list[int]:
     """Tell of each batch that went to parts how many there were."""
-    real, seen = sessionparts.SessionParts.push, []
+    real, seen = rowparts.RowParts.push, []
 
     def push(parts, *args):
         seen.append(len(parts.states))
         return real(parts, *args)
 
-    monkeypatch.setattr(sessionparts.SessionParts, "push", push)
+    monkeypatch.setattr(rowparts.RowParts, "push", push)
     return seen
 
 
@@ -83,15 +89,35 @@ def test_any_number_of_threads_gives_the_same(name, order, n_pushes):
     assert set(n_pushes) == set(THREADS)
 
 
+@pytest.mark.parametrize("window", [tg.Session(30), tg.Count(3)], ids=repr)
 @pytest.mark.parametrize("n_keys", [1, 2, 255, 257, 3_000])
-def test_any_number_of_keys_is_shared_out(n_keys, n_pushes):
+def test_any_number_of_keys_is_shared_out(n_keys, window, n_pushes):
     table = made("jitter", n_keys)
     options = {"on": "t", "by": "k", "lateness": 40, **WANTS}
-    expected = fed(tg.Aggregator(tg.Session(30), **options), table)
+    expected = fed(tg.Aggregator(window, **options), table)
     for threads in (2, 300):
-        many = tg.Aggregator(tg.Session(30), **options, threads=threads)
+        many = tg.Aggregator(window, **options, threads=threads)
         assert_same_bits(fed(many, table, 25_000), expected)
     assert set(n_pushes) == {2, 256}
+
+
+def test_rows_may_be_split_between_bars(n_pushes):
+    table = made("late")
+    wants = {"n": agg.rows(), "x": agg.last("x"), "q": agg.sum("q")}
+    options = {"on": "t", "by": "k", "lateness": 40, **wants}
+    window = tg.Threshold("q", 3, overshoot="split")
+    one, many = (tg.Aggregator(window, **options, threads=threads) for threads in (1, 3))
+    assert_same_bits(fed(many, table), fed(one, table))
+    assert_alike(many, one)
+    assert set(n_pushes) == {3}
+
+
+def test_rows_of_bars_are_told_on_one_thread(n_pushes):
+    table = made()
+    options = {"on": "t", "by": "k", "lateness": 40, "lineage": True, "n": agg.rows()}
+    expected = fed(tg.Aggregator(tg.Count(5), **options), table)
+    assert_same_bits(fed(tg.Aggregator(tg.Count(5), **options, threads=3), table), expected)
+    assert n_pushes == []
 
 
 def test_the_rows_of_each_session_are_told(n_pushes):
@@ -103,11 +129,11 @@ def test_the_rows_of_each_session_are_told(n_pushes):
     assert set(n_pushes) == {3}
 
 
-def test_without_lateness_the_watermark_is_told(n_pushes):
+@pytest.mark.parametrize("window", [tg.Session(30), tg.Count(4)], ids=repr)
+def test_without_lateness_the_watermark_is_told(window, n_pushes):
     table = made("sorted")
     one, many = (
-        tg.Aggregator(tg.Session(30), on="t", by="k", threads=threads, **WANTS)
-        for threads in (1, 3)
+        tg.Aggregator(window, on="t", by="k", threads=threads, **WANTS) for threads in (1, 3)
     )
     for begin, end in pairwise([0, 20_000, 40_000, N_ROWS]):
         for live in (one, many):
@@ -132,7 +158,7 @@ def test_without_lateness_the_watermark_is_told(n_pushes):
         max_size=6,
     ),
 )
-def test_everything_else_sees_all_sessions(seed, sizes, name, order, threads, what):
+def test_everything_else_sees_all_windows(seed, sizes, name, order, threads, what):
     table = made(order, 40, 6_000, seed)
     options = {"on": "t", "by": "k", "lateness": 40, **WANTS}
     one = tg.Aggregator(WINDOWS[name], **options)
@@ -170,14 +196,15 @@ def test_everything_else_sees_all_sessions(seed, sizes, name, order, threads, wh
     assert_alike(many, one)
 
 
+@pytest.mark.parametrize("window", [tg.Session(3), tg.Count(4)], ids=repr)
 @pytest.mark.parametrize("late", ["side", "drop"])
-def test_rows_that_are_late_or_without_a_time_are_told_in_their_order(late, n_pushes):
+def test_rows_that_are_late_or_without_a_time_are_told_in_their_order(late, window, n_pushes):
     table = made("late", n_rows=30_000)
     flags = np.random.default_rng(3).random(30_000) < 0.01
     table = table.set_column(0, "t", pa.array(table["t"].to_numpy(), mask=flags))
     options = {"on": "t", "by": "k", "lateness": 40, "late": late, **WANTS}
-    one = tg.Aggregator(tg.Session(3), **options)
-    many = tg.Aggregator(tg.Session(3), **options, threads=3)
+    one = tg.Aggregator(window, **options)
+    many = tg.Aggregator(window, **options, threads=3)
     assert_same_bits(fed(many, table, 5_000), fed(one, table, 5_000))
     assert many.stats.late > 5
     assert many.stats.rejected == flags.sum()
@@ -185,26 +212,30 @@ def test_rows_that_are_late_or_without_a_time_are_told_in_their_order(late, n_pu
     assert n_pushes == [3] * 6
 
 
-def test_float_times_and_times_too_far_ahead(n_pushes):
+@pytest.mark.parametrize(
+    "window", [tg.Session(2.25, max_duration=60.0), tg.Threshold("q", 9)], ids=repr
+)
+def test_float_times_and_times_that_cannot_be(window, n_pushes):
     table = made("late")
     times = table["t"].to_numpy() / 7
     times[[1_000, 30_000]] = [np.nan, np.inf]
     table = table.set_column(0, "t", pa.array(times))
     options = {"on": "t", "by": "k", "lateness": 6.5, **WANTS}
-    one = tg.Aggregator(tg.Session(2.25, max_duration=60.0), **options)
-    many = tg.Aggregator(tg.Session(2.25, max_duration=60.0), **options, threads=2)
+    one = tg.Aggregator(window, **options)
+    many = tg.Aggregator(window, **options, threads=2)
     assert_same_bits(fed(many, table), fed(one, table))
     assert_alike(many, one)
     assert set(n_pushes) == {2}
 
 
+@pytest.mark.parametrize("window", [tg.Session(40), tg.Count(7)], ids=repr)
 @pytest.mark.parametrize(
     "times", [[2**63 - 41, 2**63 - 30], [2**63 - 100, 2**63 - 41], [-(2**63), -(2**63) + 1]]
 )
-def test_times_at_the_end_of_time(times):
+def test_times_at_the_end_of_time(times, window):
     rows = {"t": np.repeat(times, 20), "k": np.arange(40) % 4, "x": np.ones(40)}
     one, many = (
-        tg.Aggregator(tg.Session(40), agg.sum("x"), on="t", by="k", lateness=0, threads=threads)
+        tg.Aggregator(window, agg.sum("x"), on="t", by="k", lateness=0, threads=threads)
         for threads in (1, 2)
     )
     for live in (one, many):
@@ -230,12 +261,38 @@ def test_a_sum_that_does_not_fit_is_the_same_error():
 
 
 def test_few_long_sessions_of_few_keys_are_one_thread_s(n_pushes, monkeypatch):
-    monkeypatch.setattr(sessionparts, "MANY_KEYS", 301)
+    monkeypatch.setattr(rowparts, "MANY_KEYS", 301)
     table = made("sorted")
     fed(tg.Aggregator(tg.Session(3_000), on="t", by="k", lateness=0, threads=2, **WANTS), table)
     assert n_pushes == []
     fed(tg.Aggregator(tg.Session(4), on="t", by="k", lateness=0, threads=2, **WANTS), table)
     assert len(n_pushes) == 8  # after the first of nine, all of which have short sessions
+
+
+def test_bars_in_order_of_few_keys_are_one_thread_s(n_pushes, monkeypatch):
+    monkeypatch.setattr(rowparts, "MANY_KEYS", 301)
+    for order in ("sorted", "jitter"):
+        assert n_pushes == []
+        live = tg.Aggregator(tg.Count(9), on="t", by="k", lateness=40, threads=2, **WANTS)
+        fed(live, made(order))
+    assert len(n_pushes) == 9
+
+
+def test_rows_that_wait_are_counted_and_bounded(n_pushes):
+    table = made("sorted")
+    limits = tg.Limits(max_look_back=20_000)
+    said = []
+    for threads in (1, 2):
+        live = tg.Aggregator(
+            tg.Count(9), on="t", by="k", lateness=10**9, limits=limits, threads=threads, **WANTS
+        )
+        live.push(table.slice(0, 15_000))
+        assert live.stats.pending == 15_000
+        with pytest.raises(errors.LimitError, match="15000 rows wait") as caught:
+            live.push(table.slice(15_000, 10_000))
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert n_pushes == [2]
 
 
 def test_windows_are_moved_only_where_many_rows_came_since(n_pushes, monkeypatch):
