@@ -104,7 +104,7 @@ cdef class BarState(WaitingState):
     cdef Py_ssize_t n_dropped
     cdef Py_ssize_t cap_dropped
     cdef Py_ssize_t reserve     # windows that the rows of a block may close
-    cdef const int64_t* closers # of a part of the keys: the numbers of the rows of a block
+    cdef const int64_t* closers  # of a part of the keys: the numbers of the rows of a block
 
     def __cinit__(self, *args):
         self.n_classes = 1

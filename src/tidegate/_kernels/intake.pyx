@@ -260,8 +260,8 @@ cdef object push(object taker, PyObject** given, Py_ssize_t n, PyObject* names):
     if names != NULL and n == 1 and len(<tuple>names) == 1 and (<tuple>names)[0] == "take":
         hands_over = <object>given[1]
         names = NULL
-    if names == NULL and n == 1 and self._buffer is None:
-        intake = None if self._run is None else self._run.intake
+    if names == NULL and n == 1:
+        intake = None if self._run is None or self._buffer is not None else self._run.intake
         if intake is not None:
             table = intake.push(<object>given[0], self._run, hands_over)
             if table is not None:

@@ -105,11 +105,11 @@ class Aggregator(BatchTaker):
         more than two threads, or for quantiles, modes and the like. Else, and with keys only, one
         takes the rows while another looks up the keys of those to come. Look-backs without keys
         are cut between rows whose windows lie within the batch; with keys each thread takes some
-        of the keys, as it does of sessions, where these are short or keys are 10,000 or more. One
-        thread alone takes batches of less than 65,536 rows (262,144 of sessions, and of grids
-        without keys), `Count`, `Threshold` and sessions without keys, `agg.custom` without keys,
-        and, of grids and sessions, text, bytes, wide decimals, `agg.collect` and all options of
-        time but `lateness` and `max_jump`.
+        of the keys. So it does of sessions and bars with 10,000 keys or more, of short sessions,
+        and of bars where rows are out of order. One thread alone takes batches of less than 65,536
+        rows (262,144 of sessions and bars, and of grids without keys), sessions and bars without
+        keys, bars with `lineage`, `agg.custom` without keys, and, but for look-backs, text, bytes,
+        wide decimals, `agg.collect` and all options of time but `lateness` and `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
         order of arrival from 0 on. It takes 1 to 15 % more time: while a window is open the ranges

@@ -38,14 +38,11 @@ MOST_PARTS = 256  # as `WindowState.take_part` has it
 
 def has_parts(bound: Bound) -> bool:
     """Whether the rows of a plan may be taken key by key."""
-    time, plan = bound.plan.time, bound.plan
+    plan = bound.plan
     return (
         bound.keys is not None
         and not isinstance(plan.window, RowWindow)
-        and time.allowed_lateness is None
-        and time.watermark == "stream"
-        and time.sources is None
-        and time.ttl is None
+        and plan.time.is_plain_ahead
         and bound.program.gives_words
         and not bound.texts
     )

@@ -58,7 +58,7 @@ def has_row_parts(bound: Bound) -> bool:
     return (
         bound.keys is not None
         and isinstance(window, RowWindow)
-        and bound.plan.time.is_plain
+        and bound.plan.time.is_plain_ahead
         and (program.gives_plain if isinstance(window, Session) else program.gives_words)
         and not program.has_lists
         and not bound.texts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import pyarrow as pa
@@ -73,6 +73,11 @@ class Timekeeping:
     def is_plain(self) -> bool:
         """Whether nothing is asked for."""
         return self == PLAIN
+
+    @property
+    def is_plain_ahead(self) -> bool:
+        """Whether nothing is asked for but how far ahead a row may be, which comes before all."""
+        return replace(self, max_jump=None) == PLAIN
 
     def check(self, plan: Plan) -> None:
         """Refuse what does not go with the rest of a plan.

@@ -45,14 +45,11 @@ NOT_DONE = -1  # somebody else has stopped
 
 def can_have_windows_apart(bound: Bound) -> bool:
     """Whether windows that end later may be taken by themselves."""
-    time, plan = bound.plan.time, bound.plan
+    plan = bound.plan
     return (
         plan.lateness is not None
         and not isinstance(plan.window, RowWindow)
-        and time.allowed_lateness is None
-        and time.watermark == "stream"
-        and time.sources is None
-        and time.ttl is None
+        and plan.time.is_plain_ahead
         and bound.filler is None
         and bound.program.gives_plain
         and not bound.texts

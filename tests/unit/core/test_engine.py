@@ -207,6 +207,16 @@ def test_push_takes_whatever_aggregate_takes():
     assert_same_bits(live().push(TRADES.to_pylist()), expected)
 
 
+@pytest.mark.parametrize("window", [tg.Tumbling(10), tg.Session(10)], ids=repr)
+def test_push_leaves_the_windows_for_take_after_single_events_too(window):
+    live = tg.Aggregator(window, agg.rows(), on="t", lateness=0)
+    live.push_row(1)
+    assert live.push({"t": [21, 41]}, take=False).num_rows == 0
+    live.push_row(42)
+    assert live.push({"t": [61]}, take=False).num_rows == 0
+    assert live.take()["rows"].to_pylist() == [1, 1, 2]
+
+
 def test_push_row_and_take():
     run = live()
     for t, p in zip(*TRADES.to_pydict().values(), strict=True):

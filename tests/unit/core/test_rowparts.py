@@ -212,6 +212,21 @@ def test_rows_that_are_late_or_without_a_time_are_told_in_their_order(late, wind
     assert n_pushes == [3] * 6
 
 
+@pytest.mark.parametrize("window", [tg.Session(3), tg.Count(4)], ids=repr)
+def test_times_too_far_ahead_are_rejected(window, n_pushes):
+    table = made("late")
+    times = table["t"].to_numpy().copy()
+    times[[5_000, 20_000, 20_001]] += 10**6
+    table = table.set_column(0, "t", pa.array(times))
+    options = {"on": "t", "by": "k", "lateness": 40, "max_jump": 10_000, **WANTS}
+    one = tg.Aggregator(window, **options)
+    many = tg.Aggregator(window, **options, threads=2)
+    assert_same_bits(fed(many, table), fed(one, table))
+    assert many.stats.rejected == 3
+    assert_alike(many, one)
+    assert set(n_pushes) == {2}
+
+
 @pytest.mark.parametrize(
     "window", [tg.Session(2.25, max_duration=60.0), tg.Threshold("q", 9)], ids=repr
 )
