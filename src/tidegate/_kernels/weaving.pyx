@@ -1,6 +1,6 @@
 """Results of several states, each of some of the keys, in the order in which one gives them."""
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -44,6 +44,42 @@ cdef void results_order(
             k += 1
 
 
+ctypedef fused Value:
+    int64_t
+    int32_t
+
+
+cdef void weave_two(
+    const Value* a, const Value* b, const uint8_t* source, Py_ssize_t n, Value* out
+) noexcept nogil:
+    """Put values of two parts behind one another as `source` says."""
+    cdef Py_ssize_t k
+    cdef uintptr_t first, both, is_second
+    for k in range(n):
+        is_second = source[k]  # no branch: which is next cannot be foreseen
+        first = <uintptr_t>a
+        both = first ^ <uintptr_t>b
+        out[k] = (<const Value*>(first ^ (both & -is_second)))[0]
+        b += is_second
+        a += 1 - is_second
+
+
+cdef void weave_values(
+    Value** parts, int n_parts, Py_ssize_t* at, const uint8_t* source, Py_ssize_t n, Value* out
+) noexcept nogil:
+    """Put values of all parts behind one another as `source` says."""
+    cdef Py_ssize_t k
+    cdef int p
+    if n_parts == 2:
+        weave_two(parts[0], parts[1], source, n, out)
+        return
+    memset(at, 0, n_parts * sizeof(Py_ssize_t))
+    for k in range(n):
+        p = source[k]
+        out[k] = parts[p][at[p]]
+        at[p] += 1
+
+
 cdef int results_weave(
     Results* out, Results** parts, int n_parts, Py_ssize_t* at, const uint8_t* source,
     Py_ssize_t n, int output
@@ -52,20 +88,20 @@ cdef int results_weave(
 
     There is room for n more. Output -1: the windows and the codes.
     """
+    cdef int64_t* words[MOST_PARTS]
+    cdef int32_t* codes[MOST_PARTS]
     cdef Py_ssize_t k, first = out.n
     cdef bint has_flags = False
     cdef int p
-    memset(at, 0, n_parts * sizeof(Py_ssize_t))
-    for k in range(n):
-        p = source[k]
-        if output < 0:
-            out.windows[first + k] = parts[p].windows[at[p]]
-            out.codes[first + k] = parts[p].codes[at[p]]
-        else:
-            out.values[output][first + k] = parts[p].values[output][at[p]]
-        at[p] += 1
+    for p in range(n_parts):
+        words[p] = parts[p].windows if output < 0 else <int64_t*>parts[p].values[output]
+        codes[p] = parts[p].codes
     if output < 0:
+        weave_values[int64_t](words, n_parts, at, source, n, out.windows + first)
+        weave_values[int32_t](codes, n_parts, at, source, n, out.codes + first)
         return DONE
+    weave_values[int64_t](
+        words, n_parts, at, source, n, <int64_t*>out.values[output] + first)
     for p in range(n_parts):
         has_flags = has_flags or parts[p].valid[output] != NULL
     if has_flags and out.valid[output] == NULL and begin_flags(out, output) != DONE:
