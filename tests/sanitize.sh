@@ -15,7 +15,7 @@ if [ $# -eq 0 ]; then
         tests/unit/core/lookbacks/test_rolling*.py tests/unit/core/joins/test_asof*.py tests/unit/core/test_snapshot.py \
         tests/unit/core/test_{rowwindows,row_clocks}.py tests/integration/test_row_windows.py \
         tests/unit/core/test_{texts,decimals,ranges,rowranges,rowspans,tracing,records,many_records}.py \
-        tests/unit/core/test_{allkeys,ends_of_time,lookup,windowparts}.py \
+        tests/unit/core/test_{allkeys,ends_of_time,lookup,rowparts,windowparts}.py \
         tests/integration/test_whole_keys.py \
         tests/unit/core/formats/test_{avro_hostile,protobuf_safety}.py
 fi
