@@ -108,8 +108,9 @@ class Aggregator(BatchTaker):
         of the keys. So it does of sessions and bars with 10,000 keys or more, of short sessions,
         and of bars where rows are out of order. One thread alone takes batches of less than 65,536
         rows (262,144 of sessions and bars, and of grids without keys), sessions and bars without
-        keys, bars with `lineage`, `agg.custom` without keys, and, but for look-backs, text, bytes,
-        wide decimals, `agg.collect` and all options of time but `lateness` and `max_jump`.
+        keys, bars with `lineage`, `agg.custom` but in look-backs with keys, and, of other windows,
+        text, bytes, wide decimals, `agg.collect` and all options of time but `lateness` and
+        `max_jump`.
     lineage : bool, default False
         Whether to tell the input rows of each window, as `aggregate` does; rows are numbered in
         order of arrival from 0 on. It takes 1 to 15 % more time: while a window is open the ranges

@@ -48,10 +48,11 @@ def may_be_shared(run: Run, bound: Bound, n_rows: int) -> bool:
     if n_rows < least_shared(run, bound):
         return False
     limits, windows = run.plan.limits, bound.parts or bound.head
+    n_coming = bound.n_waiting + n_rows
     return (
         bound.n_keys + n_rows <= limits.max_keys
-        and windows.n_open + bound.n_waiting + n_rows <= limits.max_open
-        and windows.n_kept + n_rows * bound.n_keeping <= limits.max_kept
+        and windows.n_open + n_coming <= limits.max_open
+        and windows.n_kept + n_coming * bound.n_keeping <= limits.max_kept
     )
 
 

@@ -310,6 +310,30 @@ def test_rows_that_wait_are_counted_and_bounded(n_pushes):
     assert n_pushes == [2]
 
 
+@pytest.mark.parametrize("limits", [{"max_open": 290}, {"max_kept": 20_000}], ids=str)
+def test_a_limit_that_rows_that_wait_would_pass_is_the_same_error(limits, n_pushes):
+    table = made("sorted")
+    said = []
+    for threads in (1, 2):
+        live = tg.Aggregator(
+            tg.Count(10**6),
+            on="t",
+            by="k",
+            lateness=10**9,
+            limits=tg.Limits(**limits),
+            threads=threads,
+            middle=agg.median("x"),
+        )
+        for begin, end in pairwise([0, 200, 12_200, 24_200]):
+            live.push(table.slice(begin, end - begin))
+        with pytest.raises(errors.LimitError, match="no time has passed") as caught:
+            live.advance(10**8)
+        assert live.stats.pending == 24_200
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert n_pushes == [2] * (1 if "max_open" in limits else 2)
+
+
 def test_windows_are_moved_only_where_many_rows_came_since(n_pushes, monkeypatch):
     monkeypatch.setattr(sharing, "MOST_MOVED", 8)
     table = made("sorted", 3_000)
