@@ -26,9 +26,9 @@ __all__ = ["encode_all", "widened_codes"]
 
 _FIRST = 1 << 16  # rows that tell whether keys are few, and whether they are all known
 _MOST_FIRST = 8  # a part of the rows: that many at most are waited for until all keys are known
-# Rows at a time: their codes stay in the second cache until they are put where they belong, and
-# the range of the values, which is looked up where there is no room for one, is that of so many.
-_PART = 1 << 18
+# Rows at a time: the range of the values, which is looked up where there is no room for one, is
+# that of so many; and threads meet seldom, as one that waits for the other may be woken late.
+_PART = 1 << 20
 _RARE = 4  # rows to a key from which on a second table for them costs less than it saves
 
 
