@@ -32,6 +32,21 @@ def assert_alike(many: tg.Aggregator, one: tg.Aggregator) -> None:
     assert repr(many.watermark) == repr(one.watermark)  # NaN at the end of float times
 
 
+def asked(then: str, many: tg.Aggregator, one: tg.Aggregator, threads: int) -> tg.Aggregator:
+    """Ask two streams for the same; give the one on threads, which goes on from a snapshot."""
+    if then == "take":
+        assert_same_bits(many.take(), one.take())
+    elif then == "stats":
+        assert many.stats == one.stats
+    elif then == "late":
+        assert_same_bits(many.take_late(), one.take_late())
+    elif then == "snapshot":
+        state = many.snapshot()
+        assert state == one.snapshot()
+        return tg.Aggregator.restore(state, threads=threads)
+    return many
+
+
 def assert_failed_push_is_not_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a push on two threads fail half way: the stream refuses more, a snapshot goes on."""
     table = ticks(2, 9_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -157,10 +157,9 @@ class Bound(Binding):
     @property
     def n_waiting(self) -> int:
         """How many rows wait for the watermark."""
-        if not isinstance(self.head, RowState):
-            return 0
-        parts = cast("RowParts | None", self.parts)
-        return self.head.n_waiting if parts is None else parts.n_waiting
+        if self.parts is not None:
+            return self.parts.n_waiting
+        return self.head.n_waiting if isinstance(self.head, RowState) else 0
 
     # ----------------------------------------------------------------------------------- the grid
 

@@ -8,22 +8,23 @@ by key, as one state gives them.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tidegate._kernels.weaving import end_weaving, order_parts, weave
+from tidegate._kernels.window_state import WindowState
 from tidegate.core.lookup import Lookup, push_upto
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE, array_of, dump, load
+from tidegate.core.stateparts import StateParts, move_windows
+from tidegate.core.threads import on_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pyarrow as pa
 
-    from tidegate._kernels.window_state import WindowState
     from tidegate.core.bound import Bound
     from tidegate.core.rowviews import Rows
 
@@ -63,7 +64,7 @@ def is_better_in_parts(bound: Bound, rows: Rows, n: int) -> bool:
     return end is not None and after is not None and last - first > MANY_PANES * (after - end)
 
 
-class KeyParts:
+class KeyParts(StateParts[WindowState]):
     """The open windows of a binding, in parts.
 
     Parameters
@@ -73,12 +74,6 @@ class KeyParts:
     n : int
         How many parts.
 
-    Attributes
-    ----------
-    states : list of WindowState
-    failed : WindowState or None
-        The one that has stopped, where one has.
-
     Notes
     -----
     O(n_open) a part to make.
@@ -87,8 +82,7 @@ class KeyParts:
     def __init__(self, bound: Bound, n: int) -> None:
         windows = dump(bound.head)
         shift = GROUP if bound.n_keys >> GROUP >= n * MANY_GROUPS else 0
-        self.states: list[WindowState] = []
-        self.failed: WindowState | None = None
+        super().__init__()
         for number in range(n):
             state = bound.new_state()
             state.take_part(number, n, shift)
@@ -119,8 +113,7 @@ class KeyParts:
                     )
             return status
 
-        status = self._all(bound, take, lookup.run)
-        return status, 0 if self.failed is None else stops[self.states.index(self.failed)]
+        return self._all(bound, take, lookup.run), self.stop_of(stops)
 
     def close(self, bound: Bound, watermark: int) -> int:
         """Close the windows that end up to a time; the status of the first state that stopped."""
@@ -130,37 +123,18 @@ class KeyParts:
         self, bound: Bound, do: Callable[[int], int], meanwhile: Callable[[], None] | None = None
     ) -> int:
         """Do something with each part on its own thread, and hand the results to the head."""
-        with ThreadPoolExecutor(len(self.states), "tidegate") as pool:
-            coming = pool.map(do, range(len(self.states)))
-            if meanwhile is not None:
-                meanwhile()
-            statuses = list(coming)
-            for status, state in zip(statuses, self.states, strict=True):
-                if status != DONE:
-                    self.failed = state
-                    return status
-            head = bound.head
-            head.follow(self.states[0])
-            source = array_of(order_parts(head, self.states), np.uint8)
-            if len(source):
-                outputs = range(-1, len(bound.program.outputs))
-                list(pool.map(lambda output: weave(head, self.states, source, output), outputs))
-            end_weaving(head, self.states)
+        status, head = self.on_each(do, meanwhile), bound.head
+        if status != DONE:
+            return status
+        head.follow(self.states[0])
+        source = array_of(order_parts(head, self.states), np.uint8)
+        if len(source):
+            outputs = range(-1, len(bound.program.outputs))
+            on_threads(lambda output: weave(head, self.states, source, output), outputs)
+        end_weaving(head, self.states)
         return DONE
 
     def give_back(self, bound: Bound) -> None:
         """Move the open windows into the state of the binding."""
         for state in self.states:
-            windows = dump(state)
-            clock = (*windows.clock[:3], 0)  # whose rows are counted already
-            load(bound.head, windows._replace(clock=clock), bound.n_keys)
-
-    @property
-    def n_open(self) -> int:
-        """How many windows are open."""
-        return sum(state.n_open for state in self.states)
-
-    @property
-    def n_kept(self) -> int:
-        """How many values they keep."""
-        return sum(state.n_kept for state in self.states)
+            move_windows(bound.head, dump(state), bound.n_keys)

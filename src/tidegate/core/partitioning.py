@@ -21,6 +21,7 @@ from tidegate.core.errors import TidegateError
 from tidegate.core.eventtime import INT64_MAX, INT64_MIN
 from tidegate.core.picking import (
     CHUNK,
+    MANY_KEYS,
     MOST_PARTS,
     MOST_ROWS,
     Own,
@@ -49,10 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_key_parts"]
 
-# Of fewer keys the state stays in the cache, and to read and copy all rows on every thread costs
-# what that saves: 1,000 keys were 0.9 to 1.1 times as fast on two threads, 64,000 were 1.2 to 2.0.
-# Rows that are not in order are worth it with any keys that can be shared out: 1.3 to 1.6.
-MANY_KEYS = 10_000
 SOME_KEYS = 16  # for each thread
 FIRST = 1 << 17  # rows among which so many keys have to be
 ROUND = 1 << 20  # rows taken until results come out

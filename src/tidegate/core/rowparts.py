@@ -14,9 +14,11 @@ import numpy as np
 
 from tidegate._kernels.inorder import rises
 from tidegate._kernels.row_parts import be_part, gather_left, name_left, place_results
+from tidegate.core.errors import SnapshotError
 from tidegate.core.eventtime import INT64_MAX
 from tidegate.core.lookup import Lookup
 from tidegate.core.picking import (
+    MANY_KEYS,
     Own,
     PickedRows,
     codes_of_all,
@@ -26,7 +28,7 @@ from tidegate.core.picking import (
 )
 from tidegate.core.rowwindows import RowWindow, Session
 from tidegate.core.state import DONE, array_of, dump, load, written_windows
-from tidegate.core.threads import on_threads
+from tidegate.core.stateparts import StateParts, move_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,14 +43,12 @@ if TYPE_CHECKING:
     from tidegate.core.codes import Codes
     from tidegate.core.columns import Numbers
     from tidegate.core.rowviews import Rows
-    from tidegate.core.state import OpenWindows
 
     State: TypeAlias = SessionState | BarState
 
 __all__ = ["RowParts", "has_row_parts", "is_worth_row_parts"]
 
 WORTH_ROWS = 1 << 18  # a batch: some milliseconds of work
-MANY_KEYS = 10_000
 FEW_ROWS = 8  # of a session
 
 
@@ -89,7 +89,7 @@ def is_worth_row_parts(bound: Bound, rows: Rows, n_made: int) -> bool:
     return not rises(rows.order)
 
 
-class RowParts:
+class RowParts(StateParts["State"]):
     """The open windows of a binding, and the rows that wait, in parts.
 
     Parameters
@@ -99,20 +99,13 @@ class RowParts:
     n : int
         How many parts.
 
-    Attributes
-    ----------
-    states : list of SessionState or BarState
-    failed : SessionState or BarState or None
-        The one that has stopped, where one has.
-
     Notes
     -----
     O(n_open) to make, and O(n_keys) a part.
     """
 
     def __init__(self, bound: Bound, n: int) -> None:
-        self.states: list[State] = []
-        self.failed: State | None = None
+        super().__init__()
         self._has_bars = not isinstance(bound.plan.window, Session)
         self._n_used = 0  # rows, of all parts
         head = cast("State", bound.head)
@@ -122,7 +115,7 @@ class RowParts:
             be_part(state, number, n)
             windows = written_windows(head.dump_part(number, n), {})
             codes = codes_of_part(bound.n_keys, number, n)
-            load(state, _without_count(windows).recoded(codes), n_keys_of_part(bound.n_keys, n))
+            move_windows(state, windows.recoded(codes), n_keys_of_part(bound.n_keys, n))
             if waiting is not None:
                 _let_wait(state, waiting.of_part(codes), has_numbers=True)
             self.states.append(state)
@@ -156,8 +149,7 @@ class RowParts:
                         return status
             return self._close(state, watermark)
 
-        status = self._all(bound, take, lookup.run)
-        return status, 0 if self.failed is None else stops[self.states.index(self.failed)]
+        return self._all(bound, take, lookup.run), self.stop_of(stops)
 
     def _push(self, state: State, own: Own, n_keys: int, at: int, first: int) -> tuple[int, int]:
         """Take rows of a part, of a chunk from row `at` of a batch on that row `first` begins."""
@@ -195,20 +187,9 @@ class RowParts:
         self, bound: Bound, do: Callable[[int], int], meanwhile: Callable[[], None] | None = None
     ) -> int:
         """Do something with each part on its own thread, and hand the results to the head."""
-        n = len(self.states)
-
-        def run(number: int) -> int:
-            """Do it with one, or what is to be done meanwhile."""
-            if number < n or meanwhile is None:
-                return do(number)
-            meanwhile()
-            return DONE
-
-        statuses = on_threads(run, range(n + (meanwhile is not None)))
-        for status, state in zip(statuses, self.states, strict=False):
-            if status != DONE:
-                self.failed = state
-                return status
+        status = self.on_each(do, meanwhile)
+        if status != DONE:
+            return status
         states: list[RowState] = [*self.states]
         gather_left(cast("RowState", bound.head), states)
         weave_rows(bound, states)
@@ -223,30 +204,14 @@ class RowParts:
             codes = codes_of_all(bound.n_keys, number, n)
             if self._has_bars:
                 waiting.append(_taken_waiting(state).recoded(codes))
-            windows = _without_count(dump(state))
-            load(bound.head, windows.recoded(codes), bound.n_keys)
+            move_windows(bound.head, dump(state).recoded(codes), bound.n_keys)
         if waiting:
             _let_wait(cast("State", bound.head), _in_line(waiting), has_numbers=False)
-
-    @property
-    def n_open(self) -> int:
-        """How many windows are open."""
-        return sum(state.n_open for state in self.states)
-
-    @property
-    def n_kept(self) -> int:
-        """How many values they keep."""
-        return sum(state.n_kept for state in self.states)
 
     @property
     def n_waiting(self) -> int:
         """How many rows wait for the watermark."""
         return sum(state.n_waiting for state in self.states)
-
-
-def _without_count(windows: OpenWindows) -> OpenWindows:
-    """Give what was written down of rows that are counted elsewhere."""
-    return windows._replace(clock=(*windows.clock[:3], 0))
 
 
 # ----------------------------------------------------------------------------------- rows that wait
@@ -317,4 +282,5 @@ def _joined(pieces: list[Values]) -> Values:
 def _let_wait(state: State, rows: _WaitingRows, *, has_numbers: bool) -> None:
     """Let rows wait in a state, with their numbers or without."""
     columns = rows.columns if has_numbers else rows.columns[:-1]
-    cast("BarState", state).let_wait(rows.times, rows.codes, columns)
+    if not cast("BarState", state).let_wait(rows.times, rows.codes, columns):
+        raise SnapshotError("the rows that wait are not in order of time: report this")

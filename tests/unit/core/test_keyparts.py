@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.compare import assert_same_bits
 from reference.strategies import ticks
-from reference.threaded import assert_alike, assert_failed_push_is_not_gone_on_with, fed
+from reference.threaded import asked, assert_alike, assert_failed_push_is_not_gone_on_with, fed
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -157,16 +157,8 @@ def test_everything_else_sees_all_windows(seed, sizes, name, threads, what):
         elif then == "advance" and one._run.bound is not None:
             time = table["t"][min(at, 5_999)].as_py()
             assert_same_bits(many.advance(time), one.advance(time))
-        elif then == "take":
-            assert_same_bits(many.take(), one.take())
-        elif then == "stats":
-            assert many.stats == one.stats
-        elif then == "late":
-            assert_same_bits(many.take_late(), one.take_late())
-        elif then == "snapshot":
-            state = many.snapshot()
-            assert state == one.snapshot()
-            many = tg.Aggregator.restore(state, threads=threads)
+        else:
+            many = asked(then, many, one, threads)
     assert_same_bits(many.flush(), one.flush())
     assert_alike(many, one)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.compare import assert_same_bits
-from reference.threaded import WANTS, assert_alike, fed
+from reference.threaded import WANTS, asked, assert_alike, fed
 
 import tidegate as tg
 from tidegate import agg, errors
@@ -178,20 +178,10 @@ def test_everything_else_sees_all_windows(seed, sizes, name, order, threads, wha
                     )
                 )
         elif then == "advance":
-            for live in (one, many):
-                live.advance(int(table["t"][at].as_py()))
-        elif then == "take":
-            assert_same_bits(many.take(), one.take())
-        elif then == "stats":
-            assert many.stats == one.stats
-        elif then == "late":
-            assert_same_bits(many.take_late(), one.take_late())
-        elif then == "snapshot":
-            assert_same_bits(many.take(), one.take())
-            assert_same_bits(many.take_late(), one.take_late())
-            state = many.snapshot()
-            assert state == one.snapshot()
-            many = tg.Aggregator.restore(state, threads=threads)
+            time = int(table["t"][at].as_py())
+            assert_same_bits(many.advance(time), one.advance(time))
+        else:
+            many = asked(then, many, one, threads)
     assert_same_bits(many.flush(), one.flush())
     assert_alike(many, one)
 
