@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -231,7 +232,7 @@ def test_help_has_an_example(command):
 
 
 MEMORY = """
-import sys, resource
+import sys
 from tidegate.cli.base import group
 from tidegate.cli.run import peak_rss_bytes
 from tidegate.core.serializers import serializers
@@ -241,6 +242,8 @@ before = peak_rss_bytes()
 group.main(["convert", sys.argv[2], sys.argv[3]], standalone_mode=False)
 print((peak_rss_bytes() - before) >> 20)
 """
+# What Arrow's allocator keeps of what is freed depends on how threads were scheduled.
+GIVEN_BACK_AT_ONCE = {"MIMALLOC_PURGE_DELAY": "0"}
 
 
 @pytest.mark.parametrize(
@@ -252,9 +255,9 @@ def test_memory_is_that_of_some_batches(large, tmp_path, files, source, target):
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, files / "ticks.csv", large / f"rows.{source}",
          tmp_path / f"out.{target}"],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, env=os.environ | GIVEN_BACK_AT_ONCE,
     )  # fmt: skip
-    assert int(done.stdout) < 100, "MiB more than with three rows, for 90 MiB of columns"
+    assert int(done.stdout) < 70, "MiB more than with three rows, for 90 MiB of columns"
 
 
 @pytest.fixture(scope="module")
