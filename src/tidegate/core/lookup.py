@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from tidegate.core.codes import room_for_codes
 from tidegate.core.errors import TidegateError
 from tidegate.core.eventtime import INT64_MIN
 from tidegate.core.state import ASKS_LATER, DONE
+from tidegate.core.threads import beside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,8 +99,7 @@ def push_ahead(bound: Bound, batch: pa.RecordBatch, rows: Rows) -> tuple[int, in
     bound.cover_rows(rows)
     state, lookup = bound.state, Lookup(bound.keys, batch, 1)
     end, status, row = 0, DONE, 0
-    with ThreadPoolExecutor(1, "tidegate") as pool:
-        looking = pool.submit(lookup.run)
+    with beside(Lookup.run, [lookup]) as (looking,):
         while end < len(rows.order) and status == DONE:
             end, n_keys = lookup.wait(0)
             if n_keys >= 0:

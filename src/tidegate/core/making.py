@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from tidegate._kernels.lists import lay_offsets, lay_values
 from tidegate.core.calling import call_each, call_each_c
 from tidegate.core.columns import Numbers, as_array
 from tidegate.core.decimals import (
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from tidegate.core.texts import Coded
 
 __all__ = ["MOST_IN_LISTS", "Maker", "Outputs", "array_of_words", "take_outputs"]
+
+Offsets: TypeAlias = npt.NDArray[np.int32]
 
 MOST_IN_LISTS = 2**31 - 1
 _buffer_of: Any = pa.py_buffer  # its stub does not know ndarray
@@ -193,63 +197,53 @@ class Maker:
         self, number: int, column: str, outputs: Outputs, type_: pa.ListType[Any]
     ) -> pa.Array[Any]:
         """Make lists: each stands in the words of its accumulator, its length first."""
-        begins, lengths = self._slices(number, outputs)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        if offsets[-1] > MOST_IN_LISTS:
-            raise LimitError(
-                f"the lists of one result hold {offsets[-1]} values, more than Arrow's list can: "
-                f"take results more often, or make shorter windows"
-            )
-        values = self._values(number, column, outputs, begins, lengths, type_.value_type)
+        offsets = self._offsets(number, outputs)
+        values = self._values(number, column, outputs, offsets, type_.value_type)
         valid = outputs.valid[number]
         flags = None if valid is None else _buffer_of(np.packbits(valid != 0, bitorder="little"))
-        offset = _buffer_of(offsets.astype(np.int32))
-        return pa.Array.from_buffers(type_, outputs.n, [flags, offset], children=[values])
+        return pa.Array.from_buffers(
+            type_, outputs.n, [flags, _buffer_of(offsets)], children=[values]
+        )
 
-    def _slices(self, number: int, outputs: Outputs) -> tuple[Numbers, Numbers]:
-        """Where the values of each list begin, and how many there are."""
+    def _offsets(self, number: int, outputs: Outputs) -> Offsets:
+        """Where each list begins when they lie one behind the other, and the last one ends."""
+        offsets = np.empty(outputs.n + 1, np.int32)
         places, valid = outputs.words[number], outputs.valid[number]
-        words = outputs.lists[number]
-        lengths = np.zeros(outputs.n, np.int64)
-        there = np.ones(outputs.n, np.bool_) if valid is None else valid != 0
-        lengths[there] = words[places[there]]
-        return places + 1, lengths
+        n_values = lay_offsets(outputs.lists[number], places, valid, offsets)
+        if n_values > MOST_IN_LISTS:
+            raise LimitError(
+                f"the lists of one result hold {n_values} values, more than Arrow's list can: "
+                f"take results more often, or make shorter windows"
+            )
+        return offsets
 
     def _values(
-        self,
-        number: int,
-        column: str,
-        outputs: Outputs,
-        begins: Numbers,
-        lengths: Numbers,
-        type_: pa.DataType,
+        self, number: int, column: str, outputs: Outputs, offsets: Offsets, type_: pa.DataType
     ) -> pa.Array[Any]:
         """Make the values of all lists, one behind the other."""
-        words = outputs.lists[number]
-        ends = np.cumsum(lengths)
-        total = int(ends[-1]) if len(ends) else 0
-        at = np.arange(total) + np.repeat(begins - ends + lengths, lengths)
+        words = np.empty(offsets[-1], np.int64)
+        lay_values(outputs.lists[number], outputs.words[number], offsets, words)
         if column:
-            return self._texts[column].take(words[at])
-        return array_of_words(words[at].view(self._program.word_of(number)), None, type_)
+            return self._texts[column].take(words)
+        return array_of_words(words.view(self._program.word_of(number)), None, type_)
 
     def _custom(
         self, result: Result, field: pa.Field[Any], outputs: Outputs, place: Callable[[int], str]
     ) -> pa.Array[Any]:
         """Call a function of the user's for each window that has a value."""
-        begins, lengths = self._slices(result.outputs[0], outputs)
+        first = result.outputs[0]
+        offsets = self._offsets(first, outputs)
+        lengths = np.diff(offsets).astype(np.int64)
         if "signature" in dict(result.item.options):
-            words = outputs.lists[result.outputs[0]]
-            words = words.view(self._program.word_of(result.outputs[0]))
-            floats = call_each_c(result.item, words, begins, lengths)
+            words = outputs.lists[first].view(self._program.word_of(first))
+            floats = call_each_c(result.item, words, outputs.words[first] + 1, lengths)
             return as_array(floats, (lengths > 0).view(np.uint8), field.type)
         types = [self._type_of(result, at) for at in range(len(result.outputs))]
         columns = [
-            self._values(number, column, outputs, *self._slices(number, outputs), type_)
+            self._values(number, column, outputs, self._offsets(number, outputs), type_)
             for number, column, type_ in zip(result.outputs, result.columns, types, strict=True)
         ]
-        begins = np.cumsum(lengths) - lengths
-        return call_each(result.item, columns, begins, lengths, field, place)
+        return call_each(result.item, columns, offsets[:-1], lengths, field, place)
 
     def _type_of(self, result: Result, at: int) -> pa.DataType:
         """The type of a column of a function."""

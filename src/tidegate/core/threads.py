@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TypeVar
 
 from tidegate.core.errors import InputError
 
-__all__ = ["check_threads", "n_cpus", "n_threads", "on_threads", "parts_of"]
+__all__ = ["beside", "check_threads", "n_cpus", "n_threads", "on_threads", "parts_of"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -56,16 +57,28 @@ def on_threads(do: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
     """
     if len(items) < 2:
         return [do(item) for item in items]
-    pool = _POOL.get()
-    others = [pool.submit(do, item) for item in items[:-1]]
     last: Future[Made] = Future()
-    try:
-        last.set_result(do(items[-1]))
-    except Exception as error:
-        last.set_exception(error)
-    finally:
-        wait(others)
+    with beside(do, items[:-1]) as others:
+        try:
+            last.set_result(do(items[-1]))
+        except Exception as error:
+            last.set_exception(error)
     return [made.result() for made in [*others, last]]
+
+
+@contextmanager
+def beside(do: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[list[Future[Made]]]:
+    """Do something with each item on a thread of its own, beside what the `with` block does.
+
+    The block gets what will be made, in order. All have ended when it is left, by an error too.
+    """
+    pool, coming = _POOL.get(), list[Future[Made]]()
+    try:
+        for item in items:
+            coming.append(pool.submit(do, item))
+        yield coming
+    finally:
+        wait(coming)
 
 
 def parts_of(n_items: int, n: int, fewest: int) -> list[slice]:

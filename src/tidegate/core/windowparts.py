@@ -12,7 +12,6 @@ from where it stopped, and what was done in vain is forgotten.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +21,7 @@ from tidegate.core.lookup import Lookup, push_upto
 from tidegate.core.ranges import table_of_range
 from tidegate.core.rowwindows import RowWindow
 from tidegate.core.state import DONE, FOREIGN
-from tidegate.core.threads import on_threads
+from tidegate.core.threads import beside, on_threads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -243,8 +242,7 @@ class _Work:
         would need all of them to wait for each other, which costs half of what threads bring.
         """
         others, last = range(len(self._states) - 1), len(self._states) - 1
-        with ThreadPoolExecutor(last, "tidegate") as pool:
-            coming = [pool.submit(self._take, part) for part in others]
+        with beside(self._take, others) as coming:
             if self._lookup is not None:
                 self._lookup.run()
             begin = perf_counter()

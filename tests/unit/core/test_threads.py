@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tidegate.core.threads import on_threads, parts_of
+from tidegate.core.threads import beside, on_threads, parts_of
 
 
 def test_results_are_in_order_and_the_last_is_done_here():
@@ -41,6 +41,22 @@ def test_the_first_error_is_raised_when_all_have_ended():
     with pytest.raises(ValueError, match=r"^1$"):
         on_threads(do, range(4))
     assert sorted(ended) == [0, 2]
+
+
+def test_what_runs_beside_has_ended_when_the_block_is_left():
+    may_end, ended = threading.Event(), []
+
+    def do(item):
+        assert may_end.wait(60)
+        ended.append(item)
+        return -item
+
+    with beside(do, [1, 2]) as coming:
+        may_end.set()
+    assert [made.result() for made in coming] == [-1, -2]
+    with pytest.raises(ValueError, match=r"^of the block$"), beside(do, [3]):
+        raise ValueError("of the block")
+    assert sorted(ended) == [1, 2, 3]
 
 
 def test_threads_are_kept():

@@ -36,6 +36,7 @@ __all__ = ["answer_in_shares", "answer_more"]
 # Rows that tell how many each key has: spread by the golden ratio, so that keys in turn are met.
 SAMPLES = np.modf(np.arange(1 << 12) * 0.6180339887498949)[0]
 WORTH_SHARES = 1 << 16  # rows of a batch: some tenths of a millisecond, one of which is a thread's
+BLOCK = 1 << 14  # rows whose places are moved at a time
 
 _REMEMBERS = {SQUARES, SQUARES_INT, PAIRS, POWERS}
 
@@ -134,10 +135,9 @@ class _KeyShares(NamedTuple):
         for number in lists[0]:
             begins = np.cumsum([0, *(len(some[number]) for some in lists[:-1])])
             by = np.repeat(begins, self.n_keys)
-            if tied.program.outputs[number].op == OF_LIST:
-                self.results.move(number, codes, by, n)
-            elif begins[-1]:
-                self.results.move_lists(number, codes, by, n)
+            if begins[-1]:
+                below = tied.program.outputs[number].op != OF_LIST
+                self.results.move(number, codes, by, n, below=below)
         return tied.made(rows, self.results.outputs(rows, _joined(lists)), n)
 
 
@@ -211,25 +211,24 @@ class _Results:
             if has_null:
                 self._has_null[number] = True
 
-    def move(self, number: int, codes: Numbers, by: Numbers, threads: int) -> None:
-        """Add to the results of an output what is said of each key."""
+    def move(self, number: int, codes: Numbers, by: Numbers, threads: int, *, below: bool) -> None:
+        """Add to the results of an output, which are places, what is said of each key.
+
+        Where only those `below` 0 are places, they count down from there.
+        """
         words = self.words[number]
 
-        def add(part: slice) -> None:
-            """Add to those of some rows."""
-            words[part] += by[codes[part]]
+        def move(part: slice) -> None:
+            """Move those of some rows, few at a time: what is made of them stays in the cache."""
+            for begin in range(part.start, part.stop, BLOCK):
+                some = slice(begin, min(begin + BLOCK, part.stop))
+                places, further = words[some], by[codes[some]]
+                if below:
+                    np.subtract(places, further, out=places, where=places < 0)
+                else:
+                    places += further
 
-        on_threads(add, parts_of(len(words), threads, WORTH_SHARES))
-
-    def move_lists(self, number: int, codes: Numbers, by: Numbers, threads: int) -> None:
-        """Do that where a result is below 0: else it is no place."""
-        words = self.words[number]
-
-        def subtract(part: slice) -> None:
-            """Take from those of some rows."""
-            words[part] -= np.where(words[part] < 0, by[codes[part]], 0)
-
-        on_threads(subtract, parts_of(len(words), threads, WORTH_SHARES))
+        on_threads(move, parts_of(len(words), threads, WORTH_SHARES))
 
     def outputs(self, rows: Arrivals, lists: dict[int, Numbers]) -> Outputs:
         """Give the results as one state would have."""
