@@ -10,7 +10,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from tidegate._kernels.buffer cimport buffer_of
-from tidegate._kernels.clock cimport Clock, behind, see
+from tidegate._kernels.clock cimport Clock, behind, largest_of, see, see_all
 from tidegate._kernels.gate cimport is_far
 from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.kept cimport (
@@ -198,18 +198,38 @@ cdef class RowState(WindowState):
         O(n_rows). Rows that are late move nothing: they are behind.
         """
         cdef Py_ssize_t n = times.shape[0], i
+        cdef const int64_t* time = &times[0] if n else NULL
+        cdef const uint8_t* flags = NULL
         cdef int64_t* marks
         if valid is not None and valid.shape[0] != n:
             raise ValueError("the columns of a batch differ in length")
         marks = <int64_t*>malloc((n + 1) * sizeof(int64_t))
         if marks == NULL:
             raise MemoryError
+        if valid is not None and n:
+            flags = &valid[0]
         with nogil:
-            for i in range(n):
-                marks[i] = self.router.clock.watermark
-                if (valid is None or valid[i] == 1) and self.is_of_use(times[i]):
-                    see(&self.router.clock, times[i])
+            if self.uses_all(time, flags, n):
+                see_all(&self.router.clock, time, flags, n, marks)
+            else:
+                for i in range(n):
+                    marks[i] = self.router.clock.watermark
+                    if (flags == NULL or flags[i] == 1) and self.is_of_use(time[i]):
+                        see(&self.router.clock, time[i])
         return buffer_of(marks, n * sizeof(int64_t))
+
+    cdef bint uses_all(
+        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n
+    ) noexcept nogil:
+        """Whether each row after the largest time would be used, as far as one of them tells.
+
+        None is late where the watermark is not ahead of the rows, and an end that can be written
+        can be for earlier times too.
+        """
+        cdef const Clock* clock = &self.router.clock
+        cdef int64_t most = largest_of(times, valid, n)
+        return (not clock.is_float and clock.watermark <= clock.largest
+                and (most <= clock.largest or self.is_of_use(most)))
 
     def follow_marks(self, const int64_t[::1] marks not None):
         """Say where the watermark of all keys is before each row of the next batch.

@@ -14,9 +14,9 @@ import numpy as np
 
 from tidegate._kernels.inorder import rises
 from tidegate._kernels.row_parts import be_part, gather_left, name_left, place_results
-from tidegate.core.errors import SnapshotError
+from tidegate.core.errors import SnapshotError, TidegateError
 from tidegate.core.eventtime import INT64_MAX
-from tidegate.core.lookup import Lookup
+from tidegate.core.lookup import Lookup, push_upto
 from tidegate.core.picking import (
     MANY_KEYS,
     Own,
@@ -50,6 +50,7 @@ __all__ = ["RowParts", "has_row_parts", "is_worth_row_parts"]
 
 WORTH_ROWS = 1 << 18  # a batch: some milliseconds of work
 FEW_ROWS = 8  # of a session
+FIRST = 1 << 14  # rows that are tried: a tenth of a batch that is worth threads, at most
 
 
 def has_row_parts(bound: Bound) -> bool:
@@ -65,7 +66,7 @@ def has_row_parts(bound: Bound) -> bool:
     )
 
 
-def is_worth_row_parts(bound: Bound, rows: Rows, n_made: int) -> bool:
+def is_worth_row_parts(bound: Bound, batch: pa.RecordBatch, rows: Rows, n_made: int) -> bool:
     """Whether to copy rows, and to weave results, costs less than several threads save.
 
     A row that joins a window that is in the cache takes 10 to 15 ns, one whose window is not 50 or
@@ -75,8 +76,10 @@ def is_worth_row_parts(bound: Bound, rows: Rows, n_made: int) -> bool:
     ----------
     bound : Bound
         Where the rows go.
-    rows : Rows
+    batch : pyarrow.RecordBatch
         The batch.
+    rows : Rows
+        The same.
     n_made : int
         How many results there were so far.
     """
@@ -84,9 +87,28 @@ def is_worth_row_parts(bound: Bound, rows: Rows, n_made: int) -> bool:
         return False
     if bound.parts is not None or bound.n_keys >= MANY_KEYS:
         return True
-    if isinstance(bound.plan.window, Session):
+    if not isinstance(bound.plan.window, Session):
+        return not rises(rows.order)
+    if bound.head.used:
         return n_made * FEW_ROWS > bound.head.used
-    return not rises(rows.order)
+    return _are_short(bound, batch, rows)
+
+
+def _are_short(bound: Bound, batch: pa.RecordBatch, rows: Rows) -> bool:
+    """Whether sessions have few rows: the first ones are tried, and those that begin are counted.
+
+    That of a key which has none yet begins anyhow.
+    """
+    if bound.keys is None:
+        return False
+    try:
+        codes = bound.keys.encode(batch.slice(0, FIRST))
+    except TidegateError:
+        return False  # one thread says what and where
+    state = bound.new_state()
+    status, _ = push_upto(state, rows, codes, len(codes), bound.n_keys, 0)
+    n_begun = state.n_open + state.n_results - bound.n_keys
+    return status == DONE and (bound.n_keys >= MANY_KEYS or n_begun * FEW_ROWS > len(codes))
 
 
 class RowParts(StateParts["State"]):

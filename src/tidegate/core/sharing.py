@@ -119,7 +119,7 @@ def _push_row_windows(
     run: Run, bound: Bound, batch: pa.RecordBatch, rows: Rows, n: int
 ) -> tuple[int, int] | None:
     """Take a batch into windows that rows make, some of the keys a thread, if that is worth it."""
-    if not is_worth_row_parts(bound, rows, run.stats.windows):
+    if not is_worth_row_parts(bound, batch, rows, run.stats.windows):
         return None
     if bound.parts is None:
         n_since = bound.head.used - bound.n_before + len(rows.order)
