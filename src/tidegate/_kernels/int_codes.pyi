@@ -2,6 +2,7 @@ from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 @final
 class IntTable:
@@ -27,3 +28,4 @@ def encode_ints(
     codes: npt.NDArray[np.int32],
     start: int,
 ) -> int: ...
+def take_ints(values: npt.NDArray[np.int64], codes: npt.NDArray[np.int32]) -> pa.Buffer: ...

@@ -8,6 +8,8 @@ choose keys which collide; the codes do not depend on the seed.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
+from tidegate._kernels.pool cimport Block, block_grow, block_take
+
 cdef extern from "hashing.h" nogil:
     uint64_t mix "tg_mix"(uint64_t, uint64_t)
 
@@ -180,3 +182,47 @@ def encode_ints(
     with nogil:
         row = int_rows(&keys.table, &values[0], is_valid, &codes[0], start, n_rows)
     return row
+
+
+def take_ints(const int64_t[::1] values not None, const int32_t[::1] codes not None):
+    """Look up the values of codes.
+
+    Parameters
+    ----------
+    values : (n_codes,) int64
+    codes : (n,) int32
+
+    Returns
+    -------
+    pyarrow.Buffer
+        (n,) int64.
+
+    Raises
+    ------
+    IndexError
+        If there is no such code.
+
+    Notes
+    -----
+    O(n), releases the GIL.
+    """
+    cdef Py_ssize_t n = codes.shape[0], i
+    cdef uint64_t n_codes = values.shape[0]
+    cdef bint is_known = True
+    cdef Block block = Block(NULL, NULL, 0)
+    cdef int64_t* out
+    if not n:
+        return block_take(&block, 0)
+    if not block_grow(&block, 0, n * sizeof(int64_t)):
+        raise MemoryError
+    out = <int64_t*>block.at
+    with nogil:
+        for i in range(n):
+            if <uint64_t>codes[i] >= n_codes:
+                is_known = False
+                break
+            out[i] = values[codes[i]]
+    taken = block_take(&block, n * sizeof(int64_t))
+    if not is_known:
+        raise IndexError(f"there are {n_codes} codes, and {codes[i]} is none of them")
+    return taken

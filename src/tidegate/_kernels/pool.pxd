@@ -4,6 +4,8 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport malloc
 
+from tidegate._kernels.memory cimport grow
+
 cdef extern from *:
     """
     #include <stddef.h>
@@ -58,6 +60,18 @@ cdef inline void* large_malloc(size_t size) noexcept nogil:
     if at != NULL and size >= MUCH:
         ask_for_large_pages(at, size)
     return at
+
+
+cdef inline bint large_grow(void** at, size_t used, size_t size) noexcept nogil:
+    """Give memory, of which some bytes are used, another size, as `large_malloc` gets it.
+
+    False, and all as it was, where there is none.
+    """
+    if not grow(at, size):
+        return False
+    if size >= used + MUCH:
+        ask_for_large_pages(<char*>at[0] + used, size - used)
+    return True
 
 
 cdef struct Block:

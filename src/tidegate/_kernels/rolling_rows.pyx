@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, qsort
 
 from tidegate._kernels.memory cimport grow
+from tidegate._kernels.pool cimport large_grow
 from tidegate._kernels.records cimport Word
 from tidegate._kernels.rolling_state cimport View
 
@@ -23,7 +24,7 @@ cdef bint list_grow(WordList* words, int64_t n) noexcept nogil:
     cdef int64_t room = max(n, 2 * words.room)
     if n <= words.room:
         return True
-    if not grow(<void**>&words.at, room * sizeof(Word)):
+    if not large_grow(<void**>&words.at, words.n * sizeof(Word), room * sizeof(Word)):
         return False
     words.room = room
     return True

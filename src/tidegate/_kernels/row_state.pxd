@@ -48,7 +48,8 @@ cdef class RowState(WindowState):
 
     cdef int64_t end_after(self, int64_t last) noexcept nogil
     cdef bint is_of_use(self, int64_t time) noexcept nogil
-    cdef bint uses_all(self, const int64_t* times, const uint8_t* valid, Py_ssize_t n) noexcept nogil
+    cdef bint uses_all(
+        self, const int64_t* times, const uint8_t* valid, Py_ssize_t n) noexcept nogil
     cdef int64_t most_open(self, Py_ssize_t n_keys) noexcept
     cdef void reduce_block(
         self, const int64_t* times, bint keyed, Py_ssize_t base, Py_ssize_t n, Py_ssize_t n_rows

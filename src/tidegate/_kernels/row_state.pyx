@@ -18,10 +18,10 @@ from tidegate._kernels.kept cimport (
 )
 from tidegate._kernels.key_clocks cimport Line, clocks_keys
 from tidegate._kernels.lives cimport lives_codes
-from tidegate._kernels.memory cimport grow
 from tidegate._kernels.origins cimport Origins, find_slowest, see_from
 from tidegate._kernels.output cimport results_read, results_room
 from tidegate._kernels.partition cimport code_of_all, own_bins
+from tidegate._kernels.pool cimport large_grow, large_malloc
 from tidegate._kernels.records cimport DONE, MOST_ROWS, NO_MEMORY, TOO_MANY_KEPT, Acc, Word
 from tidegate._kernels.folds cimport fold_records, merge_record
 from tidegate._kernels.row_store cimport (
@@ -203,7 +203,7 @@ cdef class RowState(WindowState):
         cdef int64_t* marks
         if valid is not None and valid.shape[0] != n:
             raise ValueError("the columns of a batch differ in length")
-        marks = <int64_t*>malloc((n + 1) * sizeof(int64_t))
+        marks = <int64_t*>large_malloc((n + 1) * sizeof(int64_t))
         if marks == NULL:
             raise MemoryError
         if valid is not None and n:
@@ -292,15 +292,17 @@ cdef class RowState(WindowState):
 
     cdef int edge_room(self, Py_ssize_t n) noexcept nogil:
         """Make room for the edges of n more results."""
-        cdef Py_ssize_t room = max(self.n_edges + n, 2 * self.cap_edges)
-        if self.n_edges + n > self.cap_edges:
-            if not (grow(<void**>&self.starts, room * 8) and grow(<void**>&self.ends, room * 8)):
-                return NO_MEMORY
-            if self.router.allows and not grow(<void**>&self.revised, room * 8):
-                return NO_MEMORY
-            if self.has_places and not grow(<void**>&self.places, room * 8):
-                return NO_MEMORY
-            self.cap_edges = room
+        cdef Py_ssize_t room = max(self.n_edges + n, 2 * self.cap_edges), used = self.n_edges * 8
+        if self.n_edges + n <= self.cap_edges:
+            return DONE
+        if not (large_grow(<void**>&self.starts, used, room * 8)
+                and large_grow(<void**>&self.ends, used, room * 8)):
+            return NO_MEMORY
+        if self.router.allows and not large_grow(<void**>&self.revised, used, room * 8):
+            return NO_MEMORY
+        if self.has_places and not large_grow(<void**>&self.places, used, room * 8):
+            return NO_MEMORY
+        self.cap_edges = room
         return DONE
 
     cdef int expect_results(self, Py_ssize_t n) except -1:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tidegate._kernels.byte_codes import BytesTable, encode_bytes
-from tidegate._kernels.int_codes import IntTable, encode_ints
+from tidegate._kernels.int_codes import IntTable, encode_ints, take_ints
 from tidegate.core.errors import InputError
 
 __all__ = ["BytesCodes", "Codes", "IntCodes", "Valid", "room_for_codes"]
@@ -78,7 +78,9 @@ class IntCodes:
     def take(self, codes: Codes) -> tuple[npt.NDArray[np.int64], Valid]:
         """Return the values of codes, and which of them are not null."""
         null = self._table.null_code
-        return self.values[codes], None if null < 0 else (codes != null).view(np.uint8)
+        taken: Any = take_ints(self.values, codes)
+        valid = None if null < 0 else (codes != null).view(np.uint8)
+        return np.frombuffer(taken, np.int64), valid
 
     def truncate(self, n_codes: int) -> None:
         """Forget all codes from `n_codes` on."""

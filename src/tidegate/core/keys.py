@@ -176,7 +176,7 @@ class Keys:
         left = np.ascontiguousarray(codes, np.int32)
         arrays: list[pa.Array[Any]] = []
         for level in reversed(range(len(self._pairs))):
-            pair = self._pairs[level].values[left]
+            pair, _ = self._pairs[level].take(left)
             right = (pair & ((1 << self._shifts[level]) - 1)).astype(np.int32)
             arrays.append(self._columns[level + 1].take(right))
             left = (pair >> self._shifts[level]).astype(np.int32)

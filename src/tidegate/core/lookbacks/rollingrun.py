@@ -249,16 +249,14 @@ class RollingRun(Run):
 
     def _release(self, tied: Tied) -> None:
         """Answer the rows that the watermark has passed."""
-        rows = tied.waiting.take()
-        if rows is None:
-            return
-        try:
-            answer = answer_more(tied, rows, self.threads) or tied.answer(rows)
-        except (AggregateOverflowError, LimitError, MemoryError) as error:
-            self.broken = error
-            raise
-        self.used += len(rows.order)
-        self._put(answer)
+        for rows in tied.waiting.take():
+            try:
+                answer = answer_more(tied, rows, self.threads) or tied.answer(rows)
+            except (AggregateOverflowError, LimitError, MemoryError) as error:
+                self.broken = error
+                raise
+            self.used += len(rows.order)
+            self._put(answer)
 
     def _put(self, answer: Unmade) -> None:
         """Have results wait, and functions of the user's be called when they are taken.

@@ -28,6 +28,7 @@ __all__ = ["LATE", "Arrivals", "KeptRows", "Waiting"]
 
 LATE, NULL_TIME, NAN_TIME, NO_PLACE, FAR_AHEAD = range(5)  # the reasons of `late.REASONS`
 _REASONS = np.array([NULL_TIME, LATE, NAN_TIME, FAR_AHEAD], np.uint8)  # by flag; LATE: none
+WORTH_ROWS = 1 << 16  # to copy so many takes longer than to answer them apart
 _ROWS_ALONE = [(ROWS, -1, -1, -1, -1, 0)]
 
 
@@ -189,12 +190,16 @@ class Waiting:
 
     # ----------------------------------------------------------------------------------- rows out
 
-    def take(self) -> Arrivals | None:
-        """Hand over the rows whose time has come; None: there are none."""
-        parts = [self._part(*part) for part in self.state.take()]
-        if not parts:
-            return None
-        return parts[0] if len(parts) == 1 else _joined(parts)
+    def take(self) -> list[Arrivals]:
+        """Hand over the rows whose time has come: stretches of them, one later than the other."""
+        stretches: list[list[Arrivals]] = []
+        by_key = self._plan.time.watermark == "key"  # these come by the rows that let them go
+        for part in (self._part(*part) for part in self.state.take()):
+            if stretches and (by_key or not _are_apart(stretches[-1][-1], part)):
+                stretches[-1].append(part)
+            else:
+                stretches.append([part])
+        return [_joined(parts) for parts in stretches]
 
     def _part(self, times: Any, codes: Any, columns: list[Any], n: int) -> Arrivals:
         """View the first n of some rows."""
@@ -252,8 +257,16 @@ class Waiting:
         self.state.let_wait(*waiting)
 
 
+def _are_apart(before: Arrivals, after: Arrivals) -> bool:
+    """Whether rows are answered apart: to copy them takes longer, and none have the same time."""
+    is_much = max(len(before.order), len(after.order)) >= WORTH_ROWS
+    return is_much and bool(before.order[-1] < after.order[0])
+
+
 def _joined(parts: list[Arrivals]) -> Arrivals:
     """Put rows behind one another."""
+    if len(parts) == 1:
+        return parts[0]
     codes = [part.codes for part in parts if part.codes is not None]
     columns: list[Values] = []
     for pieces in zip(*(part.columns for part in parts), strict=True):
