@@ -136,3 +136,13 @@ def test_damaged_offsets_name_the_row(bad: list[int]) -> None:
     row = 0 if bad[1] < bad[0] else 1
     with pytest.raises(InputError, match=f"row {row}: the offsets"):
         BytesCodes().encode(np.array(bad), np.zeros(3, np.uint8))
+
+
+@pytest.mark.parametrize("code", [3, 2**31 - 1, -1, -(2**31)])
+def test_a_code_that_nobody_has_got_is_refused(code):
+    table = IntCodes()
+    table.encode(np.array([5, 6, 7]))
+    with pytest.raises(IndexError, match=f"there are 3 codes, and {code} is none of them"):
+        table.take(np.array([0, code], np.int32))
+    values, valid = table.take(np.array([2, 0, 2], np.int32))
+    assert (values.tolist(), valid) == ([7, 5, 7], None)

@@ -1,5 +1,7 @@
 """Look-backs in a stream: one answer for any cut, watermark, late rows, snapshots."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,6 +13,7 @@ from reference.streams import push, push_rows
 
 import tidegate as tg
 from tidegate import agg, errors
+from tidegate.core.lookbacks import waiting
 
 WINDOWS = st.one_of(
     st.builds(
@@ -86,11 +89,12 @@ def run(function, *given_):
         return None
 
 
-@given(cases(), WINDOWS, steps(), steps())
-def test_any_cut_gives_the_same_bits(case, window, one_way, other_way):
+@given(cases(), WINDOWS, steps(), steps(), st.sampled_from([1, waiting.WORTH_ROWS]))
+def test_any_cut_gives_the_same_bits(case, window, one_way, other_way, worth_rows):
     whole = run(one_shot, case, window)
     for ways in (one_way, other_way):
-        parts = run(stream, case, window, ways)
+        with patch.object(waiting, "WORTH_ROWS", worth_rows):
+            parts = run(stream, case, window, ways)
         assert (parts is None) == (whole is None)
         if parts is not None:
             assert_same_bits(parts[0], whole[0])
