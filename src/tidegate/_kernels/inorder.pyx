@@ -5,10 +5,11 @@ over stretches of time before, so that each is near its place.
 """
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from tidegate._kernels.lanes cimport all_rise
+from tidegate._kernels.pool cimport large_malloc
 from tidegate._kernels.records cimport DONE, NO_MEMORY
 
 cdef extern from *:
@@ -163,7 +164,7 @@ cdef bint sorter_room(Sorter* sorter, Py_ssize_t n) noexcept nogil:
     if n <= sorter.room:
         return True
     sorter_free(sorter)
-    sorter.rows = <Sorted*>malloc(2 * n * sizeof(Sorted))
+    sorter.rows = <Sorted*>large_malloc(2 * n * sizeof(Sorted))
     sorter.room = n if sorter.rows != NULL else 0
     return sorter.rows != NULL
 

@@ -15,6 +15,7 @@ from libc.string cimport memcpy
 from tidegate._kernels.census cimport Census, Tally, bits_for, count_keys
 from tidegate._kernels.grid cimport order_of_float
 from tidegate._kernels.memory cimport grow
+from tidegate._kernels.pool cimport large_grow
 from tidegate._kernels.ranks cimport median_deviation, quantile, value_of_key
 from tidegate._kernels.records cimport (
     FLOAT, OF_LIST, OF_MAD, OF_MODE, OF_NUNIQUE, OF_RANK, ROW_SPANS, UNSIGNED, Acc, Output, Plan,
@@ -281,7 +282,7 @@ cdef inline Word* list_room(const Acc* acc, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t room = acc.kept.n_lists + n + 1
     if room > acc.kept.cap_lists:
         room = max(room, 2 * acc.kept.cap_lists)
-        if not grow(<void**>&acc.kept.lists, room * sizeof(Word)):
+        if not large_grow(<void**>&acc.kept.lists, room * sizeof(Word)):
             acc.kept.failed = True
             return NULL
         acc.kept.cap_lists = room

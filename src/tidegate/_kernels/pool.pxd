@@ -46,8 +46,21 @@ cdef extern from *:
         (void)at, (void)size;
     #endif
     }
+
+    /* Ask for them for all of it, used or not: a mapping that is of one kind can be moved. */
+    static inline void tg_have_large_pages(void *at, size_t size)
+    {
+    #if defined(__linux__) && defined(MADV_HUGEPAGE)
+        uintptr_t begin = (uintptr_t)at / TG_SMALL_PAGE * TG_SMALL_PAGE;
+        uintptr_t end = ((uintptr_t)at + size + TG_SMALL_PAGE - 1) / TG_SMALL_PAGE * TG_SMALL_PAGE;
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* a wish: it may be refused */
+    #else
+        (void)at, (void)size;
+    #endif
+    }
     #endif
     """
+    void have_large_pages "tg_have_large_pages"(void*, size_t) nogil
     void ask_for_large_pages "tg_ask_for_large_pages"(void*, size_t) nogil
 
 cdef enum:
@@ -62,15 +75,12 @@ cdef inline void* large_malloc(size_t size) noexcept nogil:
     return at
 
 
-cdef inline bint large_grow(void** at, size_t used, size_t size) noexcept nogil:
-    """Give memory, of which some bytes are used, another size, as `large_malloc` gets it.
-
-    False, and all as it was, where there is none.
-    """
+cdef inline bint large_grow(void** at, size_t size) noexcept nogil:
+    """Give memory another size, and large pages where it is much; False where there is none."""
     if not grow(at, size):
         return False
-    if size >= used + MUCH:
-        ask_for_large_pages(<char*>at[0] + used, size - used)
+    if size >= MUCH:
+        have_large_pages(at[0], size)
     return True
 
 

@@ -6,7 +6,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memmove, memset
 
 from tidegate._kernels.buffer cimport Buffer, buffer_of
-from tidegate._kernels.memory cimport grow
+from tidegate._kernels.pool cimport large_grow, large_malloc
 from tidegate._kernels.records cimport DONE, NO_MEMORY, Column
 
 cdef enum:
@@ -106,7 +106,7 @@ cdef class ReorderBuffer:
         if not self.make_room(n):
             return NO_MEMORY
         first = self.places_up_to(times[0 if rows == NULL else rows[0]])
-        sources = <int64_t*>malloc((n + self.end - first) * sizeof(int64_t))
+        sources = <int64_t*>large_malloc((n + self.end - first) * sizeof(int64_t))
         if sources == NULL:
             return NO_MEMORY
         self.merge(times, rows, n, first, sources)
@@ -133,11 +133,12 @@ cdef class ReorderBuffer:
             self.move_down()
         while room < self.end + n:
             room *= 2
-        if not (grow(<void**>&self.times, room * 8) and grow(<void**>&self.codes, room * 4)):
+        if not (large_grow(<void**>&self.times, room * 8)
+                and large_grow(<void**>&self.codes, room * 4)):
             return False
         for c in range(self.n_columns):
-            if not (grow(<void**>&self.values[c], room * 8)
-                    and grow(<void**>&self.valid[c], room)):
+            if not (large_grow(<void**>&self.values[c], room * 8)
+                    and large_grow(<void**>&self.valid[c], room)):
                 return False
         self.room = room
         return True
@@ -316,7 +317,7 @@ cdef const void* view_of(
 
 cdef Buffer copied(const void* source, Py_ssize_t size):
     """Copy bytes into memory of their own."""
-    cdef void* memory = malloc(size + 1)
+    cdef void* memory = large_malloc(size + 1)
     if memory == NULL:
         raise MemoryError
     if size:

@@ -24,7 +24,7 @@ cdef bint list_grow(WordList* words, int64_t n) noexcept nogil:
     cdef int64_t room = max(n, 2 * words.room)
     if n <= words.room:
         return True
-    if not large_grow(<void**>&words.at, words.n * sizeof(Word), room * sizeof(Word)):
+    if not large_grow(<void**>&words.at, room * sizeof(Word)):
         return False
     words.room = room
     return True

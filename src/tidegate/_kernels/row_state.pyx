@@ -292,15 +292,15 @@ cdef class RowState(WindowState):
 
     cdef int edge_room(self, Py_ssize_t n) noexcept nogil:
         """Make room for the edges of n more results."""
-        cdef Py_ssize_t room = max(self.n_edges + n, 2 * self.cap_edges), used = self.n_edges * 8
+        cdef Py_ssize_t room = max(self.n_edges + n, 2 * self.cap_edges)
         if self.n_edges + n <= self.cap_edges:
             return DONE
-        if not (large_grow(<void**>&self.starts, used, room * 8)
-                and large_grow(<void**>&self.ends, used, room * 8)):
+        if not (large_grow(<void**>&self.starts, room * 8)
+                and large_grow(<void**>&self.ends, room * 8)):
             return NO_MEMORY
-        if self.router.allows and not large_grow(<void**>&self.revised, used, room * 8):
+        if self.router.allows and not large_grow(<void**>&self.revised, room * 8):
             return NO_MEMORY
-        if self.has_places and not large_grow(<void**>&self.places, used, room * 8):
+        if self.has_places and not large_grow(<void**>&self.places, room * 8):
             return NO_MEMORY
         self.cap_edges = room
         return DONE

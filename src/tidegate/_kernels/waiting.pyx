@@ -19,6 +19,7 @@ from tidegate._kernels.grid cimport float_of_order
 from tidegate._kernels.inorder cimport in_order, never_falls, sorter_free
 from tidegate._kernels.key_queues cimport KeyQueues
 from tidegate._kernels.memory cimport grow
+from tidegate._kernels.pool cimport large_grow, large_malloc
 from tidegate._kernels.records cimport DISORDER, DONE, NO_MEMORY, ROW_SPANS
 from tidegate._kernels.reorder cimport ReorderBuffer
 from tidegate._kernels.route cimport FAR_AHEAD, IS_LATE, NO_PLACE, Left, leave, reason_of
@@ -82,7 +83,7 @@ cdef class WaitingState(RowState):
         cdef int64_t first = self.plan.first_row
         cdef Py_ssize_t room = max(end, 2 * self.cap_numbers), i
         if end > self.cap_numbers:
-            if not grow(<void**>&self.numbers, room * sizeof(int64_t)):
+            if not large_grow(<void**>&self.numbers, room * sizeof(int64_t)):
                 return NO_MEMORY
             self.cap_numbers = room
         if self.plan.rows == NULL:
@@ -285,7 +286,7 @@ cdef class WaitingState(RowState):
         n_taken[0] = n_rows
         if n <= 0:
             return DONE
-        kept = <int64_t*>malloc(n * sizeof(int64_t))
+        kept = <int64_t*>large_malloc(n * sizeof(int64_t))
         if kept == NULL:
             return NO_MEMORY
         for i in range(n):
@@ -312,7 +313,7 @@ cdef class WaitingState(RowState):
 
         They do not wait where they are in order as they stand, and after all that wait.
         """
-        cdef int64_t* kept = <int64_t*>malloc((n_rows + 1) * sizeof(int64_t))
+        cdef int64_t* kept = <int64_t*>large_malloc((n_rows + 1) * sizeof(int64_t))
         cdef Py_ssize_t n_kept = 0
         cdef bint rises = True, is_whole
         cdef int status
