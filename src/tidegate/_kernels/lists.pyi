@@ -7,11 +7,11 @@ def lay_offsets(
     words: npt.NDArray[np.int64],
     places: npt.NDArray[np.int64],
     valid: npt.NDArray[np.uint8] | None,
-    offsets: npt.NDArray[np.int32],
+    offsets: npt.NDArray[np.int64],
 ) -> int: ...
 def lay_values(
     words: npt.NDArray[np.int64],
     places: npt.NDArray[np.int64],
-    offsets: npt.NDArray[np.int32],
+    offsets: npt.NDArray[np.int64],
     values: npt.NDArray[np.int64],
 ) -> None: ...

@@ -1,6 +1,6 @@
 """Lists one behind the other, as Arrow has them, out of where the lists of results stand."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 cdef enum:
@@ -15,7 +15,7 @@ cdef inline int64_t length_at(const int64_t* words, int64_t n_words, int64_t pla
 
 
 def lay_offsets(const int64_t[::1] words not None, const int64_t[::1] places not None,
-                const uint8_t[::1] valid, int32_t[::1] offsets not None):
+                const uint8_t[::1] valid, int64_t[::1] offsets not None):
     """Count where each list begins when they lie one behind the other.
 
     Parameters
@@ -26,8 +26,8 @@ def lay_offsets(const int64_t[::1] words not None, const int64_t[::1] places not
         Where each list stands: its length.
     valid : (n_lists,) uint8 or None
         0 where there is no list, which takes no room; None: all are there.
-    offsets : (n_lists + 1,) int32
-        OUT: where each begins, and the last one ends; meaningless from where it is above 2**31 - 1.
+    offsets : (n_lists + 1,) int64
+        OUT: where each begins, and the last one ends.
 
     Returns
     -------
@@ -56,21 +56,21 @@ def lay_offsets(const int64_t[::1] words not None, const int64_t[::1] places not
                 if length < 0:
                     break
                 total += length
-            offsets[i + 1] = <int32_t>total
+            offsets[i + 1] = total
     if length < 0:
         raise ValueError("a list is not where it should be")
     return total
 
 
 def lay_values(const int64_t[::1] words not None, const int64_t[::1] places not None,
-               const int32_t[::1] offsets not None, int64_t[::1] values not None):
+               const int64_t[::1] offsets not None, int64_t[::1] values not None):
     """Copy the values of lists, one list behind the other.
 
     Parameters
     ----------
     words, places
         As `lay_offsets` has them.
-    offsets : (n_lists + 1,) int32
+    offsets : (n_lists + 1,) int64
         What it has said.
     values : (n_values,) int64
         OUT.
@@ -92,13 +92,14 @@ def lay_values(const int64_t[::1] words not None, const int64_t[::1] places not 
         raise ValueError("there is no room for the values, or too much")
     with nogil:
         for i in range(n):
-            length = <int64_t>offsets[i + 1] - offsets[i]
+            if not 0 <= offsets[i] <= offsets[i + 1] <= offsets[n]:
+                length = -1
+                break
+            length = offsets[i + 1] - offsets[i]
             if length == 0:
                 continue
-            if not (0 <= offsets[i] <= offsets[n] - length
-                    and 0 <= places[i] < words.shape[0] - length):
+            if not 0 <= places[i] < words.shape[0] - length:
                 length = -1
-            if length < 0:
                 break
             source, target = &words[places[i] + 1], &values[offsets[i]]
             if length > SHORT:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_IN_LISTS", "Maker", "Outputs", "array_of_words", "take_outputs"]
 
-Offsets: TypeAlias = npt.NDArray[np.int32]
+Offsets: TypeAlias = npt.NDArray[np.int64]
 
 MOST_IN_LISTS = 2**31 - 1
 _buffer_of: Any = pa.py_buffer  # its stub does not know ndarray
@@ -198,23 +198,22 @@ class Maker:
     ) -> pa.Array[Any]:
         """Make lists: each stands in the words of its accumulator, its length first."""
         offsets = self._offsets(number, outputs)
+        if offsets[-1] > MOST_IN_LISTS:
+            raise LimitError(
+                f"the lists of one result hold {offsets[-1]} values, more than Arrow's list can: "
+                f"take results more often, or make shorter windows"
+            )
         values = self._values(number, column, outputs, offsets, type_.value_type)
         valid = outputs.valid[number]
         flags = None if valid is None else _buffer_of(np.packbits(valid != 0, bitorder="little"))
-        return pa.Array.from_buffers(
-            type_, outputs.n, [flags, _buffer_of(offsets)], children=[values]
-        )
+        offset = _buffer_of(offsets.astype(np.int32))
+        return pa.Array.from_buffers(type_, outputs.n, [flags, offset], children=[values])
 
     def _offsets(self, number: int, outputs: Outputs) -> Offsets:
         """Where each list begins when they lie one behind the other, and the last one ends."""
-        offsets = np.empty(outputs.n + 1, np.int32)
+        offsets = np.empty(outputs.n + 1, np.int64)
         places, valid = outputs.words[number], outputs.valid[number]
-        n_values = lay_offsets(outputs.lists[number], places, valid, offsets)
-        if n_values > MOST_IN_LISTS:
-            raise LimitError(
-                f"the lists of one result hold {n_values} values, more than Arrow's list can: "
-                f"take results more often, or make shorter windows"
-            )
+        lay_offsets(outputs.lists[number], places, valid, offsets)
         return offsets
 
     def _values(
@@ -233,7 +232,7 @@ class Maker:
         """Call a function of the user's for each window that has a value."""
         first = result.outputs[0]
         offsets = self._offsets(first, outputs)
-        lengths = np.diff(offsets).astype(np.int64)
+        lengths = np.diff(offsets)
         if "signature" in dict(result.item.options):
             words = outputs.lists[first].view(self._program.word_of(first))
             floats = call_each_c(result.item, words, outputs.words[first] + 1, lengths)

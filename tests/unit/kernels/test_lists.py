@@ -21,7 +21,7 @@ def standing(lists, order):
 
 
 def laid(words, places, valid=None):
-    offsets = np.empty(len(places) + 1, np.int32)
+    offsets = np.empty(len(places) + 1, np.int64)
     values = np.empty(lay_offsets(words, places, valid, offsets), np.int64)
     lay_values(words, places, offsets, values)
     return [values[begin:end].tolist() for begin, end in pairwise(offsets)]
@@ -41,10 +41,10 @@ def test_lists_come_in_the_order_of_their_results(data):
 
 @pytest.mark.parametrize("place", [-1, 2, 3, 2**63 - 1, -(2**63)])
 def test_a_list_beyond_the_words_is_refused(place):
-    words, offsets = np.array([1, 7, 1], np.int64), np.array([0, 1], np.int32)
+    words, offsets = np.array([1, 7, 1], np.int64), np.array([0, 1], np.int64)
     places = np.array([place])
     with pytest.raises(ValueError, match="not where it should be"):
-        lay_offsets(words, places, None, np.empty(2, np.int32))
+        lay_offsets(words, places, None, np.empty(2, np.int64))
     with pytest.raises(ValueError, match="not where it should be"):
         lay_values(words, places, offsets, np.empty(1, np.int64))
 
@@ -53,25 +53,25 @@ def test_a_list_beyond_the_words_is_refused(place):
 def test_a_length_beyond_the_words_is_refused(length):
     words = np.array([length, 7], np.int64)
     with pytest.raises(ValueError, match="not where it should be"):
-        lay_offsets(words, np.zeros(1, np.int64), None, np.empty(2, np.int32))
+        lay_offsets(words, np.zeros(1, np.int64), None, np.empty(2, np.int64))
 
 
 @pytest.mark.parametrize("offsets", [[0, 3, 1], [0, -1, 1], [1, 1, 1], [0, 1, 2], [0, 1]])
 def test_offsets_of_other_lists_are_refused(offsets):
     words, places = np.array([1, 7, 1, 8], np.int64), np.array([0, 2])
     with pytest.raises(ValueError, match=r"room|should be"):
-        lay_values(words, places, np.array(offsets, np.int32), np.empty(1, np.int64))
+        lay_values(words, places, np.array(offsets, np.int64), np.empty(1, np.int64))
 
 
 def test_every_list_has_a_place_a_flag_and_an_offset():
     words, places = np.array([0], np.int64), np.zeros(1, np.int64)
     for flags, n_offsets in ((None, 1), (None, 3), (np.ones(2, np.uint8), 2)):
         with pytest.raises(ValueError, match="each list"):
-            lay_offsets(words, places, flags, np.empty(n_offsets, np.int32))
+            lay_offsets(words, places, flags, np.empty(n_offsets, np.int64))
 
 
-def test_more_values_than_arrow_counts_are_said():
+def test_more_values_than_arrow_counts_are_counted():
     words = np.zeros(2**17 + 1, np.int64)
     words[0] = 2**17
-    places, offsets = np.zeros(2**14, np.int64), np.empty(2**14 + 1, np.int32)
-    assert lay_offsets(words, places, None, offsets) == 2**31
+    places, offsets = np.zeros(2**14, np.int64), np.empty(2**14 + 1, np.int64)
+    assert lay_offsets(words, places, None, offsets) == offsets[-1] == 2**31
